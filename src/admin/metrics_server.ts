@@ -1,0 +1,153 @@
+/**
+ * Where Prometheus scrapes: one page over HTTP, and a page at `/` that says where it is. It asks
+ * for the text and knows nothing of what is in it.
+ *
+ * @module
+ */
+
+/** Where a socket listens. */
+export type MetricsAddress =
+  | { readonly kind: "tcp"; readonly host: string; readonly port: number }
+  | { readonly kind: "unix"; readonly path: string };
+
+/** What is served, and where. */
+export interface MetricsServerOptions {
+  /** Port 0 takes any free one. */
+  readonly address: MetricsAddress;
+  /** Of the page with the metrics; begins with "/" and is longer. */
+  readonly path: string;
+  /** Collects the metrics; not called again before it is done. */
+  readonly text: () => Promise<string>;
+  readonly contentType: string;
+  /** Hears why collecting failed; a scraper is told only that it did. */
+  readonly onError: (error: unknown) => void;
+}
+
+/** A server that runs. */
+export interface MetricsServer {
+  /** Where it listens; the port is the actual one. */
+  readonly address: MetricsAddress;
+  /** Closes every connection, also those that are being answered, and the socket. */
+  stop(): Promise<void>;
+}
+
+const COMMON_HEADERS: Readonly<Record<string, string>> = {
+  "cache-control": "no-store",
+  "x-content-type-options": "nosniff",
+};
+
+/**
+ * Starts to serve.
+ *
+ * @throws {Error} If the address cannot be listened on; says which and why.
+ */
+export async function startMetricsServer(options: MetricsServerOptions): Promise<MetricsServer> {
+  const { address } = options;
+  if (address.kind === "unix") await removeStaleSocket(address.path);
+  const abort = new AbortController();
+  const handler = handlerOf(options);
+  const common = { signal: abort.signal, onListen: () => {}, onError: failureReply(options) };
+  const server = listen(
+    address,
+    () =>
+      address.kind === "unix"
+        ? Deno.serve({ ...common, path: address.path }, handler)
+        : Deno.serve({ ...common, hostname: address.host, port: address.port }, handler),
+  );
+  const actual: MetricsAddress = address.kind === "tcp" && "port" in server.addr
+    ? { ...address, port: server.addr.port }
+    : address;
+  return {
+    address: actual,
+    // Not shutdown(): it waits until every keep-alive connection is done.
+    async stop() {
+      abort.abort();
+      await server.finished;
+    },
+  };
+}
+
+type Handler = (request: Request) => Promise<Response> | Response;
+
+function handlerOf(options: MetricsServerOptions): Handler {
+  const collect = shareRunning(options.text);
+  return async (request) => {
+    const path = pathOf(request.url);
+    if (path !== "/" && path !== options.path) {
+      return reply(404, "Not found: the metrics are elsewhere, see /\n");
+    }
+    if (request.method !== "GET" && request.method !== "HEAD") {
+      return reply(405, "Method not allowed: use GET\n", { allow: "GET, HEAD" });
+    }
+    // The body of an answer to HEAD is left out where it is written (RFC 9110, section 9.3.2).
+    return path === "/"
+      ? reply(200, indexPage(options.path), {
+        "content-type": "text/html; charset=utf-8",
+        "content-security-policy": "default-src 'none'",
+      })
+      : reply(200, await collect(), { "content-type": options.contentType });
+  };
+}
+
+/**
+ * Runs `run` once at a time: who asks while it runs gets that run's result. So more scrapers make
+ * no more work.
+ */
+export function shareRunning<T>(run: () => Promise<T>): () => Promise<T> {
+  let running: Promise<T> | undefined;
+  return () => running ??= run().finally(() => running = undefined);
+}
+
+function failureReply(options: MetricsServerOptions): (error: unknown) => Response {
+  return (error) => {
+    options.onError(error);
+    return reply(500, "Cannot collect the metrics: see the gateway's log\n");
+  };
+}
+
+function reply(status: number, text: string, headers: Record<string, string> = {}): Response {
+  const contentType = { "content-type": "text/plain; charset=utf-8" };
+  return new Response(text, { status, headers: { ...COMMON_HEADERS, ...contentType, ...headers } });
+}
+
+/** The path as it was sent. Not `new URL()`: it throws where a Host header is no host. */
+function pathOf(url: string): string {
+  return /^[^:]+:\/\/[^/?#]*([^?#]*)/.exec(url)?.[1] || "/";
+}
+
+function indexPage(path: string): string {
+  const href = path.replace(/[&<>"']/g, (character) => `&#${character.charCodeAt(0)};`);
+  return `<!DOCTYPE html>
+<html lang="en"><title>Sluice</title><h1>Sluice</h1><p><a href="${href}">Metrics</a></p></html>
+`;
+}
+
+/** @throws {Error} That says where listening failed, and why. */
+function listen<T>(address: MetricsAddress, start: () => T): T {
+  try {
+    return start();
+  } catch (error) {
+    const reason = error instanceof Deno.errors.AddrInUse
+      ? "something else listens there already; choose another metrics.address or stop it"
+      : error instanceof Error
+      ? error.message
+      : String(error);
+    throw new Error(`Cannot serve metrics on ${addressText(address)}: ${reason}`, { cause: error });
+  }
+}
+
+function addressText(address: MetricsAddress): string {
+  if (address.kind === "unix") return address.path;
+  const host = address.host.includes(":") ? `[${address.host}]` : address.host;
+  return `${host}:${address.port}`;
+}
+
+/** Removes the socket file that a killed process left behind; leaves anything else alone. */
+async function removeStaleSocket(path: string): Promise<void> {
+  try {
+    if (!(await Deno.lstat(path)).isSocket) return;
+    (await Deno.connect({ transport: "unix", path })).close();
+  } catch (error) {
+    if (error instanceof Deno.errors.ConnectionRefused) await Deno.remove(path);
+  }
+}

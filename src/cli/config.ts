@@ -1,0 +1,47 @@
+/**
+ * `sluice config init | check | schema`.
+ *
+ * @module
+ */
+
+import { configSchema } from "../config/schema.ts";
+import { configTemplate } from "../config/template.ts";
+import { findConfig } from "./config_source.ts";
+import { EXIT, type ExitCode } from "./exit_code.ts";
+import { print, printError } from "./terminal.ts";
+
+/** Writes a commented configuration; an existing file is left alone unless `isForced`. */
+export function initConfig(file: string, isForced: boolean): ExitCode {
+  if (file === "-") {
+    print(configTemplate());
+    return EXIT.ok;
+  }
+  try {
+    Deno.writeTextFileSync(file, configTemplate(), { createNew: !isForced });
+  } catch (error) {
+    const isThere = error instanceof Deno.errors.AlreadyExists;
+    const reason = isThere ? "it exists; --force writes over it" : String(error);
+    printError(`sluice: cannot write ${file}: ${reason}\n`);
+    return EXIT.failed;
+  }
+  print(`wrote ${file}; check it with: sluice config check -c ${file}\n`);
+  return EXIT.ok;
+}
+
+/** Says everything that is wrong with the configuration, or that nothing is. */
+export function checkConfig(file: string | undefined): ExitCode {
+  const found = findConfig(file);
+  if (found === undefined) return EXIT.config;
+  const { servers, clients, pools } = found.config;
+  print(
+    `${found.source}: fine (servers: ${servers.size}, clients: ${clients.size}, ` +
+      `pools: ${pools.size})\n`,
+  );
+  return EXIT.ok;
+}
+
+/** Prints the JSON Schema that editors complete and check sluice.yaml with. */
+export function printSchema(): ExitCode {
+  print(`${JSON.stringify(configSchema(), null, 2)}\n`);
+  return EXIT.ok;
+}

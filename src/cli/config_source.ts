@@ -1,0 +1,74 @@
+/**
+ * Finds and loads the configuration for the commands that need one.
+ *
+ * @module
+ */
+
+import type { Config } from "../config/config.ts";
+import { loadConfig, problemsText } from "../config/load.ts";
+import { printError } from "./terminal.ts";
+
+/** Where a configuration is looked for when none is named. */
+const DEFAULT_FILES = ["sluice.yaml", "/etc/sluice/sluice.yaml"];
+
+/** `SLUICE_` variables that are no keys of the configuration. */
+const IGNORED_ENV = ["SLUICE_CONFIG"];
+
+/** A checked configuration and where it came from. */
+export interface FoundConfig {
+  readonly config: Config;
+  /** The file's name, or "the environment". */
+  readonly source: string;
+}
+
+/**
+ * Loads the configuration, and tells the user all that is wrong with it.
+ *
+ * @param file As the user named it; undefined to look in the usual places.
+ * @returns Undefined if there is none that can be used: the user has been told.
+ */
+export function findConfig(file: string | undefined): FoundConfig | undefined {
+  const found = readFirst(file);
+  if (found === undefined) return undefined;
+  const result = loadConfig({
+    text: found.text,
+    fileName: found.name,
+    env: Deno.env.toObject(),
+    cores: navigator.hardwareConcurrency,
+    ignoredEnv: IGNORED_ENV,
+  });
+  if (result.ok) {
+    printError(result.notes.length === 0 ? "" : lines("note: ", problemsText(result.notes)));
+    return { config: result.config, source: found.name };
+  }
+  printError(lines("", problemsText(result.problems)));
+  const count = result.problems.length;
+  printError(`${found.name}: ${count} ${count === 1 ? "problem" : "problems"}\n`);
+  return undefined;
+}
+
+function readFirst(file: string | undefined): { name: string; text: string } | undefined {
+  for (const name of file === undefined ? DEFAULT_FILES : [file]) {
+    try {
+      return { name, text: Deno.readTextFileSync(name) };
+    } catch (error) {
+      if (file === undefined && error instanceof Deno.errors.NotFound) continue;
+      printError(
+        `sluice: cannot read ${name}: ${error instanceof Error ? error.message : error}\n`,
+      );
+      return undefined;
+    }
+  }
+  if (Object.keys(Deno.env.toObject()).some((name) => name.startsWith("SLUICE_"))) {
+    return { name: "the environment", text: "" };
+  }
+  printError(
+    `sluice: no configuration: there is no ${DEFAULT_FILES.join(" and no ")}; ` +
+      "name one with --config, or write one with `sluice config init`\n",
+  );
+  return undefined;
+}
+
+function lines(prefix: string, text: string): string {
+  return text.trimEnd().split("\n").map((line) => `${prefix}${line}\n`).join("");
+}

@@ -1,0 +1,69 @@
+/**
+ * `sluice run`.
+ *
+ * @module
+ */
+
+import { type RunningGateway, startGateway } from "../app.ts";
+import { type Log, openLog } from "../observe/log.ts";
+import { VERSION } from "../version.ts";
+import { findConfig, type FoundConfig } from "./config_source.ts";
+import { EXIT, type ExitCode } from "./exit_code.ts";
+import { onReopenSignal, stopSignals } from "./signals.ts";
+import { printError } from "./terminal.ts";
+
+/** Runs the gateway until it is told to stop. */
+export async function runGateway(file: string | undefined): Promise<ExitCode> {
+  // The demo starts programs; a gateway that serves must not be able to.
+  await Deno.permissions.revoke({ name: "run" });
+  const found = findConfig(file);
+  if (found === undefined) return EXIT.config;
+  let log: Log;
+  try {
+    log = openLog(
+      [...found.config.loggers].map(([name, logger]) => ({ name, ...logger })),
+      { stdout: Deno.stdout.isTerminal(), stderr: Deno.stderr.isTerminal() },
+    );
+  } catch (error) {
+    printError(`sluice: ${messageOf(error)}\n`);
+    return EXIT.failed;
+  }
+  try {
+    return await serve(found, log);
+  } finally {
+    log.close();
+  }
+}
+
+async function serve({ config, source }: FoundConfig, log: Log): Promise<ExitCode> {
+  const write = (level: "info" | "error", message: string, fields = {}) =>
+    log.write({ level, message, fields, timeMs: Date.now() });
+  write("info", "starting", { version: VERSION, config: source, workers: config.runtime.workers });
+  // Before anything is started: a signal that comes early must not be lost.
+  using signals = stopSignals();
+  using _reopening = onReopenSignal(() => {
+    for (const problem of log.reopen()) write("error", problem);
+  });
+  let gateway: RunningGateway;
+  try {
+    gateway = await startGateway(config, log);
+  } catch (error) {
+    write("error", "cannot start", { error: messageOf(error) });
+    return EXIT.failed;
+  }
+  try {
+    await Promise.race([signals.first, gateway.failure]);
+  } catch (error) {
+    write("error", "cannot go on", { error: messageOf(error) });
+    return EXIT.failed;
+  }
+  const hasStopped = await Promise.race([
+    gateway.stop().then(() => true),
+    signals.second.then(() => false),
+  ]);
+  return hasStopped ? EXIT.ok : EXIT.interrupted;
+}
+
+function messageOf(error: unknown): string {
+  return error instanceof Error ? error.message : String(error);
+}

@@ -1,0 +1,43 @@
+/**
+ * Signals as promises.
+ *
+ * @module
+ */
+
+/** Windows knows no SIGTERM. */
+const STOP_SIGNALS: readonly Deno.Signal[] = Deno.build.os === "windows"
+  ? ["SIGINT", "SIGBREAK"]
+  : ["SIGINT", "SIGTERM"];
+
+/** The first two requests to stop. */
+export interface StopSignals extends Disposable {
+  readonly first: Promise<void>;
+  readonly second: Promise<void>;
+}
+
+/** Listens for requests to stop, until it is disposed of. */
+export function stopSignals(): StopSignals {
+  const first = Promise.withResolvers<void>();
+  const second = Promise.withResolvers<void>();
+  let count = 0;
+  const onSignal = () => {
+    count += 1;
+    if (count === 1) first.resolve();
+    else second.resolve();
+  };
+  for (const signal of STOP_SIGNALS) Deno.addSignalListener(signal, onSignal);
+  return {
+    first: first.promise,
+    second: second.promise,
+    [Symbol.dispose]() {
+      for (const signal of STOP_SIGNALS) Deno.removeSignalListener(signal, onSignal);
+    },
+  };
+}
+
+/** Calls `reopen` at each SIGHUP, until it is disposed of. Does nothing on Windows. */
+export function onReopenSignal(reopen: () => void): Disposable {
+  if (Deno.build.os === "windows") return { [Symbol.dispose]() {} };
+  Deno.addSignalListener("SIGHUP", reopen);
+  return { [Symbol.dispose]: () => Deno.removeSignalListener("SIGHUP", reopen) };
+}

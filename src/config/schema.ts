@@ -1,0 +1,68 @@
+/**
+ * The declarations as JSON Schema, for editors that check and complete YAML while it is typed.
+ *
+ * It knows everything about a single value except the range of durations and of sizes with a
+ * unit, and nothing about names that other groups must have; the loader knows those as well.
+ *
+ * @module
+ */
+
+import { GROUPS_MAX, type Key, type Keys, type Section, SECTIONS } from "./declarations.ts";
+import { GROUP_NAME_PATTERN, type JsonSchema } from "./key_types.ts";
+
+/** Returns the JSON Schema of a configuration file: draft 7, which every YAML editor reads. */
+export function configSchema(): JsonSchema {
+  return {
+    $schema: "http://json-schema.org/draft-07/schema#",
+    title: "Sluice configuration",
+    type: "object",
+    additionalProperties: false,
+    required: SECTIONS.filter((section) => section.isRequired).map((section) => section.name),
+    properties: Object.fromEntries(
+      SECTIONS.map((section) => [section.name, sectionSchema(section)]),
+    ),
+  };
+}
+
+function sectionSchema(section: Section): JsonSchema {
+  const keys = keysSchema(section.keys);
+  if (!section.hasGroups) return { description: section.doc, ...keys };
+  return {
+    description: section.doc,
+    // A section whose groups are all commented out is null.
+    type: section.isRequired ? "object" : ["object", "null"],
+    ...(section.isRequired ? { minProperties: 1 } : {}),
+    maxProperties: GROUPS_MAX,
+    additionalProperties: false,
+    patternProperties: { [GROUP_NAME_PATTERN]: keys },
+  };
+}
+
+function keysSchema(keys: Keys): JsonSchema {
+  const entries = Object.entries(keys);
+  const required = entries.filter(([, { fallback }]) => fallback.kind === "required");
+  const conditions = entries.flatMap(([name, { fallback }]) =>
+    fallback.kind === "only with" ? [conditionSchema(name, fallback.key, fallback.value)] : []
+  );
+  return {
+    type: required.length > 0 ? "object" : ["object", "null"],
+    additionalProperties: false,
+    ...(required.length > 0 ? { required: required.map(([name]) => name) } : {}),
+    properties: Object.fromEntries(entries.map(([name, key]) => [name, keySchema(key)])),
+    ...(conditions.length > 0 ? { allOf: conditions } : {}),
+  };
+}
+
+/** The key `name` is required when `other` has `value`, and forbidden otherwise. */
+function conditionSchema(name: string, other: string, value: string): JsonSchema {
+  return {
+    if: { type: "object", required: [other], properties: { [other]: { const: value } } },
+    then: { required: [name] },
+    else: { properties: { [name]: false } },
+  };
+}
+
+function keySchema({ type, fallback, doc }: Key<unknown>): JsonSchema {
+  const byDefault = fallback.kind === "value" ? { default: type.json(fallback.text) } : {};
+  return { description: doc, ...type.schema, ...byDefault };
+}

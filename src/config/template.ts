@@ -1,0 +1,86 @@
+/**
+ * A configuration file to start from: the smallest one that is useful, with every other key
+ * behind a `#` that only has to be removed.
+ *
+ * @module
+ */
+
+import { exampleText, type Fallback, type Section, SECTIONS } from "./declarations.ts";
+
+/** Width of a line of comment, as everywhere in this project. */
+const COLUMNS_MAX = 100;
+
+/** Name of the one group that the template has in every section. */
+const GROUP = "default";
+
+const INTRODUCTION = `\
+# Sluice configuration.
+#
+# Only what has no "#" in front is set. Lines such as "#size: 50" show a key and its default. To
+# change one, remove its "#" and those of the section and the group that it is in.
+#
+# Groups belong together by name: the server "default" uses the proxy "default", which ties the
+# client "default" to the pool "default". Every key can also be set by an environment variable:
+# SLUICE_POOLS_DEFAULT_SIZE=20 sets pools.default.size and wins over this file.
+`;
+
+/**
+ * Returns the template. Every line that is no comment is needed; removing the "#" of every line
+ * where no space follows it gives a file that is valid as well, and has every key.
+ */
+export function configTemplate(): string {
+  return INTRODUCTION + SECTIONS.map(sectionText).join("");
+}
+
+function sectionText(section: Section): string {
+  const lines = ["", ...comment(section.doc, "")];
+  const off = section.isRequired ? "" : "#";
+  lines.push(`${off}${section.name}:`);
+  if (section.hasGroups) lines.push(`  ${off}${GROUP}:`);
+  const indent = section.hasGroups ? "    " : "  ";
+  let isFirst = true;
+  for (const [name, key] of Object.entries(section.keys)) {
+    if (key.fallback.kind === "only with") continue; // has a group of its own below
+    if (!isFirst) lines.push("");
+    isFirst = false;
+    lines.push(...comment(key.doc, indent));
+    lines.push(...comment(rangeText(key.type.range, key.fallback), indent));
+    const isActive = key.fallback.kind === "required";
+    lines.push(`${indent}${isActive ? "" : "#"}${name}: ${exampleText(key, GROUP)}`);
+  }
+  for (const [name, { fallback, doc, type }] of Object.entries(section.keys)) {
+    if (fallback.kind !== "only with") continue;
+    lines.push("", `  #${fallback.value}:`);
+    lines.push(`    #${fallback.key}: ${fallback.value}`);
+    lines.push(...comment(doc, indent), ...comment(rangeText(type.range, fallback), indent));
+    lines.push(`    #${name}: ${fallback.example}`);
+  }
+  return lines.map((line) => `${line}\n`).join("");
+}
+
+function rangeText(range: string, fallback: Fallback): string {
+  switch (fallback.kind) {
+    case "required":
+      return `Required. Allowed: ${range}.`;
+    case "value":
+      return `Default: ${fallback.text}. Allowed: ${range}.`;
+    case "own name":
+      return `Default: the name of this group. Allowed: ${range}.`;
+    case "only with":
+      return `No default. Allowed: ${range}.`;
+  }
+}
+
+/** Breaks `text` into lines of comment. */
+function comment(text: string, indent: string): readonly string[] {
+  const lines: string[] = [];
+  let line = `${indent}#`;
+  for (const word of text.split(" ")) {
+    if (line.length + 1 + word.length > COLUMNS_MAX) {
+      lines.push(line);
+      line = `${indent}#`;
+    }
+    line += ` ${word}`;
+  }
+  return [...lines, line];
+}

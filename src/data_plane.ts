@@ -1,0 +1,205 @@
+/**
+ * One worker's half of the gateway: listeners, sessions, pools, counters, built from a snapshot of
+ * the configuration. It runs on any driver; `data_plane_worker.ts` runs it in a Worker.
+ *
+ * @module
+ */
+
+import type { Clock } from "./base/clock.ts";
+import type { ClientConfig, ServerConfig } from "./config/config.ts";
+import type { DataPlaneSnapshot, PeerMessage } from "./data_plane_messages.ts";
+import type { Driver, Listener, SocketAddress } from "./net/socket.ts";
+import { WorkerCounters } from "./observe/counters.ts";
+import type { CancelOutcome } from "./observe/facts.ts";
+import type { LogSink } from "./observe/log_record.ts";
+import { Recorder } from "./observe/recorder.ts";
+import { Pool } from "./pool/pool.ts";
+import { SharedBudget, type Turn } from "./pool/shared_budget.ts";
+import { CancelKeys, Canceller, workerOf } from "./postgres/cancel.ts";
+import type { Gateway, ListenerContext, Route } from "./postgres/gateway.ts";
+import { SessionListener } from "./postgres/listener.ts";
+import type { ServerAddress } from "./upstream/dial.ts";
+
+/** A peer that does not answer within this has died; the client gives up much earlier. */
+const PEER_TIMEOUT_MS = 15_000;
+
+/** What the machine gives: replaced in tests. */
+export interface DataPlaneParts {
+  readonly driver: Driver;
+  readonly clock: Clock;
+  /** Milliseconds since 1970. */
+  readonly wallClockMs: () => number;
+  readonly randomBytes: (size: number) => Uint8Array;
+  readonly sink: LogSink;
+  /** Sends to another worker; returns false if there is none by that index. */
+  readonly tellPeer: (worker: number, message: PeerMessage) => boolean;
+}
+
+/** The listeners and sessions of one worker. */
+export class DataPlane {
+  readonly #snapshot: DataPlaneSnapshot;
+  readonly #parts: DataPlaneParts;
+  readonly #recorder: Recorder;
+  readonly #counters: WorkerCounters;
+  readonly #pools = new Map<string, Pool>();
+  readonly #gateway: Gateway;
+  readonly #canceller: Canceller;
+  readonly #listeners: Listener[] = [];
+  readonly #sessions: SessionListener[] = [];
+  readonly #cancelsAsked = new Map<number, (outcome: CancelOutcome) => void>();
+  #lastCancel = 0;
+  #lastSession = 0;
+
+  constructor(snapshot: DataPlaneSnapshot, parts: DataPlaneParts) {
+    this.#snapshot = snapshot;
+    this.#parts = parts;
+    this.#counters = new WorkerCounters(snapshot.layout, snapshot.counters);
+    this.#recorder = new Recorder({
+      counters: this.#counters,
+      sink: parts.sink,
+      nowMs: parts.wallClockMs,
+      level: snapshot.logLevel,
+      recordsPerSecondMax: snapshot.logRecordsPerSecondMax,
+    });
+    this.#canceller = new Canceller(parts.driver, parts.clock);
+    const cancelKeys = new CancelKeys(snapshot.worker, parts.randomBytes);
+    this.#gateway = {
+      driver: parts.driver,
+      clock: parts.clock,
+      observer: this.#recorder,
+      cancelKeys,
+      cancel: (processId, key) => this.#cancel(processId, key),
+      cancelAbandoned: (target) => void this.#canceller.cancel(target),
+    };
+    for (const name of snapshot.pools.keys()) this.#pools.set(name, this.#makePool(name));
+  }
+
+  /**
+   * Starts every listener that is this worker's to start.
+   *
+   * @returns The addresses as bound, by listener.
+   * @throws {Error} If one cannot be bound; then none is.
+   */
+  async listen(): Promise<Map<string, SocketAddress>> {
+    const bound = new Map<string, SocketAddress>();
+    try {
+      for (const [name, server] of this.#snapshot.servers) {
+        const sessions = this.#makeSessionListener(name, server);
+        const { address, keepAlive, noDelay, socketMode } = server;
+        const reusePort = this.#snapshot.workers > 1;
+        const options = { address, reusePort, keepAlive, noDelay, socketMode };
+        const listener = await this.#parts.driver.listen(options, sessions);
+        this.#listeners.push(listener);
+        this.#sessions.push(sessions);
+        bound.set(name, listener.address);
+      }
+    } catch (error) {
+      this.#stopListening();
+      throw error;
+    }
+    return bound;
+  }
+
+  /** A message from another worker. */
+  onPeerMessage(worker: number, message: PeerMessage): void {
+    switch (message.kind) {
+      case "turn":
+        return this.#pools.get(message.pool)?.onTurn(message.ticket);
+      case "cancel":
+        void this.#cancelHere(message.processId, message.key).then((outcome) => {
+          this.#parts.tellPeer(worker, { kind: "cancelled", request: message.request, outcome });
+        });
+        return;
+      case "cancelled":
+        return this.#cancelsAsked.get(message.request)?.(message.outcome);
+    }
+  }
+
+  /** Accepts no more, and calls `onDrained` once every session is over. */
+  drain(onDrained: () => void): void {
+    this.#stopListening();
+    let left = this.#sessions.length;
+    if (left === 0) return onDrained();
+    for (const sessions of this.#sessions) {
+      sessions.drain(() => {
+        left -= 1;
+        if (left === 0) onDrained();
+      });
+    }
+  }
+
+  /** Ends every session; each client is told 57P01. */
+  terminate(): void {
+    for (const sessions of this.#sessions) sessions.terminate();
+  }
+
+  #stopListening(): void {
+    for (const listener of this.#listeners.splice(0)) listener.close();
+  }
+
+  #makePool(name: string): Pool {
+    const { config, budget } = this.#snapshot.pools.get(name)!;
+    const { worker, workers } = this.#snapshot;
+    const options = {
+      name,
+      acquireTimeoutMs: config.acquireTimeoutMs,
+      waitersMax: config.waitersMax,
+    };
+    return new Pool(
+      options,
+      new SharedBudget(budget, worker, workers),
+      this.#parts.clock,
+      ({ worker, ticket }: Turn) =>
+        this.#parts.tellPeer(worker, { kind: "turn", pool: name, ticket }),
+    );
+  }
+
+  #makeSessionListener(name: string, server: ServerConfig): SessionListener {
+    const { worker, workers, clientBudgets } = this.#snapshot;
+    const budget = new SharedBudget(clientBudgets.get(name)!, worker, workers);
+    const context: ListenerContext = {
+      name,
+      routes: server.proxies.map((proxy) => this.#makeRoute(proxy)),
+      clients: new Pool(
+        { name, acquireTimeoutMs: 0, waitersMax: 0 },
+        budget,
+        this.#parts.clock,
+        () => {},
+      ),
+      loginTimeoutMs: server.loginTimeoutMs,
+      startupPacketSizeMax: server.startupPacketSizeMax,
+      messageSizeMax: server.messageSizeMax,
+    };
+    return new SessionListener(this.#gateway, context, () => {
+      this.#lastSession += 1;
+      return this.#lastSession * workers + worker;
+    });
+  }
+
+  #makeRoute(proxyName: string): Route {
+    const proxy = this.#snapshot.proxies.get(proxyName)!;
+    const client: ClientConfig = this.#snapshot.clients.get(proxy.client)!;
+    const server: ServerAddress = { name: proxy.client, ...client };
+    return { server, pool: this.#pools.get(proxy.pool)!, cells: this.#counters.pool(proxy.pool) };
+  }
+
+  #cancel(processId: number, key: Uint8Array): Promise<CancelOutcome> {
+    const worker = workerOf(processId);
+    if (worker === this.#snapshot.worker) return this.#cancelHere(processId, key);
+    const { promise, resolve } = Promise.withResolvers<CancelOutcome>();
+    const request = this.#lastCancel += 1;
+    const message: PeerMessage = { kind: "cancel", request, processId, key };
+    if (!this.#parts.tellPeer(worker, message)) return Promise.resolve("unknown");
+    const timer = this.#parts.clock.after(PEER_TIMEOUT_MS, () => resolve("failed"));
+    this.#cancelsAsked.set(request, resolve);
+    return promise.finally(() => {
+      timer.cancel();
+      this.#cancelsAsked.delete(request);
+    });
+  }
+
+  async #cancelHere(processId: number, key: Uint8Array): Promise<CancelOutcome> {
+    const target = this.#gateway.cancelKeys.find(processId, key);
+    return target === undefined ? "unknown" : await this.#canceller.cancel(target);
+  }
+}

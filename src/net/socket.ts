@@ -1,0 +1,123 @@
+/**
+ * The one small port between protocol logic and sockets. Everything above it is synchronous:
+ * bytes come in by a call, bytes go out by a call, and no call waits.
+ *
+ * **Views.** `onData` shows a view of the driver's read buffer, good until it returns. `write` takes
+ * a view that is good until the handler's call returns: the driver sends it or copies it.
+ *
+ * **Back-pressure** is the driver's: as long as a socket has not sent what an `onData` wrote to it,
+ * the socket whose `onData` it was is not read. So a slow reader stops the fast writer behind it,
+ * and a connection needs one read buffer each way, whatever the size of a message or result.
+ *
+ * **Calls never nest**: a handler is never called from inside one of its own calls to a socket.
+ *
+ * @module
+ */
+
+/** Where a socket listens or connects. */
+export type SocketAddress =
+  | { readonly kind: "tcp"; readonly host: string; readonly port: number }
+  | { readonly kind: "unix"; readonly path: string };
+
+/**
+ * A handler may leave less than this unconsumed and is still shown more. Twice what PostgreSQL sends
+ * at once (PQ_SEND_BUFFER_SIZE in pqcomm.c, 8 KiB), so that two of its sends fit in one read.
+ */
+export const READ_BUFFER_SIZE_MIN = 16 * 1024;
+
+/** Read buffers grow to this while data comes in bulk, and shrink again. */
+export const READ_BUFFER_SIZE_MAX = 64 * 1024;
+
+/**
+ * Bytes that may wait in a socket for its peer to take them. Only what is written outside of
+ * back-pressure (error messages, cancels) can pile up, so reaching it means that a rule above was
+ * broken by a peer that never reads: the socket is destroyed.
+ */
+export const WRITE_QUEUE_SIZE_MAX = 1024 * 1024;
+
+/** How long `end` waits for the peer to take the last bytes and close, in milliseconds. */
+export const LINGER_MS = 2_000;
+
+/** What the owner of a socket is told. */
+export interface SocketHandler {
+  /**
+   * Bytes have come, or `Socket.reoffer` asked to see them again.
+   *
+   * @returns How many bytes from the start of the view are done with. The rest is shown again,
+   * with newer bytes behind it; when the buffer is full of such bytes, reading stops.
+   */
+  onData(view: Uint8Array): number;
+  /** The peer will send nothing more. Bytes can still be written to it. */
+  onEnd(): void;
+  /** The socket is gone: the last call, and made exactly once. `error` is why, if it broke. */
+  onClose(error: Error | undefined): void;
+}
+
+/** One connection, seen by its owner. After `end` or `destroy` only `onClose` is called. */
+export interface Socket {
+  /** The other end as text for people: "127.0.0.1:51234", or "unix". */
+  readonly peer: string;
+  /** Begins reading. Called once, before anything else. */
+  start(handler: SocketHandler): void;
+  /** Sends bytes, in order. Does nothing once the socket is ending or gone. */
+  write(bytes: Uint8Array): void;
+  /** Has `onData` called with the unconsumed bytes, if there are any, soon and not from here. */
+  reoffer(): void;
+  /**
+   * Ends politely: what was written is sent, then the peer is told that nothing follows, and what
+   * it still sends is thrown away, until it closes or {@linkcode LINGER_MS} have passed. A close
+   * with unread bytes would reset the connection and destroy the last message on its way.
+   */
+  end(): void;
+  /** Ends now, and forgets what was not sent. */
+  destroy(): void;
+}
+
+/** What a listener needs to know. */
+export interface ListenOptions {
+  readonly address: SocketAddress;
+  /** Lets several workers listen on one TCP port (SO_REUSEPORT). Unix sockets have no such thing. */
+  readonly reusePort: boolean;
+  readonly keepAlive: boolean;
+  readonly noDelay: boolean;
+  /** Permission bits of a Unix socket's file. */
+  readonly socketMode: number;
+}
+
+/** A bound address that accepts connections. */
+export interface Listener {
+  /** As bound: a port 0 has become a real one. */
+  readonly address: SocketAddress;
+  /** Accepts no more; connections accepted before stay. */
+  close(): void;
+}
+
+/** Told of new connections and of trouble in getting them. */
+export interface ListenHandler {
+  onConnection(socket: Socket): void;
+  /** Accepting failed and is tried again in a moment. */
+  onAcceptError(error: Error): void;
+}
+
+/** What a connection to a server needs to know. */
+export interface ConnectOptions {
+  readonly address: SocketAddress;
+  readonly timeoutMs: number;
+  readonly keepAlive: boolean;
+  readonly noDelay: boolean;
+}
+
+/** A way of doing I/O. */
+export interface Driver {
+  /** Rejects if the address cannot be bound; the message says why. */
+  listen(options: ListenOptions, handler: ListenHandler): Promise<Listener>;
+  /** Rejects if there is no connection within `timeoutMs`; the message says why. */
+  connect(options: ConnectOptions): Promise<Socket>;
+}
+
+/** An address as people write it: "127.0.0.1:5432", "[::1]:5432" or a path. */
+export function addressText(address: SocketAddress): string {
+  if (address.kind === "unix") return address.path;
+  const host = address.host.includes(":") ? `[${address.host}]` : address.host;
+  return `${host}:${address.port}`;
+}

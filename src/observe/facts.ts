@@ -1,0 +1,121 @@
+/**
+ * Every fact that a session reports, as one union: what is counted and what is logged is decided
+ * in `recorder.ts`, in one place, not line by line in protocol logic. Facts of every message
+ * (bytes, queries, latency) are not here: they go straight into cells (`counters.ts`).
+ *
+ * No fact holds a secret: no passwords, no cancel keys, no query texts, no parameter values.
+ *
+ * @module
+ */
+
+import type { ErrorSource } from "./sqlstate_cells.ts";
+
+/** Where a client is on its way: each connected client is in exactly one of these. */
+export type ClientState = "startup" | "waiting" | "connecting" | "login" | "active" | "closing";
+
+/** Where a server connection is on its way; `connecting` holds its place in the pool already. */
+export type ServerState = "connecting" | "login" | "active" | "closing";
+
+/** What became of a wait for a server connection. */
+export type WaitOutcome = "acquired" | "timeout" | "refused" | "abandoned";
+
+/** What became of a CancelRequest. */
+export type CancelOutcome = "forwarded" | "unknown" | "failed" | "refused";
+
+/** One thing that happened. `session` is the gateway's own number of the client's connection. */
+export type Fact =
+  | {
+    readonly kind: "client_connected";
+    readonly listener: string;
+    readonly session: number;
+    readonly peer: string;
+  }
+  | {
+    /** Turned away before it was a session: no message could be sent. */
+    readonly kind: "client_refused";
+    readonly listener: string;
+    readonly peer: string;
+    readonly reason: string;
+  }
+  | {
+    /** `from` is undefined for a new client, `to` for one that is gone. */
+    readonly kind: "client_state";
+    readonly listener: string;
+    readonly from: ClientState | undefined;
+    readonly to: ClientState | undefined;
+  }
+  | {
+    readonly kind: "session_ready";
+    readonly session: number;
+    readonly pool: string;
+    readonly user: string;
+    readonly database: string;
+    readonly application: string;
+    readonly server: string;
+  }
+  | {
+    readonly kind: "client_disconnected";
+    readonly listener: string;
+    readonly session: number;
+    readonly reason: string;
+    readonly durationMs: number;
+  }
+  | {
+    readonly kind: "server_state";
+    readonly pool: string;
+    readonly from: ServerState | undefined;
+    readonly to: ServerState | undefined;
+  }
+  | {
+    readonly kind: "server_dial_failed";
+    readonly pool: string;
+    readonly server: string;
+    readonly attempt: number;
+    readonly attempts: number;
+    readonly message: string;
+  }
+  | {
+    /** A server connection in use ended without the session asking for it. */
+    readonly kind: "server_lost";
+    readonly session: number;
+    readonly pool: string;
+    readonly server: string;
+    readonly message: string;
+  }
+  | {
+    /** Followed by exactly one `wait_ended`, also when the wait is refused at once. */
+    readonly kind: "wait_started";
+    readonly pool: string;
+  }
+  | {
+    readonly kind: "wait_ended";
+    readonly pool: string;
+    readonly outcome: WaitOutcome;
+    readonly waitMs: number;
+  }
+  | { readonly kind: "login_timeout"; readonly listener: string }
+  | {
+    /** A client was told of an error: by its server, or by the gateway with `message`. */
+    readonly kind: "error_reported";
+    readonly session: number;
+    readonly source: ErrorSource;
+    readonly sqlState: string;
+    readonly message: string | undefined;
+  }
+  | {
+    readonly kind: "cancel";
+    readonly listener: string;
+    readonly outcome: CancelOutcome;
+    readonly message: string | undefined;
+  }
+  | {
+    /** Accepting failed for now, for example because the process has no descriptors left. */
+    readonly kind: "accept_failed";
+    readonly listener: string;
+    readonly message: string;
+  };
+
+/** Takes facts; must return at once and never throw. */
+export interface Observer {
+  emit(fact: Fact): void;
+}

@@ -1,0 +1,87 @@
+/**
+ * Metrics in Prometheus' text format. A scrape reads shared memory only: no worker is asked and
+ * none notices.
+ *
+ * @module
+ */
+
+import { Counter, Gauge, type Histogram as PromHistogram, Registry } from "prom-client";
+import { LATENCY_BOUNDS_SECONDS } from "./counters.ts";
+import { type HistogramMetric, METRICS, type NumberMetric } from "./metric_declarations.ts";
+import { type MetricsOptions, Readings } from "./metric_readings.ts";
+
+/** One line of the reference page. */
+export interface MetricReference {
+  readonly name: string;
+  readonly type: "counter" | "gauge" | "histogram";
+  readonly labels: readonly string[];
+  readonly help: string;
+}
+
+/** Everything that the gateway measures about itself. */
+export class GatewayMetrics {
+  readonly #registry = new Registry();
+
+  constructor(options: MetricsOptions) {
+    const readings = new Readings(options);
+    for (const metric of METRICS) {
+      if (metric.type === "histogram") registerHistogram(this.#registry, metric, readings);
+      else registerNumber(this.#registry, metric, readings);
+    }
+  }
+
+  /** What to send as Content-Type with {@linkcode GatewayMetrics.text}. */
+  get contentType(): string {
+    return this.#registry.contentType;
+  }
+
+  /** All metrics as they are now. */
+  text(): Promise<string> {
+    return this.#registry.metrics();
+  }
+}
+
+/** Every metric, as `docs/metrics.md` lists it. */
+export function metricReference(): readonly MetricReference[] {
+  return METRICS.map(({ name, type, labels, help }) => ({ name, type, labels, help }));
+}
+
+function registerNumber(registry: Registry, metric: NumberMetric, readings: Readings): void {
+  const collect = function (this: Counter | Gauge): void {
+    this.reset();
+    // Without labels, a reset leaves a 0 behind, which is a lie when nothing can be read.
+    if (metric.labels.length === 0) this.remove();
+    for (const { labels, value } of metric.read(readings)) this.inc(labels, value);
+  };
+  const { name, help, labels } = metric;
+  const configuration = { name, help, labelNames: [...labels], registers: [registry], collect };
+  if (metric.type === "counter") new Counter(configuration);
+  else new Gauge(configuration);
+}
+
+/**
+ * prom-client's Histogram takes single observations only, and ours were made elsewhere. A registry
+ * asks of a metric no more than `name` and `get()` (prom-client 15, lib/registry.js
+ * `getMetricsAsString`), so it is given just those; its type asks for a whole Histogram.
+ */
+function registerHistogram(registry: Registry, metric: HistogramMetric, readings: Readings): void {
+  const { name, help, type } = metric;
+  const get = () => {
+    const values = metric.read(readings).flatMap(({ labels, value }) => {
+      let count = 0;
+      const buckets = value.buckets.map((inBucket, index) => {
+        count += inBucket;
+        const le = LATENCY_BOUNDS_SECONDS[index] ?? "+Inf";
+        return { metricName: `${name}_bucket`, labels: { ...labels, le }, value: count };
+      });
+      return [
+        ...buckets,
+        { metricName: `${name}_sum`, labels, value: value.sumSeconds },
+        // From the same reading as the buckets: +Inf and the count must be equal.
+        { metricName: `${name}_count`, labels, value: count },
+      ];
+    });
+    return Promise.resolve({ name, help, type, values, aggregator: "sum" });
+  };
+  registry.registerMetric({ name, help, type, get } as unknown as PromHistogram);
+}

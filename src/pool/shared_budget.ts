@@ -1,0 +1,213 @@
+/**
+ * How many of something there may be over all workers, and who is next: a count and a FIFO queue
+ * in shared memory. A place that becomes free goes straight to whoever has waited longest, in
+ * whichever worker that is; nobody who comes later can overtake.
+ *
+ * Layout, in 32-bit words:
+ *
+ *     | lock | capacity | in use | head | length | held: one per worker | ring: 2 per waiter |
+ *
+ * A waiter is (worker + 1, ticket); worker + 1 is zero once it has left the queue. The lock is held
+ * for a few loads and stores, never over a call, so spinning for it is cheaper than sleeping.
+ *
+ * @module
+ */
+
+import { assert } from "../base/assert.ts";
+
+const LOCK = 0;
+const CAPACITY = 1;
+const IN_USE = 2;
+const HEAD = 3;
+const LENGTH = 4;
+const HELD = 5;
+
+/** A waiter in some worker's queue. */
+export interface Turn {
+  readonly worker: number;
+  readonly ticket: number;
+}
+
+/** What asking for a place gives. */
+export type Admission = "granted" | "queued" | "refused";
+
+/** Memory for one budget. `waitersMax` may be 0: then nobody ever waits. */
+export function budgetBuffer(capacity: number, waitersMax: number, workers: number) {
+  const buffer = new SharedArrayBuffer(4 * (HELD + workers + 2 * waitersMax));
+  new Int32Array(buffer)[CAPACITY] = capacity;
+  return buffer;
+}
+
+/** One worker's access to a budget. */
+export class SharedBudget {
+  readonly #words: Int32Array;
+  /** This worker's index. */
+  readonly worker: number;
+  readonly #ring: number;
+  readonly #waitersMax: number;
+
+  /**
+   * @param buffer Made by {@linkcode budgetBuffer}, the same for all workers.
+   * @param worker This worker's index, 0 to `workers - 1`.
+   */
+  constructor(buffer: SharedArrayBuffer, worker: number, workers: number) {
+    this.#words = new Int32Array(buffer);
+    this.worker = worker;
+    this.#ring = HELD + workers;
+    this.#waitersMax = (this.#words.length - this.#ring) / 2;
+  }
+
+  /** How many places there are. */
+  get capacity(): number {
+    return this.#words[CAPACITY]!;
+  }
+
+  /** How many places are taken now, by any worker. */
+  get inUse(): number {
+    return Atomics.load(this.#words, IN_USE);
+  }
+
+  /**
+   * Asks for a place. A ticket that is queued gets its turn from a later `release`, here or in
+   * another worker.
+   *
+   * @param ticket This worker's own number for the request; not among those waiting now.
+   */
+  acquire(ticket: number): Admission {
+    this.#lock();
+    const admission = this.#admit(ticket);
+    this.#unlock();
+    return admission;
+  }
+
+  /**
+   * Gives a place back.
+   *
+   * @returns Whose turn it is now: the place is that worker's already, and it must be told.
+   */
+  release(): Turn | undefined {
+    this.#lock();
+    this.#addHeld(this.worker, -1);
+    const turn = this.#passOn();
+    this.#unlock();
+    return turn;
+  }
+
+  /**
+   * Leaves the queue.
+   *
+   * @returns False if the ticket is not waiting: its turn has come, and the place must be released.
+   */
+  leave(ticket: number): boolean {
+    this.#lock();
+    const slot = this.#find(this.worker, ticket);
+    if (slot >= 0) this.#words[slot] = 0;
+    this.#unlock();
+    return slot >= 0;
+  }
+
+  /**
+   * Takes back everything that a worker held or waited for, because it is gone.
+   *
+   * @returns Whose turns it is now.
+   */
+  reclaim(worker: number): Turn[] {
+    const turns: Turn[] = [];
+    this.#lock();
+    for (let i = 0; i < this.#words[LENGTH]!; i++) {
+      const slot = this.#slot(this.#words[HEAD]! + i);
+      if (this.#words[slot] === worker + 1) this.#words[slot] = 0;
+    }
+    while (this.#words[HELD + worker]! > 0) {
+      this.#addHeld(worker, -1);
+      const turn = this.#passOn();
+      if (turn !== undefined) turns.push(turn);
+    }
+    this.#unlock();
+    return turns;
+  }
+
+  #admit(ticket: number): Admission {
+    this.#dropLeavers();
+    if (this.#words[IN_USE]! < this.#words[CAPACITY]! && this.#words[LENGTH] === 0) {
+      Atomics.add(this.#words, IN_USE, 1);
+      this.#addHeld(this.worker, 1);
+      return "granted";
+    }
+    if (this.#words[LENGTH]! >= this.#waitersMax) this.#closeGaps();
+    if (this.#words[LENGTH]! >= this.#waitersMax) return "refused";
+    const slot = this.#slot(this.#words[HEAD]! + this.#words[LENGTH]!);
+    this.#words[slot] = this.worker + 1;
+    this.#words[slot + 1] = ticket;
+    this.#words[LENGTH]! += 1;
+    return "queued";
+  }
+
+  /** Hands one free place to the first waiter, or puts it back. */
+  #passOn(): Turn | undefined {
+    this.#dropLeavers();
+    if (this.#words[LENGTH] === 0) {
+      Atomics.sub(this.#words, IN_USE, 1);
+      return undefined;
+    }
+    const slot = this.#slot(this.#words[HEAD]!);
+    const turn = { worker: this.#words[slot]! - 1, ticket: this.#words[slot + 1]! };
+    this.#dropFirst();
+    this.#addHeld(turn.worker, 1);
+    return turn;
+  }
+
+  #dropLeavers(): void {
+    while (this.#words[LENGTH]! > 0 && this.#words[this.#slot(this.#words[HEAD]!)] === 0) {
+      this.#dropFirst();
+    }
+  }
+
+  #dropFirst(): void {
+    this.#words[HEAD] = (this.#words[HEAD]! + 1) % this.#waitersMax;
+    this.#words[LENGTH]! -= 1;
+  }
+
+  /** Those who left in the middle of a full queue make room for new ones. */
+  #closeGaps(): void {
+    const head = this.#words[HEAD]!;
+    const length = this.#words[LENGTH]!;
+    let kept = 0;
+    for (let i = 0; i < length; i++) {
+      const from = this.#slot(head + i);
+      if (this.#words[from] === 0) continue;
+      const to = this.#slot(head + kept);
+      this.#words[to] = this.#words[from]!;
+      this.#words[to + 1] = this.#words[from + 1]!;
+      kept += 1;
+    }
+    this.#words[LENGTH] = kept;
+  }
+
+  #find(worker: number, ticket: number): number {
+    for (let i = 0; i < this.#words[LENGTH]!; i++) {
+      const slot = this.#slot(this.#words[HEAD]! + i);
+      if (this.#words[slot] === worker + 1 && this.#words[slot + 1] === ticket) return slot;
+    }
+    return -1;
+  }
+
+  #slot(position: number): number {
+    return this.#ring + 2 * (position % this.#waitersMax);
+  }
+
+  #addHeld(worker: number, amount: number): void {
+    this.#words[HELD + worker]! += amount;
+    assert(this.#words[HELD + worker]! >= 0, "a worker gives back no more places than it holds");
+  }
+
+  #lock(): void {
+    while (Atomics.compareExchange(this.#words, LOCK, 0, 1) !== 0) {
+      // Another worker is between two stores: it will be done before this thread could sleep.
+    }
+  }
+
+  #unlock(): void {
+    Atomics.store(this.#words, LOCK, 0);
+  }
+}

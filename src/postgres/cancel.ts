@@ -1,0 +1,139 @@
+/**
+ * Query cancel. A client gets a key of the gateway's own; its CancelRequest, which comes on another
+ * connection and maybe to another worker, is mapped to the server that works for the client now.
+ *
+ * The process id that a client sees says which worker knows it:
+ *
+ *     | 0 | worker: 7 bits | number within the worker: 24 bits |
+ *
+ * @module
+ */
+
+import { equalInConstantTime } from "../base/bytes.ts";
+import type { Clock } from "../base/clock.ts";
+import type { Driver, Socket } from "../net/socket.ts";
+import type { CancelOutcome } from "../observe/facts.ts";
+import type { ServerAddress } from "../upstream/dial.ts";
+import { cancelRequest } from "./wire/startup_packet.ts";
+
+const NUMBER_BITS = 24;
+const NUMBER_MASK = (1 << NUMBER_BITS) - 1;
+
+/** Key sizes in bytes: PostgreSQL 18 makes keys of 32 for protocol 3.2; before, a key was an i32. */
+const KEY_SIZE = 4;
+const LONG_KEY_SIZE = 32;
+
+/** A storm of CancelRequests must not become a storm of connections to the servers. */
+const CANCELS_IN_FLIGHT_MAX = 64;
+
+/** A server answers a CancelRequest by closing; PgBouncer's cancel_wait_timeout is 10 s as well. */
+const CANCEL_TIMEOUT_MS = 10_000;
+
+/** Most workers that a process id can tell apart. */
+export const CANCEL_WORKERS_MAX = 128;
+
+/** A server's own key, and how to reach that server. */
+export interface CancelTarget {
+  readonly server: ServerAddress;
+  readonly processId: number;
+  readonly key: Uint8Array;
+}
+
+/** What a client is given to cancel with. */
+export interface CancelKey {
+  readonly processId: number;
+  readonly key: Uint8Array;
+}
+
+/** Which worker gave out a process id. */
+export function workerOf(processId: number): number {
+  return processId >>> NUMBER_BITS;
+}
+
+/** The keys that one worker gave out. */
+export class CancelKeys {
+  readonly #worker: number;
+  readonly #randomBytes: (size: number) => Uint8Array;
+  readonly #issued = new Map<number, { readonly key: Uint8Array; readonly target: CancelTarget }>();
+  #lastNumber: number;
+
+  constructor(worker: number, randomBytes: (size: number) => Uint8Array) {
+    this.#worker = worker;
+    this.#randomBytes = randomBytes;
+    // Not from zero, so that a key from before a restart finds nobody even by chance.
+    const [a, b, c] = randomBytes(3);
+    this.#lastNumber = a! << 16 | b! << 8 | c!;
+  }
+
+  /** How many keys are good now. */
+  get size(): number {
+    return this.#issued.size;
+  }
+
+  /** Makes a key for a session, good until it is revoked. */
+  issue(target: CancelTarget, minorVersion: number): CancelKey {
+    do this.#lastNumber = (this.#lastNumber + 1) & NUMBER_MASK; while (
+      this.#lastNumber === 0 || this.#issued.has(this.#lastNumber)
+    );
+    const key = this.#randomBytes(minorVersion >= 2 ? LONG_KEY_SIZE : KEY_SIZE);
+    this.#issued.set(this.#lastNumber, { key, target });
+    return { processId: this.#worker << NUMBER_BITS | this.#lastNumber, key };
+  }
+
+  /** Ends a key. */
+  revoke(processId: number): void {
+    this.#issued.delete(processId & NUMBER_MASK);
+  }
+
+  /** What a key that came in a CancelRequest is good for, if it is. */
+  find(processId: number, key: Uint8Array): CancelTarget | undefined {
+    const issued = this.#issued.get(processId & NUMBER_MASK);
+    return issued && equalInConstantTime(issued.key, key) ? issued.target : undefined;
+  }
+}
+
+/** Sends CancelRequests to servers, a bounded number at a time. */
+export class Canceller {
+  readonly #driver: Driver;
+  readonly #clock: Clock;
+  #inFlight = 0;
+
+  constructor(driver: Driver, clock: Clock) {
+    this.#driver = driver;
+    this.#clock = clock;
+  }
+
+  /** Asks a server to cancel. Resolves when the server has taken note; never rejects. */
+  async cancel(target: CancelTarget): Promise<CancelOutcome> {
+    if (this.#inFlight >= CANCELS_IN_FLIGHT_MAX) return "refused";
+    this.#inFlight += 1;
+    try {
+      const { address, dialTimeoutMs: timeoutMs, keepAlive, noDelay } = target.server;
+      const socket = await this.#driver.connect({ address, timeoutMs, keepAlive, noDelay });
+      return await this.#send(socket, cancelRequest(target.processId, target.key));
+    } catch {
+      return "failed";
+    } finally {
+      this.#inFlight -= 1;
+    }
+  }
+
+  #send(socket: Socket, request: Uint8Array): Promise<CancelOutcome> {
+    const { promise, resolve } = Promise.withResolvers<CancelOutcome>();
+    const timer = this.#clock.after(CANCEL_TIMEOUT_MS, () => socket.destroy());
+    let outcome: CancelOutcome = "failed";
+    socket.start({
+      onData: (view) => view.length,
+      onEnd() {
+        outcome = "forwarded";
+        socket.end();
+      },
+      onClose() {
+        timer.cancel();
+        resolve(outcome);
+      },
+    });
+    socket.write(request);
+    return promise;
+  }
+}

@@ -1,0 +1,45 @@
+/**
+ * What sessions are given to work with: the parts that `data_plane.ts` builds for one worker.
+ *
+ * @module
+ */
+
+import type { Clock } from "../base/clock.ts";
+import type { Driver } from "../net/socket.ts";
+import type { Cells } from "../observe/counters.ts";
+import type { CancelOutcome, Observer } from "../observe/facts.ts";
+import type { Pool } from "../pool/pool.ts";
+import type { ServerAddress } from "../upstream/dial.ts";
+import type { CancelKeys, CancelTarget } from "./cancel.ts";
+
+/** One way to a database: how it is reached, and how many connections there may be. */
+export interface Route {
+  readonly server: ServerAddress;
+  readonly pool: Pool;
+  /** The pool's counters. */
+  readonly cells: Cells;
+}
+
+/** What a listener asks of its clients and where it sends them. */
+export interface ListenerContext {
+  readonly name: string;
+  /** In the order they are tried; at least one. */
+  readonly routes: readonly Route[];
+  /** One place for each client that may be served, over all workers. */
+  readonly clients: Pool;
+  readonly loginTimeoutMs: number;
+  readonly startupPacketSizeMax: number;
+  readonly messageSizeMax: number;
+}
+
+/** One worker's parts. */
+export interface Gateway {
+  readonly driver: Driver;
+  readonly clock: Clock;
+  readonly observer: Observer;
+  readonly cancelKeys: CancelKeys;
+  /** Cancels what the owner of a key runs, in whichever worker it is. Never rejects. */
+  cancel(processId: number, key: Uint8Array): Promise<CancelOutcome>;
+  /** Cancels what a server runs for a client that is gone. */
+  cancelAbandoned(target: CancelTarget): void;
+}

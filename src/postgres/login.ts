@@ -1,0 +1,84 @@
+/**
+ * What changes on the way while a server authenticates a client through the gateway: everything
+ * passes as it is (trust, passwords, MD5, SCRAM, GSS), except two things that are the gateway's own.
+ * The client gets the gateway's cancel key instead of the server's, and one answer about the
+ * protocol version, which says what both the gateway and the server can do.
+ *
+ * @module
+ */
+
+import { concat } from "../base/bytes.ts";
+import { ProtocolError } from "./wire/errors.ts";
+import { HEADER_SIZE } from "./wire/framer.ts";
+import { negotiateProtocolVersion, readNegotiatedMinorVersion } from "./wire/messages.ts";
+import {
+  MINOR_VERSION_MAX,
+  type StartupMessage,
+  unknownExtensions,
+} from "./wire/startup_packet.ts";
+import { BACKEND } from "./wire/tags.ts";
+
+/** One login. Not shared: it remembers what has been negotiated. */
+export class Login {
+  readonly #extensions: readonly string[];
+  #minorVersion: number;
+  /** The client asked for more than the gateway knows and has not been told yet. */
+  #owesNegotiation: boolean;
+
+  constructor(startup: StartupMessage) {
+    this.#extensions = unknownExtensions(startup);
+    this.#minorVersion = Math.min(startup.minorVersion, MINOR_VERSION_MAX);
+    this.#owesNegotiation = this.#extensions.length > 0 ||
+      startup.minorVersion > MINOR_VERSION_MAX;
+  }
+
+  /**
+   * What the client gets in place of a message from the server.
+   *
+   * @param bytes The whole message, header included.
+   * @param issueKey Makes a BackendKeyData of the gateway's own out of the server's.
+   * @returns Undefined if the message passes as it is.
+   */
+  translate(
+    tag: number,
+    bytes: Uint8Array,
+    issueKey: (serverKey: Uint8Array, minorVersion: number) => Uint8Array,
+  ): Uint8Array | undefined {
+    switch (tag) {
+      case BACKEND.backendKeyData:
+        return issueKey(bytes, this.#minorVersion);
+      case BACKEND.negotiateProtocolVersion:
+        return this.#negotiate(readNegotiatedMinorVersion(bytes));
+      case BACKEND.errorResponse:
+      case BACKEND.noticeResponse:
+        return undefined;
+    }
+    // Clients take one NegotiateProtocolVersion, before authentication: libpq refuses a second.
+    return this.#owesNegotiation ? concat(this.#negotiate(this.#minorVersion), bytes) : undefined;
+  }
+
+  #negotiate(serverMinorVersion: number): Uint8Array {
+    if (serverMinorVersion > this.#minorVersion) {
+      throw new ProtocolError(
+        "invalid NegotiateProtocolVersion: it is newer than what was asked for",
+      );
+    }
+    this.#owesNegotiation = false;
+    this.#minorVersion = serverMinorVersion;
+    const minorVersion = serverMinorVersion;
+    return negotiateProtocolVersion({ minorVersion, extensions: this.#extensions });
+  }
+}
+
+/**
+ * Checks that a message which the gateway must read has come whole.
+ *
+ * @throws {ProtocolError} If it is larger than any such message can be.
+ */
+export function checkWhole(isLast: boolean, tag: number, size: number): void {
+  if (isLast) return;
+  throw new ProtocolError(
+    `message "${String.fromCharCode(tag)}" is too long: only its first ${size} bytes were read ` +
+      `(header ${HEADER_SIZE})`,
+  );
+}

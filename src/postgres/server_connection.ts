@@ -1,0 +1,316 @@
+/**
+ * A session's connection to its server, from dialling to the last byte, and all that comes down it.
+ * It owns the place in the pool: the place is given back when the socket is gone, not before, so
+ * that the database never sees more connections than the pool's size.
+ *
+ * @module
+ */
+
+import { addressText, type Socket } from "../net/socket.ts";
+import { POOL_CELL } from "../observe/counters.ts";
+import type { ServerState } from "../observe/facts.ts";
+import type { Lease } from "../pool/pool.ts";
+import { Dial } from "../upstream/dial.ts";
+import type { CancelTarget } from "./cancel.ts";
+import type { Gateway, Route } from "./gateway.ts";
+import { checkWhole, Login } from "./login.ts";
+import { ProtocolError } from "./wire/errors.ts";
+import { Framer, HEADER_SIZE } from "./wire/framer.ts";
+import { backendKeyData, readBackendKeyData, sqlStateOf, TERMINATE } from "./wire/messages.ts";
+import { type StartupMessage, supportedStartupPacket } from "./wire/startup_packet.ts";
+import { BACKEND, IS_BACKEND_TAG } from "./wire/tags.ts";
+
+/** ReadyForQuery's transaction status "I": not in a transaction block. */
+const STATUS_IDLE = 0x49;
+
+/** A ReadyForQuery has one byte of body. */
+const READY_FOR_QUERY_SIZE = HEADER_SIZE + 1;
+
+/** Told of what becomes of the connection. `canTell`: an ErrorResponse may be sent to the client. */
+export interface ServerOwner {
+  /** The server is reached and has the StartupMessage. */
+  onLogin(): void;
+  /** The first ReadyForQuery is on its way to the client. */
+  onReady(): void;
+  /** It could not be reached; the place is given back, and `onGone` will not be called. */
+  onUnreachable(): void;
+  /** It closed without being asked to, or broke. */
+  onLost(canTell: boolean): void;
+  onBrokenProtocol(error: ProtocolError, canTell: boolean): void;
+  /** The socket is gone and the place given back: the last call. */
+  onGone(): void;
+}
+
+/** What a connection is made of. */
+export interface ServerConnectionParts {
+  readonly gateway: Gateway;
+  readonly route: Route;
+  readonly lease: Lease;
+  readonly session: number;
+  readonly startup: StartupMessage;
+  readonly messageSizeMax: number;
+  /** Where the server's messages go. */
+  readonly client: Socket;
+  readonly owner: ServerOwner;
+}
+
+/** One server connection for one session. */
+export class ServerConnection {
+  readonly #parts: ServerConnectionParts;
+  readonly #framer: Framer;
+  #state: ServerState | "gone" = "connecting";
+  #dial: Dial | undefined;
+  #socket: Socket | undefined;
+  /** Translates what must be translated; undefined once the login is done. */
+  #login: Login | undefined;
+  /** What the client cancels with, and what that means to the server. */
+  #key: { readonly processId: number; readonly target: CancelTarget } | undefined;
+  /** Requests forwarded whose ReadyForQuery has not come yet. */
+  #requestsDue = 0;
+  #requestStartedMs = 0;
+  /** The client has said Terminate: the server is expected to close. */
+  #isTerminated = false;
+  /** An ErrorResponse right before the end is why it ended: the client knows all there is. */
+  #lastTag = 0;
+
+  constructor(parts: ServerConnectionParts) {
+    this.#parts = parts;
+    this.#login = new Login(parts.startup);
+    this.#framer = new Framer(parts.messageSizeMax, IS_BACKEND_TAG);
+  }
+
+  /** True when nothing of it is left. */
+  get isGone(): boolean {
+    return this.#state === "gone";
+  }
+
+  /** False while a large message is on its way to the client: nothing else may be sent to it. */
+  get isClientBetweenMessages(): boolean {
+    return this.#framer.isBetweenMessages;
+  }
+
+  /** Begins. */
+  dial(): void {
+    const { gateway, route, owner } = this.#parts;
+    const pool = route.pool.options.name;
+    this.#emit({ kind: "server_state", pool, from: undefined, to: "connecting" });
+    this.#dial = new Dial(gateway.driver, gateway.clock, route.server, {
+      onConnected: (socket) => this.#onConnected(socket),
+      onFailedAttempt: ({ message }, attempt, attempts) => {
+        const server = addressText(route.server.address);
+        this.#emit({ kind: "server_dial_failed", pool, server, attempt, attempts, message });
+      },
+      onGivenUp: () => {
+        this.#giveBack();
+        owner.onUnreachable();
+      },
+    });
+  }
+
+  /** A request that ReadyForQuery will answer is about to be forwarded. */
+  onRequest(): void {
+    if (this.#requestsDue === 0) this.#requestStartedMs = this.#parts.gateway.clock.nowMs();
+    this.#requestsDue += 1;
+  }
+
+  /** A Terminate is about to be forwarded. */
+  onTerminate(): void {
+    this.#isTerminated = true;
+  }
+
+  /** Sends the client's bytes. */
+  forward(bytes: Uint8Array): void {
+    this.#socket!.write(bytes);
+    this.#parts.route.cells.add(POOL_CELL.bytesFromClients, bytes.length);
+  }
+
+  /** The session needs it no longer. A query that nobody waits for is cancelled. */
+  release(): void {
+    this.#dial?.cancel();
+    if (this.#state === "connecting") return this.#giveBack();
+    if (this.#state === "closing" || this.#state === "gone") return;
+    if (this.#state === "active" && !this.#isTerminated) {
+      if (this.#requestsDue === 0) this.#socket!.write(TERMINATE);
+      else this.#cancelAbandoned();
+    }
+    this.#setState("closing");
+    this.#socket!.end();
+  }
+
+  /** PostgreSQL itself would run it to its end, with its place in the pool taken all the while. */
+  #cancelAbandoned(): void {
+    if (this.#key !== undefined) this.#parts.gateway.cancelAbandoned(this.#key.target);
+  }
+
+  #onConnected(socket: Socket): void {
+    const { startup, owner } = this.#parts;
+    this.#socket = socket;
+    this.#setState("login");
+    socket.start({
+      onData: (view) => this.#onData(view),
+      onEnd: () => this.#onEnd("it closed the connection"),
+      onClose: (error) => {
+        this.#onEnd(error?.message ?? "it closed the connection");
+        this.#giveBack();
+        owner.onGone();
+      },
+    });
+    socket.write(supportedStartupPacket(startup));
+    owner.onLogin();
+  }
+
+  // From the server ---------------------------------------------------------------------------
+
+  #onData(view: Uint8Array): number {
+    if (this.#state === "closing") return view.length;
+    try {
+      return this.#login === undefined
+        ? this.#relayDown(view)
+        : this.#relayLogin(view, this.#login);
+    } catch (error) {
+      if (!(error instanceof ProtocolError)) throw error;
+      this.#parts.owner.onBrokenProtocol(error, this.isClientBetweenMessages);
+      return view.length;
+    }
+  }
+
+  /** Server to client. Headers are read, bytes are forwarded as they came. */
+  #relayDown(view: Uint8Array): number {
+    const framer = this.#framer;
+    framer.begin(view);
+    while (framer.next()) this.#onMessage(view);
+    this.#send(view, 0, framer.end);
+    return framer.end;
+  }
+
+  #onMessage(view: Uint8Array): void {
+    const framer = this.#framer;
+    if (!framer.isFirst) return;
+    this.#lastTag = framer.tag;
+    if (framer.tag === BACKEND.readyForQuery) this.#onReadyForQuery(view);
+    else if (framer.tag === BACKEND.errorResponse) this.#onErrorResponse(view);
+  }
+
+  #onReadyForQuery(view: Uint8Array): void {
+    const { start, end } = this.#framer;
+    if (end - start !== READY_FOR_QUERY_SIZE) throw new ProtocolError("invalid ReadyForQuery");
+    const { cells } = this.#parts.route;
+    cells.add(POOL_CELL.queries, 1);
+    if (view[end - 1] === STATUS_IDLE) cells.add(POOL_CELL.transactions, 1);
+    // A Sync that the server ignored, as it does in copy-in mode, is answered by none.
+    if (this.#requestsDue === 0) return;
+    this.#requestsDue -= 1;
+    const nowMs = this.#parts.gateway.clock.nowMs();
+    cells.observe(POOL_CELL.querySeconds, (nowMs - this.#requestStartedMs) / 1000);
+    this.#requestStartedMs = nowMs; // of the next one, if the client pipelines
+  }
+
+  #onErrorResponse(view: Uint8Array): void {
+    const { start, end, isLast } = this.#framer;
+    const { session } = this.#parts;
+    // A message too large to be seen whole still begins with its severity and SQLSTATE.
+    const sqlState = sqlStateOf(view.subarray(start, end));
+    this.#emit({
+      kind: "error_reported",
+      session,
+      source: "server",
+      sqlState: isLast || sqlState.length === 5 ? sqlState : "",
+      message: undefined,
+    });
+  }
+
+  #send(view: Uint8Array, start: number, end: number): void {
+    if (start === end) return;
+    this.#parts.client.write(end - start === view.length ? view : view.subarray(start, end));
+    this.#parts.route.cells.add(POOL_CELL.bytesFromServers, end - start);
+  }
+
+  // Login -------------------------------------------------------------------------------------
+
+  #relayLogin(view: Uint8Array, login: Login): number {
+    const framer = this.#framer;
+    let sent = 0;
+    framer.begin(view);
+    while (framer.next()) {
+      if (this.#login === undefined) {
+        this.#onMessage(view); // the client was ahead with its first queries
+        continue;
+      }
+      const replacement = this.#translate(view, login);
+      if (replacement !== undefined) {
+        this.#send(view, sent, framer.start);
+        this.#send(replacement, 0, replacement.length);
+        sent = framer.end;
+      }
+      if (framer.tag === BACKEND.readyForQuery) this.#onReady();
+      else if (framer.tag === BACKEND.errorResponse) this.#onErrorResponse(view);
+      this.#lastTag = framer.tag;
+    }
+    this.#send(view, sent, framer.end);
+    return framer.end;
+  }
+
+  #translate(view: Uint8Array, login: Login): Uint8Array | undefined {
+    const { tag, start, end, isLast, isFirst } = this.#framer;
+    if (!isFirst) return undefined;
+    const isRead = tag === BACKEND.backendKeyData || tag === BACKEND.negotiateProtocolVersion;
+    if (isRead) checkWhole(isLast, tag, end - start);
+    return login.translate(tag, view.subarray(start, end), (serverKey, minorVersion) => {
+      const { gateway, route } = this.#parts;
+      const target = { server: route.server, ...readBackendKeyData(serverKey) };
+      const { processId, key } = gateway.cancelKeys.issue(target, minorVersion);
+      this.#revokeKey();
+      this.#key = { processId, target };
+      return backendKeyData(processId, key);
+    });
+  }
+
+  #onReady(): void {
+    this.#login = undefined;
+    this.#setState("active");
+    this.#parts.owner.onReady();
+  }
+
+  // The end -----------------------------------------------------------------------------------
+
+  #onEnd(message: string): void {
+    if (this.#state === "closing" || this.#state === "gone") return;
+    const { route, session, owner } = this.#parts;
+    const hasSaidWhy = this.#lastTag === BACKEND.errorResponse;
+    if (!this.#isTerminated && !(this.#state === "login" && hasSaidWhy)) {
+      const server = addressText(route.server.address);
+      const pool = route.pool.options.name;
+      this.#emit({ kind: "server_lost", session, pool, server, message });
+    }
+    const canTell = this.isClientBetweenMessages && !hasSaidWhy && !this.#isTerminated;
+    this.#setState("closing");
+    this.#socket!.end();
+    owner.onLost(canTell);
+  }
+
+  #revokeKey(): void {
+    if (this.#key !== undefined) this.#parts.gateway.cancelKeys.revoke(this.#key.processId);
+    this.#key = undefined;
+  }
+
+  #giveBack(): void {
+    if (this.#state === "gone") return;
+    this.#revokeKey();
+    const pool = this.#parts.route.pool.options.name;
+    this.#emit({ kind: "server_state", pool, from: this.#state, to: undefined });
+    this.#state = "gone";
+    this.#parts.lease[Symbol.dispose]();
+  }
+
+  #setState(to: ServerState): void {
+    const from = this.#state;
+    if (from === to || from === "gone") return;
+    const pool = this.#parts.route.pool.options.name;
+    this.#emit({ kind: "server_state", pool, from, to });
+    this.#state = to;
+  }
+
+  #emit(fact: Parameters<Gateway["observer"]["emit"]>[0]): void {
+    this.#parts.gateway.observer.emit(fact);
+  }
+}

@@ -1,0 +1,135 @@
+/**
+ * The few tagged messages that the gateway writes itself or reads more of than the header.
+ *
+ * Source: https://www.postgresql.org/docs/current/protocol-message-formats.html
+ *
+ * @module
+ */
+
+import { concat, int32At, putInt32, textOf, utf8 } from "../../base/bytes.ts";
+import { ProtocolError } from "./errors.ts";
+import { HEADER_SIZE } from "./framer.ts";
+import { CANCEL_KEY_SIZE_MAX } from "./startup_packet.ts";
+import { BACKEND, FRONTEND } from "./tags.ts";
+
+/** The answer to SSLRequest and GSSENCRequest that declines: a bare "N", not a message. */
+export const DECLINED: Uint8Array = utf8("N");
+
+/** Terminate: the session ends by itself, not by a broken connection. */
+export const TERMINATE: Uint8Array = message(FRONTEND.terminate);
+
+/** What an ErrorResponse says. */
+export interface ErrorFields {
+  readonly severity: "ERROR" | "FATAL";
+  /** Five characters: https://www.postgresql.org/docs/current/errcodes-appendix.html */
+  readonly sqlState: string;
+  readonly message: string;
+  readonly detail?: string;
+  readonly hint?: string;
+}
+
+/** Encodes an ErrorResponse. NULs in the texts, which would cut them, become spaces. */
+export function errorResponse(fields: ErrorFields): Uint8Array {
+  const field = (code: string, text: string) => utf8(`${code}${text.replaceAll("\0", " ")}\0`);
+  return message(
+    BACKEND.errorResponse,
+    field("S", fields.severity),
+    field("V", fields.severity),
+    field("C", fields.sqlState),
+    field("M", fields.message),
+    ...(fields.detail === undefined ? [] : [field("D", fields.detail)]),
+    ...(fields.hint === undefined ? [] : [field("H", fields.hint)]),
+    new Uint8Array(1),
+  );
+}
+
+/**
+ * The SQLSTATE of an ErrorResponse.
+ *
+ * @param bytes The whole message, header included.
+ * @returns "" if it has none or is malformed: a server can send anything.
+ */
+export function sqlStateOf(bytes: Uint8Array): string {
+  let offset = HEADER_SIZE;
+  while (offset < bytes.length && bytes[offset] !== 0) {
+    const end = bytes.indexOf(0, offset);
+    if (end < 0) return "";
+    if (bytes[offset] === 0x43) {
+      return textOf(bytes.subarray(offset + 1, Math.min(end, offset + 6)));
+    }
+    offset = end + 1;
+  }
+  return "";
+}
+
+/** Encodes BackendKeyData. */
+export function backendKeyData(processId: number, key: Uint8Array): Uint8Array {
+  return message(BACKEND.backendKeyData, int32(processId), key);
+}
+
+/**
+ * Decodes BackendKeyData.
+ *
+ * @param bytes The whole message, header included.
+ * @returns The process id, and the key as a copy of 4 to 256 bytes.
+ * @throws {ProtocolError} If the key has another size.
+ */
+export function readBackendKeyData(bytes: Uint8Array): { processId: number; key: Uint8Array } {
+  const key = bytes.slice(HEADER_SIZE + 4);
+  if (key.length < 4 || key.length > CANCEL_KEY_SIZE_MAX) {
+    throw new ProtocolError(
+      `invalid BackendKeyData: its key must be 4 to ${CANCEL_KEY_SIZE_MAX} bytes`,
+    );
+  }
+  return { processId: int32At(bytes, HEADER_SIZE), key };
+}
+
+/** What a server does not know of what was asked for. */
+export interface Negotiation {
+  /** Newest minor version of protocol 3 that it speaks. */
+  readonly minorVersion: number;
+  /** Protocol extensions it does not know. */
+  readonly extensions: readonly string[];
+}
+
+/**
+ * Encodes NegotiateProtocolVersion. The version is sent whole, 3 in the upper half, as PostgreSQL
+ * does and libpq expects (pqGetNegotiateProtocolVersion3), although the manual speaks of the minor.
+ */
+export function negotiateProtocolVersion(negotiation: Negotiation): Uint8Array {
+  return message(
+    BACKEND.negotiateProtocolVersion,
+    int32(3 << 16 | negotiation.minorVersion),
+    int32(negotiation.extensions.length),
+    ...negotiation.extensions.map((name) => utf8(`${name}\0`)),
+  );
+}
+
+/**
+ * Decodes NegotiateProtocolVersion as far as the gateway needs it: it never passes extensions on,
+ * so a server has none to list.
+ *
+ * @param bytes The whole message, header included.
+ * @returns The minor version.
+ * @throws {ProtocolError} If the message is too short.
+ */
+export function readNegotiatedMinorVersion(bytes: Uint8Array): number {
+  if (bytes.length < HEADER_SIZE + 8) {
+    throw new ProtocolError("invalid NegotiateProtocolVersion: it must be at least 12 bytes");
+  }
+  return int32At(bytes, HEADER_SIZE) & 0xffff;
+}
+
+/** Encodes any message from the parts of its body. */
+export function message(tag: number, ...body: readonly Uint8Array[]): Uint8Array {
+  const bytes = concat(new Uint8Array(HEADER_SIZE), ...body);
+  bytes[0] = tag;
+  putInt32(bytes, 1, bytes.length - 1);
+  return bytes;
+}
+
+function int32(value: number): Uint8Array {
+  const bytes = new Uint8Array(4);
+  putInt32(bytes, 0, value);
+  return bytes;
+}

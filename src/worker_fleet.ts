@@ -1,0 +1,254 @@
+/**
+ * The control plane's side of the workers: starts them, introduces them to one another, hears what
+ * they report, and replaces one that dies. Traffic does not pass here.
+ *
+ * @module
+ */
+
+import type { Config, ServerConfig } from "./config/config.ts";
+import type { WorkerCommand, WorkerReport } from "./data_plane_messages.ts";
+import { assertAddressIsFree } from "./net/deno_driver.ts";
+import type { SocketAddress } from "./net/socket.ts";
+import { counterBuffer, type CounterLayout, WorkerCounters } from "./observe/counters.ts";
+import type { LogLevel, LogSink } from "./observe/log_record.ts";
+import { clearGauges } from "./observe/state_cells.ts";
+import { budgetBuffer, SharedBudget } from "./pool/shared_budget.ts";
+
+/** Log records a second that one worker may send: more is a flood that nobody reads. */
+const LOG_RECORDS_PER_SECOND_MAX = 1000;
+
+/** More deaths than this within {@linkcode RESTART_WINDOW_MS}, and the gateway gives up. */
+const RESTARTS_MAX = 5;
+const RESTART_WINDOW_MS = 60_000;
+
+/** What the fleet is made from. */
+export interface WorkerFleetOptions {
+  readonly config: Config;
+  readonly logLevel: LogLevel | "off";
+  readonly log: LogSink;
+  /** Called once if workers die faster than they can be replaced. */
+  readonly onFailure: (error: Error) => void;
+  /** The module that a Worker runs; another one in tests. */
+  readonly workerUrl?: URL;
+}
+
+interface Member {
+  readonly index: number;
+  readonly worker: Worker;
+  readonly servers: ReadonlyMap<string, ServerConfig>;
+  state: "starting" | "running" | "drained" | "dead";
+}
+
+/** All workers of one gateway. */
+export class WorkerFleet {
+  readonly layout: CounterLayout;
+  /** One region a worker, in the order of their indexes. */
+  readonly counters: readonly WorkerCounters[];
+  readonly #options: WorkerFleetOptions;
+  readonly #workers: number;
+  readonly #counterBuffers: readonly SharedArrayBuffer[];
+  readonly #poolBudgets: ReadonlyMap<string, SharedArrayBuffer>;
+  readonly #clientBudgets: ReadonlyMap<string, SharedArrayBuffer>;
+  readonly #members: Member[] = [];
+  #deathsMs: number[] = [];
+  /** Set while draining; called when the last worker is done. */
+  #onDrained: (() => void) | undefined;
+
+  constructor(options: WorkerFleetOptions) {
+    const { servers, pools, runtime } = options.config;
+    this.#options = options;
+    const workers = this.#workers = runtime.workers;
+    this.layout = { listeners: [...servers.keys()], pools: [...pools.keys()] };
+    this.#counterBuffers = Array.from({ length: workers }, () => counterBuffer(this.layout));
+    this.counters = this.#counterBuffers.map((buffer) => new WorkerCounters(this.layout, buffer));
+    this.#poolBudgets = mapValues(
+      pools,
+      ({ size, waitersMax }) => budgetBuffer(size, waitersMax, workers),
+    );
+    this.#clientBudgets = mapValues(
+      servers,
+      (server) => budgetBuffer(server.clientsMax, 0, workers),
+    );
+  }
+
+  /** Workers that serve now. */
+  get runningCount(): number {
+    return this.#members.filter((member) => member.state === "running").length;
+  }
+
+  /**
+   * Starts all workers. The first one is alone until it listens, so that a port 0 means the same
+   * port to all.
+   *
+   * @returns Every listener's address as bound.
+   * @throws {Error} If one cannot be bound.
+   */
+  async start(): Promise<Map<string, SocketAddress>> {
+    const { servers } = this.#options.config;
+    // Another gateway with SO_REUSEPORT on the same port would silently get half of the clients.
+    if (this.#workers > 1) {
+      for (const { address } of servers.values()) assertAddressIsFree(address);
+    }
+    const bound = new Map<string, SocketAddress>();
+    for (let index = 0; index < this.#workers; index++) {
+      const addresses = await this.#spawn(index, this.#serversOf(index, bound));
+      for (const [name, address] of addresses) bound.set(name, address);
+    }
+    return bound;
+  }
+
+  /** Accepts nobody new; resolves when the last session is over. */
+  drain(): Promise<void> {
+    const { promise, resolve } = Promise.withResolvers<void>();
+    this.#onDrained = resolve;
+    for (const { worker, state } of this.#members) {
+      if (state === "running") send(worker, { kind: "drain" });
+    }
+    this.#checkDrained();
+    return promise;
+  }
+
+  /** Ends every session; each client is told. */
+  terminate(): void {
+    for (const { worker, state } of this.#members) {
+      if (state === "running") send(worker, { kind: "terminate" });
+    }
+  }
+
+  /** Ends the threads, whatever they are at. */
+  stop(): void {
+    for (const member of this.#members) {
+      member.state = "dead";
+      member.worker.terminate();
+    }
+  }
+
+  /** Every worker listens on every TCP port. A Unix socket has one listener: they take turns. */
+  #serversOf(index: number, bound: ReadonlyMap<string, SocketAddress>): Map<string, ServerConfig> {
+    const mine = [...this.#options.config.servers].filter(([, { address }], position) =>
+      address.kind === "tcp" || position % this.#workers === index
+    );
+    return new Map(
+      mine.map((
+        [name, server],
+      ) => [name, { ...server, address: bound.get(name) ?? server.address }]),
+    );
+  }
+
+  #spawn(
+    index: number,
+    servers: ReadonlyMap<string, ServerConfig>,
+  ): Promise<ReadonlyMap<string, SocketAddress>> {
+    const { promise, resolve, reject } = Promise.withResolvers<
+      ReadonlyMap<string, SocketAddress>
+    >();
+    const url = this.#options.workerUrl ?? new URL("./data_plane_worker.ts", import.meta.url);
+    const worker = new Worker(url, { type: "module", name: `sluice-worker-${index}` });
+    const member: Member = { index, worker, servers, state: "starting" };
+    worker.onmessage = ({ data: report }: MessageEvent<WorkerReport>) => {
+      if (report.kind === "listening") {
+        member.state = "running";
+        resolve(report.addresses);
+        if (this.#onDrained !== undefined) send(worker, { kind: "drain" });
+      } else if (report.kind === "cannot_listen") {
+        reject(new Error(report.message));
+      } else if (report.kind === "drained") {
+        member.state = "drained";
+        this.#checkDrained();
+      } else {
+        this.#options.log.write(report.record);
+      }
+    };
+    worker.onerror = (event) => {
+      event.preventDefault(); // it would end the whole process
+      reject(new Error(event.message));
+      this.#onDeath(member, event.message);
+    };
+    this.#introduce(member);
+    this.#members[index] = member;
+    send(worker, { kind: "start", snapshot: this.#snapshotFor(index, servers) });
+    return promise;
+  }
+
+  #introduce(newcomer: Member): void {
+    for (const { index, worker, state } of this.#members) {
+      if (index === newcomer.index || state === "dead") continue;
+      const { port1, port2 } = new MessageChannel();
+      send(worker, { kind: "peer", worker: newcomer.index, port: port1 }, [port1]);
+      send(newcomer.worker, { kind: "peer", worker: index, port: port2 }, [port2]);
+    }
+  }
+
+  #snapshotFor(worker: number, servers: ReadonlyMap<string, ServerConfig>) {
+    const { clients, proxies, pools } = this.#options.config;
+    return {
+      worker,
+      workers: this.#workers,
+      servers,
+      clients,
+      proxies,
+      pools: mapValues(pools, (config, name) => ({ config, budget: this.#poolBudgets.get(name)! })),
+      clientBudgets: this.#clientBudgets,
+      layout: this.layout,
+      counters: this.#counterBuffers[worker]!,
+      logLevel: this.#options.logLevel,
+      logRecordsPerSecondMax: LOG_RECORDS_PER_SECOND_MAX,
+    };
+  }
+
+  /** The system closed its sockets with it; what it held is given to those who wait, and it starts anew. */
+  #onDeath(member: Member, message: string): void {
+    if (member.state === "dead") return;
+    const wasRunning = member.state === "running";
+    member.state = "dead";
+    member.worker.terminate();
+    if (!wasRunning) return this.#checkDrained();
+    this.#log("error", "worker died", { worker: member.index, error: message });
+    clearGauges(this.layout, this.counters[member.index]!);
+    this.#reclaim(member.index);
+    if (this.#onDrained !== undefined) return this.#checkDrained();
+    const nowMs = Date.now();
+    this.#deathsMs = [...this.#deathsMs.filter((ms) => nowMs - ms < RESTART_WINDOW_MS), nowMs];
+    if (this.#deathsMs.length > RESTARTS_MAX) {
+      const rule = `at most ${RESTARTS_MAX} may die within ${RESTART_WINDOW_MS / 1000} s`;
+      return this.#options.onFailure(new Error(`Cannot keep workers running: ${rule}: ${message}`));
+    }
+    this.#spawn(member.index, member.servers).then(
+      () => this.#log("info", "worker restarted", { worker: member.index }),
+      (error) => this.#options.onFailure(error),
+    );
+  }
+
+  #reclaim(dead: number): void {
+    for (const buffer of this.#clientBudgets.values()) {
+      new SharedBudget(buffer, dead, this.#workers).reclaim(dead);
+    }
+    for (const [pool, buffer] of this.#poolBudgets) {
+      for (
+        const { worker, ticket } of new SharedBudget(buffer, dead, this.#workers).reclaim(dead)
+      ) {
+        send(this.#members[worker]!.worker, { kind: "turn", pool, ticket });
+      }
+    }
+  }
+
+  #checkDrained(): void {
+    if (this.#members.some(({ state }) => state === "running" || state === "starting")) return;
+    this.#onDrained?.();
+  }
+
+  #log(level: LogLevel, message: string, fields: Record<string, string | number>): void {
+    this.#options.log.write({ level, message, fields, timeMs: Date.now() });
+  }
+}
+
+function send(worker: Worker, command: WorkerCommand, transfer: Transferable[] = []): void {
+  worker.postMessage(command, transfer);
+}
+
+function mapValues<From, To>(
+  map: ReadonlyMap<string, From>,
+  convert: (value: From, name: string) => To,
+): Map<string, To> {
+  return new Map([...map].map(([name, value]) => [name, convert(value, name)]));
+}

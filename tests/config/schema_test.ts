@@ -1,0 +1,139 @@
+import { deepEqual, equal, ok } from "node:assert/strict";
+import { Ajv } from "npm:ajv@8";
+import { parse } from "yaml";
+import { loadConfig } from "../../src/config/load.ts";
+import { configSchema } from "../../src/config/schema.ts";
+import { configTemplate } from "../../src/config/template.ts";
+
+const SMALLEST = `servers:
+  default:
+    address: 127.0.0.1:15432
+clients:
+  default:
+    address: 127.0.0.1:5432
+`;
+
+const validate = new Ajv({ allErrors: true, allowUnionTypes: true, strictRequired: false })
+  .compile(configSchema());
+
+function schemaAccepts(text: string): boolean {
+  return validate(parse(text));
+}
+
+function loaderAccepts(text: string): boolean {
+  return loadConfig({ text, fileName: "s.yaml", env: {}, cores: 1 }).ok;
+}
+
+/** What both accept when it is added to the smallest file. */
+const ACCEPTED: readonly string[] = [
+  "",
+  "pools:",
+  "pools: { default: }",
+  "pools: { default: { size: 1, acquireTimeout: 1m30s, waitersMax: 0 } }",
+  "proxies: { default: { client: default, pool: default } }",
+  "loggers: { a: { output: file, file: x.log }, b: { level: off } }",
+  "metrics: { address: '[::1]:0', path: /m, enabled: false }",
+  "runtime: { workers: auto, shutdownTimeout: 0 }",
+  "runtime: { workers: 64, shutdownTimeout: 0ms }",
+  "runtime:",
+];
+
+/** What both refuse when it is added to the smallest file. */
+const REFUSED: readonly string[] = [
+  "foo: 1",
+  "pools: []",
+  "pools: { Main: {} }",
+  "pools: { 1a: {} }",
+  `pools: { ${"a".repeat(64)}: {} }`,
+  "pools: { a: 5 }",
+  "pools: { a: { sise: 5 } }",
+  "pools: { a: { size: 0 } }",
+  "pools: { a: { size: 10001 } }",
+  "pools: { a: { size: 1.5 } }",
+  'pools: { a: { size: "5" } }',
+  "pools: { a: { size: } }",
+  "pools: { a: { acquireTimeout: 30 } }",
+  "pools: { a: { acquireTimeout: 0 } }",
+  "pools: { a: { acquireTimeout: 30sec } }",
+  "pools: { a: { acquireTimeout: '' } }",
+  "pools: { a: { acquireTimeout: 1s1m } }",
+  "proxies: { a: { client: [default] } }",
+  "proxies: { a: { client: Default } }",
+  "loggers: { a: { level: warning } }",
+  "loggers: { a: { output: file } }",
+  "loggers: { a: { file: x.log } }",
+  "loggers: { a: { output: stdout, file: x.log } }",
+  "metrics: { enabled: yes }",
+  "metrics: { path: / }",
+  "metrics: { path: metrics }",
+  "metrics: { address: 9090 }",
+  "metrics: { address: localhost }",
+  "metrics: { address: /run/m.sock }",
+  "runtime: { workers: 0 }",
+  "runtime: { workers: 65 }",
+  "runtime: { workers: all }",
+];
+
+/** What replaces the server of the smallest file, and whether both accept it. */
+const SERVERS: readonly (readonly [keys: string, accepted: boolean])[] = [
+  ["address: /run/s.sock\n    socketMode: '0770'", true],
+  ["address: a:1\n    startupPacketSizeMax: 512\n    messageSizeMax: 10MiB", true],
+  ["address: a:1\n    proxies: [default]", true],
+  ["clientsMax: 5", false],
+  ["", false],
+  ["address: a:1\n    protocol: mysql", false],
+  ["address: a:1\n    proxies: []", false],
+  ["address: a:1\n    proxies: default", false],
+  ["address: a:1\n    proxies: [default, default]", false],
+  ["address: a:1\n    startupPacketSizeMax: 511", false],
+  ["address: a:1\n    startupPacketSizeMax: 1 KiB", false],
+  ["address: a:1\n    socketMode: '0800'", false],
+  ["address: a:1\n    socketMode: rwx", false],
+  ["address: /run/", false],
+  ["address: '[::1]'", false],
+];
+
+Deno.test("configSchema is a valid schema in which every key has a description", () => {
+  equal(new Ajv({ strict: false }).validateSchema(configSchema()), true);
+  const { properties } = configSchema() as { properties: Record<string, Record<string, unknown>> };
+  deepEqual(Object.keys(properties), [
+    "servers",
+    "clients",
+    "pools",
+    "proxies",
+    "loggers",
+    "metrics",
+    "runtime",
+  ]);
+  for (const [name, section] of Object.entries(properties)) {
+    equal(typeof section["description"], "string", name);
+  }
+});
+
+Deno.test("configSchema and loadConfig accept the same files", () => {
+  const template = configTemplate();
+  const complete = template.replaceAll(/^( *)#(?=[a-z])/gm, "$1");
+  for (const text of [template, complete, ...ACCEPTED.map((added) => `${SMALLEST}${added}\n`)]) {
+    ok(loaderAccepts(text), text);
+    ok(schemaAccepts(text), `${text}${JSON.stringify(validate.errors, null, 2)}`);
+  }
+});
+
+Deno.test("configSchema and loadConfig refuse the same files", () => {
+  for (const added of ["clients: {}\n", "servers:\n", ""].map((text) => `${text}runtime:\n`)) {
+    ok(!loaderAccepts(added), added);
+    ok(!schemaAccepts(added), added);
+  }
+  for (const added of REFUSED) {
+    ok(!loaderAccepts(`${SMALLEST}${added}\n`), added);
+    ok(!schemaAccepts(`${SMALLEST}${added}\n`), added);
+  }
+});
+
+Deno.test("configSchema and loadConfig agree about servers", () => {
+  for (const [keys, accepted] of SERVERS) {
+    const text = SMALLEST.replace("address: 127.0.0.1:15432", keys);
+    equal(loaderAccepts(text), accepted, keys);
+    equal(schemaAccepts(text), accepted, keys);
+  }
+});

@@ -1,0 +1,48 @@
+import { deepEqual, equal, ok } from "node:assert/strict";
+import { parse } from "yaml";
+import { SECTIONS } from "../../src/config/declarations.ts";
+import { loadConfig, problemsText } from "../../src/config/load.ts";
+import { configTemplate } from "../../src/config/template.ts";
+
+/** Removes the "#" in front of every key. */
+function uncomment(template: string): string {
+  return template.replaceAll(/^( *)#(?=[a-z])/gm, "$1");
+}
+
+function load(text: string) {
+  const loaded = loadConfig({ text, fileName: "sluice.yaml", env: {}, cores: 2 });
+  ok(loaded.ok, loaded.ok ? "" : problemsText(loaded.problems));
+  return loaded;
+}
+
+Deno.test("configTemplate is the smallest useful file", () => {
+  deepEqual(parse(configTemplate()), {
+    servers: { default: { address: "127.0.0.1:15432" } },
+    clients: { default: { address: "127.0.0.1:5432" } },
+  });
+  deepEqual(load(configTemplate()).notes, []);
+});
+
+Deno.test("configTemplate means the same with every default uncommented", () => {
+  const smallest = load(configTemplate()).config;
+  const complete = load(uncomment(configTemplate())).config;
+  const { loggers, ...others } = complete;
+  const { loggers: smallestLoggers, ...smallestOthers } = smallest;
+  deepEqual(others, smallestOthers);
+  deepEqual(loggers.get("default"), smallestLoggers.get("default"));
+});
+
+Deno.test("configTemplate has every key", () => {
+  const complete = parse(uncomment(configTemplate())) as Record<string, Record<string, unknown>>;
+  for (const section of SECTIONS) {
+    const written = complete[section.name]!;
+    const groups = section.hasGroups ? Object.values(written) : [written];
+    const keys = new Set(groups.flatMap((group) => Object.keys(group as object)));
+    deepEqual([...keys].toSorted(), Object.keys(section.keys).toSorted(), section.name);
+  }
+});
+
+Deno.test("configTemplate fits into 100 columns and ends with one line end", () => {
+  for (const line of configTemplate().split("\n")) ok(line.length <= 100, line);
+  equal(/[^\n]\n$/.test(configTemplate()), true);
+});

@@ -1,0 +1,133 @@
+/**
+ * Throws text at the configuration loader. Whatever it is, the loader answers with a
+ * configuration or with problems, and every problem is one printable line with a place.
+ *
+ * Failures print their seed; `SLUICE_FUZZ_SEED` and `SLUICE_FUZZ_RUNS` repeat or lengthen a run.
+ *
+ * @module
+ */
+
+import { ok } from "node:assert/strict";
+import { loadConfig, problemsText } from "../../src/config/load.ts";
+import { configTemplate } from "../../src/config/template.ts";
+
+const SEED = Number(Deno.env.get("SLUICE_FUZZ_SEED") ?? "20240229");
+const RUNS = Number(Deno.env.get("SLUICE_FUZZ_RUNS") ?? "400");
+
+/** Numbers from 0 to below `limit`, the same for the same seed (mulberry32). */
+function randomFrom(seed: number): (limit: number) => number {
+  let state = seed >>> 0;
+  return (limit) => {
+    state = (state + 0x6d2b79f5) >>> 0;
+    let mixed = Math.imul(state ^ (state >>> 15), state | 1);
+    mixed ^= mixed + Math.imul(mixed ^ (mixed >>> 7), mixed | 61);
+    return ((mixed ^ (mixed >>> 14)) >>> 0) % limit;
+  };
+}
+
+type Random = (limit: number) => number;
+
+/** Pieces that mean something to YAML or to the loader, and some that mean nothing to either. */
+// deno-fmt-ignore
+const PIECES: readonly string[] = [
+  "servers", "clients", "pools", "proxies", "loggers", "metrics", "runtime", "default", "address",
+  "size", "proxies", "file", "output", "socketMode", "<<", ":", ": ", "- ", "\n", "\n  ", "\n    ",
+  "\t", " ", "&a ", "*a", "!!int ", "!x ", "? ", "[", "]", "{", "}", ",", "'", '"', "|", ">", "#",
+  " # ", "---\n", "...\n", "%YAML 1.1\n", "~", "null", "true", "0", "-1", "1e9", "5s", "1GiB",
+  "127.0.0.1:1", "[::1]:5", "/a.sock", "\0", "\u001b", "\u202e", "\ud800", "\uFEFF", "é", "😀", "\r",
+  "__proto__", "constructor", "@", "`", "\\", "\\u0000", "\u2028",
+];
+
+function randomText(random: Random): string {
+  return Array.from({ length: random(60) }, () => PIECES[random(PIECES.length)]!).join("");
+}
+
+/** A template with some places changed: removed, doubled, swapped or replaced. */
+function mutated(template: string, random: Random): string {
+  let text = template;
+  for (let i = 1 + random(6); i > 0; i--) {
+    const start = random(text.length + 1);
+    const end = Math.min(text.length, start + random(40));
+    const middle = [
+      "",
+      text.slice(start, end).repeat(2),
+      PIECES[random(PIECES.length)]!,
+      text.slice(start, end) + randomText(random),
+    ][random(4)]!;
+    text = text.slice(0, start) + middle + text.slice(end);
+  }
+  return text;
+}
+
+function randomEnv(random: Random): Record<string, string> {
+  const env: Record<string, string> = {};
+  for (let i = random(4); i > 0; i--) {
+    const words = Array.from({ length: random(5) }, () => PIECES[random(PIECES.length)]!);
+    env[`SLUICE_${words.join("_").toUpperCase()}`] = PIECES[random(PIECES.length)]!;
+  }
+  return env;
+}
+
+function check(text: string, env: Record<string, string>): boolean {
+  const loaded = loadConfig({ text, fileName: "s.yaml", env, cores: 2 });
+  const problems = loaded.ok ? loaded.notes : loaded.problems;
+  ok(loaded.ok || problems.length > 0, "refused without a problem");
+  for (const problem of problems) {
+    ok(Number.isInteger(problem.line) && problem.line >= 1);
+    ok(Number.isInteger(problem.column) && problem.column >= 1);
+    const line = problemsText([problem]).slice(0, -1);
+    ok(!/[\p{Cc}\p{Cf}\p{Cs}\p{Zl}\p{Zp}]/u.test(line), JSON.stringify(line));
+    // Paths and values are cut, so no message can grow with the file.
+    ok(line.length < 4_000, `${line.length}`);
+  }
+  return loaded.ok;
+}
+
+Deno.test("loadConfig answers whatever it is given", () => {
+  const template = configTemplate();
+  const uncommented = template.replaceAll(/^( *)#(?=[a-z])/gm, "$1");
+  let accepted = 0;
+  for (let run = 0; run < RUNS; run++) {
+    const seed = SEED + run;
+    const random = randomFrom(seed);
+    const source = random(4);
+    const text = source === 0
+      ? randomText(random)
+      : mutated(source === 1 ? template : uncommented, random);
+    try {
+      if (check(text, randomEnv(random))) accepted += 1;
+    } catch (cause) {
+      throw new Error(`seed ${seed}: ${JSON.stringify(text)}`, { cause });
+    }
+  }
+  // When nothing or everything is accepted, the mutations no longer reach the loader's depths.
+  ok(accepted > 0 && accepted < RUNS, `${accepted} of ${RUNS} accepted`);
+});
+
+Deno.test("loadConfig answers every beginning of a file", () => {
+  const text = configTemplate().replaceAll(/^ *#(?![a-z]).*\n/gm, "").replaceAll("#", "");
+  for (let end = 0; end <= text.length; end++) check(text.slice(0, end), {});
+});
+
+Deno.test("loadConfig answers text that is built to take long", () => {
+  const lines = (count: number, line: (i: number) => string) =>
+    Array.from({ length: count }, (_, i) => line(i)).join("\n");
+  const texts = [
+    lines(20_000, (i) => `key${i}: 1`),
+    `pools:\n${lines(5_000, (i) => `  Group${i}: { size: 0 }`)}`,
+    `pools:\n  a: &a\n${lines(5_000, (i) => `    key${i}: 1`)}\n${
+      lines(900, (i) => `  b${i}: *a`)
+    }`,
+    `servers:\n${lines(400, (i) => `  s${i}: { address: a:${i}, proxies: [nowhere${i}] }`)}\n` +
+    `clients:\n${lines(400, (i) => `  nowhare${i}: { address: a:1 }`)}`,
+    "[".repeat(20_000),
+    "]\n".repeat(20_000),
+    "*a ".repeat(20_000),
+    '"\\x'.repeat(20_000),
+  ];
+  for (const text of texts) check(text, {});
+  const env = Object.fromEntries(
+    Array.from({ length: 3_000 }, (_, i) => [`SLUICE_POOLS_P${i}_SIZ`, "1"]),
+  );
+  check(texts[1]!, env);
+});
