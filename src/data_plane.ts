@@ -119,11 +119,15 @@ export class DataPlane {
   drain(onDrained: () => void): void {
     this.#stopListening();
     let left = this.#sessions.length;
-    if (left === 0) return onDrained();
+    const finish = () => {
+      this.#recorder.flush();
+      onDrained();
+    };
+    if (left === 0) return finish();
     for (const sessions of this.#sessions) {
       sessions.drain(() => {
         left -= 1;
-        if (left === 0) onDrained();
+        if (left === 0) finish();
       });
     }
   }

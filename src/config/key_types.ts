@@ -102,7 +102,7 @@ export function describe(written: WrittenValue): string {
   }
 }
 
-/** `true` or `false`, and nothing else: `yes` and `on` mean different things to different YAML readers. */
+/** `true` or `false`, and nothing else: readers of YAML disagree about `yes` and `on`. */
 export function bool(): KeyType<boolean> {
   return scalar({
     name: "boolean",

@@ -60,45 +60,43 @@ function linkServers({ servers, proxies, clients }: CheckedGroups, problems: Pro
       // Without any client there is one problem already, and it explains this one.
       if (known.size === 0) continue;
       const value = written.get("proxies");
-      const guess = didYouMean(nearest(name, known));
+      const names = nameList(known);
       if (value === undefined) {
-        const rule = `proxies is not written, so it is [${
-          printable(name)
-        }], but no proxy or client`;
-        problems.add(
-          keyPlace(place, "proxies"),
-          `${rule} has that name; there are: ${nameList(known)}`,
-        );
+        const rule = `proxies is not written, so it is [${printable(name)}]`;
+        const message = `${rule}, but no proxy or client has that name; there are: ${names}`;
+        problems.add(keyPlace(place, "proxies"), message);
       } else {
-        const rule = `no proxy or client is named ${quote(name)}`;
-        problems.add(itemPlace(value, i), `${rule}; there are: ${nameList(known)}${guess}`);
+        const rule = `no proxy or client is named ${quote(name)}; there are: ${names}`;
+        problems.add(itemPlace(value, i), rule + didYouMean(nearest(name, known)));
       }
     }
   }
 }
 
 function linkProxies({ proxies, clients, pools }: CheckedGroups, problems: Problems): void {
-  for (const [name, { values, written, place }] of proxies) {
+  for (const [name, { values, place }] of proxies) {
+    // Writing a default has to mean the same as leaving it out, so the own name never dangles.
+    if (values.pool !== name || pools.has(name)) continue;
+    pools.set(name, defaultGroup(POOL_KEYS, name, place));
+  }
+  for (const { values, written, place } of proxies.values()) {
     if (problems.isFull) return;
+    // Without any client there is one problem already, and it explains this one.
     if (values.client !== undefined && !clients.has(values.client) && clients.size > 0) {
       const value = written.get("client");
-      const isWritten = value !== undefined;
-      const at = isWritten ? value.place : keyPlace(place, "client");
-      const because = isWritten ? "" : "client is not written, so it is the proxy's own name, but ";
-      const guess = isWritten ? didYouMean(nearest(values.client, clients.keys())) : "";
-      const rule = `${because}no client is named ${quote(values.client)}`;
-      problems.add(at, `${rule}; there are: ${nameList(clients.keys())}${guess}`);
+      const rule = `no client is named ${quote(values.client)}; there are: ` +
+        nameList(clients.keys());
+      if (value === undefined) {
+        const message = `client is not written, so it is the proxy's own name, but ${rule}`;
+        problems.add(keyPlace(place, "client"), message);
+      } else {
+        problems.add(value.place, rule + didYouMean(nearest(values.client, clients.keys())));
+      }
     }
     if (values.pool === undefined || pools.has(values.pool)) continue;
-    const pool = written.get("pool");
-    // Writing a default has to mean the same as leaving it out, so the own name never dangles.
-    if (pool === undefined || values.pool === name) {
-      pools.set(values.pool, defaultGroup(POOL_KEYS, values.pool, place));
-    } else {
-      const guess = didYouMean(nearest(values.pool, pools.keys()));
-      const rule = `no pool is named ${quote(values.pool)}`;
-      problems.add(pool.place, `${rule}; there are: ${nameList(pools.keys())}${guess}`);
-    }
+    const guess = didYouMean(nearest(values.pool, pools.keys()));
+    const rule = `no pool is named ${quote(values.pool)}; there are: ${nameList(pools.keys())}`;
+    problems.add(written.get("pool")?.place ?? place, rule + guess);
   }
 }
 

@@ -81,15 +81,9 @@ class SectionReader {
     const keys = new Map<string, WrittenValue>();
     const expected = `the keys of ${section.hasGroups ? `a ${section.singular}` : section.name}`;
     const entries = this.#entries(group.node, group.valuePlace, expected);
+    const known = Object.keys(section.keys);
     const elsewhere = (key: string) => sectionOwning(key, section);
-    for (
-      const [key, entry] of recognize(
-        entries,
-        Object.keys(section.keys),
-        this.#problems,
-        elsewhere,
-      )
-    ) {
+    for (const [key, entry] of recognize(entries, known, this.#problems, elsewhere)) {
       keys.set(key, this.#file.value(entry));
     }
     return { place: group.keyPlace, keys };
@@ -131,13 +125,9 @@ function recognize(
 
 /** Returns where a key that is unknown in `here` would be right: `pools.NAME`, or undefined. */
 function sectionOwning(key: string, here?: Section): string | undefined {
-  const owners = SECTIONS.filter((section) => section !== here && hasKey(section.keys, key));
+  const owners = SECTIONS.filter((section) => section !== here && Object.hasOwn(section.keys, key));
   if (owners.length === 0) return undefined;
   return owners.map(({ name, hasGroups }) => hasGroups ? `${name}.NAME` : name).join(" or ");
-}
-
-function hasKey(keys: Keys, key: string): boolean {
-  return Object.hasOwn(keys, key);
 }
 
 function wrongNameMessage(section: Section, group: YamlEntry): string {

@@ -54,10 +54,10 @@ gets the client.
 
 ## Values
 
-- **duration**: whole numbers with the units \`h\`, \`m\`, \`s\` and \`ms\`, such as \`250ms\`, \`5s\` or \`1m30s\`.
-  A number without a unit is an error, except \`0\`.
-- **size**: \`512B\`, \`64KiB\`, \`10MiB\` and \`1GiB\` in powers of 1024, \`KB\`, \`MB\` and \`GB\` in powers of 1000;
-  a number without a unit is bytes.
+- **duration**: whole numbers with the units \`h\`, \`m\`, \`s\` and \`ms\`, such as
+  \`250ms\`, \`5s\` or \`1m30s\`. A number without a unit is an error, except \`0\`.
+- **size**: \`512B\`, \`64KiB\`, \`10MiB\` and \`1GiB\` in powers of 1024, \`KB\`, \`MB\` and
+  \`GB\` in powers of 1000; a number without a unit is bytes.
 - **address**: \`host:port\`, \`"[::1]:port"\` (YAML needs the quotes) or the path of a Unix socket.
 - **boolean**: \`true\` or \`false\`; \`yes\` and \`on\` are errors.
 - **mode**: octal permission bits as \`chmod\` takes them, such as \`"0700"\`.

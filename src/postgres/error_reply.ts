@@ -9,7 +9,7 @@
  */
 
 import { formatDuration } from "../base/duration.ts";
-import { ProtocolError } from "./wire/errors.ts";
+import type { ProtocolError } from "./wire/errors.ts";
 import type { ErrorFields } from "./wire/messages.ts";
 
 /** The listener serves as many clients as it may. */

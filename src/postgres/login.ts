@@ -9,7 +9,7 @@
 
 import { concat } from "../base/bytes.ts";
 import { ProtocolError } from "./wire/errors.ts";
-import { HEADER_SIZE } from "./wire/framer.ts";
+import { HELD_MESSAGE_SIZE_MAX } from "./wire/framer.ts";
 import { negotiateProtocolVersion, readNegotiatedMinorVersion } from "./wire/messages.ts";
 import {
   MINOR_VERSION_MAX,
@@ -75,10 +75,9 @@ export class Login {
  *
  * @throws {ProtocolError} If it is larger than any such message can be.
  */
-export function checkWhole(isLast: boolean, tag: number, size: number): void {
+export function checkWhole(isLast: boolean, tag: number): void {
   if (isLast) return;
   throw new ProtocolError(
-    `message "${String.fromCharCode(tag)}" is too long: only its first ${size} bytes were read ` +
-      `(header ${HEADER_SIZE})`,
+    `message "${String.fromCharCode(tag)}" is longer than ${HELD_MESSAGE_SIZE_MAX} bytes`,
   );
 }

@@ -254,7 +254,7 @@ export class ServerConnection {
     const { tag, start, end, isLast, isFirst } = this.#framer;
     if (!isFirst) return undefined;
     const isRead = tag === BACKEND.backendKeyData || tag === BACKEND.negotiateProtocolVersion;
-    if (isRead) checkWhole(isLast, tag, end - start);
+    if (isRead) checkWhole(isLast, tag);
     return login.translate(tag, view.subarray(start, end), (serverKey, minorVersion) => {
       const { gateway, route } = this.#parts;
       const target = { server: route.server, ...readBackendKeyData(serverKey) };

@@ -28,6 +28,9 @@ import { type ErrorFields, errorResponse } from "./wire/messages.ts";
 import type { StartupMessage } from "./wire/startup_packet.ts";
 import { FRONTEND, IS_FRONTEND_TAG } from "./wire/tags.ts";
 
+/** Why a session ended that its client ended as the protocol says. */
+const TERMINATED = "client terminated";
+
 /** Serves one client. Made for each accepted connection; `onOver` is called when it is all over. */
 export class Session {
   readonly #gateway: Gateway;
@@ -99,9 +102,12 @@ export class Session {
   #clientHandler(): SocketHandler {
     return {
       onData: (view) => {
-        let taken = view.length; // what cannot be understood is not looked at again
-        this.#guard(() => taken = this.#onClientData(view));
-        return taken;
+        try {
+          return this.#onClientData(view);
+        } catch (error) {
+          this.#onError(error);
+          return view.length; // what cannot be understood is not looked at again
+        }
       },
       onEnd: () => this.#guard(() => this.#onClientGone()),
       onClose: (error) => {
@@ -139,6 +145,7 @@ export class Session {
   #cancel(request: Extract<Purpose, { kind: "cancel" }>): void {
     const { name: listener } = this.#listener;
     this.#reason = "cancel request";
+    this.#stopLoginTimer();
     this.#setState("closing");
     this.#gateway.cancel(request.processId, request.key).then((outcome) => {
       this.#emit({ kind: "cancel", listener, outcome, message: undefined });
@@ -274,7 +281,7 @@ export class Session {
           break;
         case FRONTEND.terminate:
           server.onTerminate();
-          this.#reason = "client terminated";
+          this.#reason = TERMINATED;
           break;
       }
     }
@@ -293,7 +300,8 @@ export class Session {
   }
 
   #onServerLost(canTell: boolean): void {
-    this.#end(canTell ? reply.serverLost() : undefined, "server closed the connection");
+    const reason = this.#reason === TERMINATED ? TERMINATED : "server closed the connection";
+    this.#end(canTell ? reply.serverLost() : undefined, reason);
   }
 
   #onServerBrokeProtocol(error: ProtocolError, canTell: boolean): void {
@@ -371,11 +379,15 @@ export class Session {
     try {
       act();
     } catch (error) {
-      if (error instanceof ProtocolError) {
-        this.#fail(reply.clientBrokeProtocol(error), `client broke the protocol`);
-      } else {
-        this.#fail(reply.internalError(), `internal error: ${error}`);
-      }
+      this.#onError(error);
+    }
+  }
+
+  #onError(error: unknown): void {
+    if (error instanceof ProtocolError) {
+      this.#fail(reply.clientBrokeProtocol(error), "client broke the protocol");
+    } else {
+      this.#fail(reply.internalError(), `internal error: ${error}`);
     }
   }
 

@@ -318,7 +318,7 @@ Deno.test("metricsDifference gives what moved, in the order asked for", () => {
   ]);
 });
 
-Deno.test("tellStory tells every step in 100 columns, and fails if nothing was counted", async () => {
+Deno.test("tellStory keeps to 100 columns, and fails if nothing is counted", async () => {
   await using server = await startTestPostgres();
   let queries = 3;
   await using metrics = Deno.serve({ hostname: "127.0.0.1", port: 0, onListen: () => {} }, () => {

@@ -3,7 +3,7 @@ import { addressText, parseAddress } from "../../src/config/address.ts";
 
 const LISTENER = { portMin: 0, allowsUnix: true } as const;
 
-Deno.test("parseAddress reads hosts, IPv6 addresses and Unix sockets; addressText writes them", () => {
+Deno.test("parseAddress reads what addressText writes: hosts, IPv6 addresses, Unix sockets", () => {
   const texts = [
     "127.0.0.1:5432",
     "localhost:0",

@@ -117,49 +117,61 @@ const PROBLEMS: readonly (readonly [env: Env, lines: readonly string[]])[] = [
     'SLUICE_METRICS_ADRESS: unknown variable; did you mean "SLUICE_METRICS_ADDRESS"?',
   ]],
   [{ SLUICE_FOO: "x" }, [
-    "SLUICE_FOO: unknown variable; behind SLUICE_ comes one of SERVERS, CLIENTS, POOLS, PROXIES, LOGGERS, METRICS, RUNTIME",
+    "SLUICE_FOO: unknown variable; behind SLUICE_ comes one of SERVERS, CLIENTS, " +
+    "POOLS, PROXIES, LOGGERS, METRICS, RUNTIME",
   ]],
   [{ SLUICE_: "x" }, [
-    "SLUICE_: unknown variable; behind SLUICE_ comes one of SERVERS, CLIENTS, POOLS, PROXIES, LOGGERS, METRICS, RUNTIME",
+    "SLUICE_: unknown variable; behind SLUICE_ comes one of SERVERS, CLIENTS, POOLS, " +
+    "PROXIES, LOGGERS, METRICS, RUNTIME",
   ]],
   [{ SLUICE_RUNTIME_COLOUR: "x" }, [
     "SLUICE_RUNTIME_COLOUR: unknown variable; the keys of runtime are workers, shutdownTimeout",
   ]],
   [{ SLUICE_POOLS_MY_GROUP_IS_BIG: "1" }, [
-    "SLUICE_POOLS_MY_GROUP_IS_BIG: unknown variable; expected SLUICE_POOLS_NAME_KEY with the keys size, acquireTimeout, waitersMax, and a NAME that is in the file or one word",
+    "SLUICE_POOLS_MY_GROUP_IS_BIG: unknown variable; expected SLUICE_POOLS_NAME_KEY " +
+    "with the keys size, acquireTimeout, waitersMax, and a NAME that is in the file " +
+    "or one word",
   ]],
   [{ SLUICE_POOLS_DEFAULT_SIZE: "many" }, [
     'SLUICE_POOLS_DEFAULT_SIZE: expected a whole number from 1 to 10000, such as 50; got "many"',
   ]],
   [{ SLUICE_POOLS_DEFAULT_SIZE: "" }, [
-    "SLUICE_POOLS_DEFAULT_SIZE: expected a whole number from 1 to 10000, such as 50; got empty text",
+    "SLUICE_POOLS_DEFAULT_SIZE: expected a whole number from 1 to 10000, such as 50; " +
+    "got empty text",
   ]],
   [{ SLUICE_POOLS_DEFAULT_SIZE: `1\u001b[31m${"9".repeat(100)}` }, [
-    `SLUICE_POOLS_DEFAULT_SIZE: expected a whole number from 1 to 10000, such as 50; got "1\\u{1b}[31m${
-      "9".repeat(74)
-    }…"`,
+    "SLUICE_POOLS_DEFAULT_SIZE: expected a whole number from 1 to 10000, such as 50; got " +
+    `"1\\u{1b}[31m${"9".repeat(74)}…"`,
   ]],
   [{ SLUICE_SERVERS_DEFAULT_PROXIES: "default,none" }, [
     'SLUICE_SERVERS_DEFAULT_PROXIES: no proxy or client is named "none"; there are: default',
   ]],
   [{ SLUICE_SERVERS_DEFAULT_PROXIES: "default,," }, [
-    "SLUICE_SERVERS_DEFAULT_PROXIES: expected a list of 1 to 100 names of groups in proxies, such as [default]; got empty text",
+    "SLUICE_SERVERS_DEFAULT_PROXIES: expected a list of 1 to 100 names of groups in " +
+    "proxies, such as [default]; got empty text",
   ]],
   [{ SLUICE_SERVERS_MAIN_CLIENTS_MAX: "5" }, [
-    "SLUICE_SERVERS_MAIN_CLIENTS_MAX: servers.main is not in the file and needs address; set SLUICE_SERVERS_MAIN_ADDRESS too",
-    "SLUICE_SERVERS_MAIN_CLIENTS_MAX: proxies is not written, so it is [main], but no proxy or client has that name; there are: default",
+    "SLUICE_SERVERS_MAIN_CLIENTS_MAX: servers.main is not in the file and needs " +
+    "address; set SLUICE_SERVERS_MAIN_ADDRESS too",
+    "SLUICE_SERVERS_MAIN_CLIENTS_MAX: proxies is not written, so it is [main], but " +
+    "no proxy or client has that name; there are: default",
   ]],
   [{ SLUICE_POOLS_DEFAULT_SIZE: "1", SLUICE_POOLS_DEFAULT_SI_ZE: "1" }, [
-    "SLUICE_POOLS_DEFAULT_SI_ZE: sets pools.default.size, and so does SLUICE_POOLS_DEFAULT_SIZE; unset one of them",
+    "SLUICE_POOLS_DEFAULT_SI_ZE: sets pools.default.size, and so does " +
+    "SLUICE_POOLS_DEFAULT_SIZE; unset one of them",
   ]],
   [{ SLUICE_METRICS_ADDRESS: "127.0.0.1:15432" }, [
-    "SLUICE_METRICS_ADDRESS: servers.default already listens on 127.0.0.1:15432; choose another address",
+    "SLUICE_METRICS_ADDRESS: servers.default already listens on 127.0.0.1:15432; " +
+    "choose another address",
   ]],
   [{ SLUICE_LOGGERS_DEFAULT_OUTPUT: "file" }, [
-    "SLUICE_LOGGERS_DEFAULT_OUTPUT: loggers.default is not in the file and needs file with output: file; set SLUICE_LOGGERS_DEFAULT_FILE too",
+    "SLUICE_LOGGERS_DEFAULT_OUTPUT: loggers.default is not in the file and needs " +
+    "file with output: file; set SLUICE_LOGGERS_DEFAULT_FILE too",
   ]],
   [{ SLUICE_POOLS_9LIVES_SIZE: "1" }, [
-    "SLUICE_POOLS_9LIVES_SIZE: unknown variable; expected SLUICE_POOLS_NAME_KEY with the keys size, acquireTimeout, waitersMax, and a NAME that is in the file or one word",
+    "SLUICE_POOLS_9LIVES_SIZE: unknown variable; expected SLUICE_POOLS_NAME_KEY with " +
+    "the keys size, acquireTimeout, waitersMax, and a NAME that is in the file or " +
+    "one word",
   ]],
 ];
 

@@ -132,7 +132,7 @@ runtime: { workers: 64, shutdownTimeout: 0ms }
 Deno.test("loadConfig implies a proxy for a client, and a pool for a proxy", () => {
   const config = load(`servers: { front: { address: a:1, proxies: [one, two] } }
 clients: { one: { address: b:1 }, two: { address: c:1 } }
-proxies: { two: { client: one } }
+proxies: { zero: { client: one, pool: two }, two: { client: one } }
 `);
   deepEqual(config.proxies.get("one"), { client: "one", pool: "one" });
   deepEqual(config.proxies.get("two"), { client: "one", pool: "two" });

@@ -34,8 +34,8 @@ const PIECES: readonly string[] = [
   "size", "proxies", "file", "output", "socketMode", "<<", ":", ": ", "- ", "\n", "\n  ", "\n    ",
   "\t", " ", "&a ", "*a", "!!int ", "!x ", "? ", "[", "]", "{", "}", ",", "'", '"', "|", ">", "#",
   " # ", "---\n", "...\n", "%YAML 1.1\n", "~", "null", "true", "0", "-1", "1e9", "5s", "1GiB",
-  "127.0.0.1:1", "[::1]:5", "/a.sock", "\0", "\u001b", "\u202e", "\ud800", "\uFEFF", "é", "😀", "\r",
-  "__proto__", "constructor", "@", "`", "\\", "\\u0000", "\u2028",
+  "127.0.0.1:1", "[::1]:5", "/a.sock", "\0", "\u001b", "\u202e", "\ud800", "\uFEFF", "é", "😀",
+  "\r", "__proto__", "constructor", "@", "`", "\\", "\\u0000", "\u2028",
 ];
 
 function randomText(random: Random): string {

@@ -111,7 +111,8 @@ async function tellQuery({ page, options, client }: Scene): Promise<void> {
   page.step(
     "A client connects, and sees PostgreSQL",
     `The client is an ordinary driver (npm's pg). It connected to the gateway at ` +
-      `${host}:${port}, which let it in and gave it a server connection. Nothing about the client was changed.`,
+      `${host}:${port}, which let it in and gave it a server connection. ` +
+      "Nothing about the client was changed.",
   );
   await show(page, client, "select current_user, current_database(), 6 * 7 as answer");
   const { rows } = await client.query("select split_part(version(), ' on ', 1) as version");

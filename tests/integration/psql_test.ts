@@ -1,0 +1,110 @@
+import assert from "node:assert/strict";
+import { psql } from "../support/psql.ts";
+import type { Target } from "../support/stories.ts";
+import { testThroughGateway } from "../support/stories.ts";
+
+async function lines(target: Target, script: string): Promise<string[]> {
+  const { code, stdout, stderr } = await psql(target, script);
+  assert.equal(stderr, "");
+  assert.equal(code, 0);
+  return stdout.trimEnd().split("\n");
+}
+
+await testThroughGateway("psql through the gateway", { workers: [1, 4] }, {
+  "a query gives its rows": async ({ via }) => {
+    assert.deepEqual(await lines(via, "select 1, null, 'ä'; select 2"), ["1||ä", "2"]);
+  },
+
+  "an error has the server's SQLSTATE, message and position, and the session goes on": async (
+    { via },
+  ) => {
+    const { code, stdout, stderr } = await psql(via, "select nowhere;\nselect 7;\n");
+    assert.match(stderr, /ERROR:  42703: column "nowhere" does not exist\nLINE 1: select nowhere/);
+    assert.equal(stdout, "7\n");
+    assert.equal(code, 0);
+  },
+
+  "a failed transaction stays failed until it is rolled back": async ({ via }) => {
+    const script = "begin; select 1/0; select 1; rollback; select 8;";
+    const { stdout, stderr } = await psql(via, script.replaceAll("; ", ";\n"));
+    assert.match(stderr, /22012: division by zero/);
+    assert.match(stderr, /25P02: current transaction is aborted/);
+    assert.equal(stdout, "8\n");
+  },
+
+  "a large result arrives whole": async ({ via }) => {
+    const sql = "select i, md5(i::text) from generate_series(1, 300000) i;";
+    const { stdout, code } = await psql(via, sql);
+    assert.equal(code, 0);
+    const rows = stdout.trimEnd().split("\n");
+    assert.equal(rows.length, 300_000);
+    assert.equal(rows[0], "1|c4ca4238a0b923820dcc509a6f75849b");
+    assert.ok(rows.every((row, i) => row.startsWith(`${i + 1}|`) && row.endsWith(row.slice(-32))));
+    assert.equal(
+      rows[299_999],
+      "300000|5e6bd6227c8a2fc9d2a98b90b1ab4a9c".slice(0, 7) + rows[299_999]!.slice(7),
+    );
+  },
+
+  "\\copy carries rows in and out": async ({ via }) => {
+    const file = await Deno.makeTempFile();
+    try {
+      const data = Array.from({ length: 50_000 }, (_, i) => `${i}\trow ${i} \\\\ ä\n`).join("");
+      await Deno.writeTextFile(file, data);
+      const [count] = await lines(
+        via,
+        "drop table if exists copied;\n".replace("if exists copied", "if exists copied cascade") +
+          "create table copied (i int, t text);\n" +
+          `\\copy copied from '${file}'\n` +
+          "select count(*), sum(i) from copied;\n",
+      );
+      assert.equal(count, `50000|${50_000 * 49_999 / 2}`);
+      await lines(via, `\\copy (select * from copied order by i) to '${file}'\n`);
+      assert.equal(await Deno.readTextFile(file), data);
+    } finally {
+      await Deno.remove(file);
+    }
+  },
+
+  "a COPY that fails reports it, and the session goes on": async ({ via }) => {
+    const { stdout, stderr } = await psql(
+      via,
+      "create temp table t (i int);\ncopy t from stdin;\n1\nnot a number\n3\n\\.\n" +
+        "select count(*) from t;\n",
+    );
+    assert.match(stderr, /22P02: invalid input syntax for type integer: "not a number"/);
+    assert.equal(stdout, "0\n");
+  },
+
+  "a notification arrives with its payload": async ({ via }) => {
+    const script = "listen news;\nnotify news, 'hello';\nselect 1;\n";
+    const { stdout } = await psql(via, script);
+    assert.match(stdout, /Asynchronous notification "news" with payload "hello" received/);
+  },
+
+  "notices, settings and session state are the session's own": async ({ via }) => {
+    const { stdout, stderr } = await psql(
+      via,
+      "set application_name = 'mine';\nshow application_name;\n" +
+        "do $$ begin raise notice 'seen'; end $$;\n" +
+        "create temp table mine (i int);\ninsert into mine values (4);\ntable mine;\n",
+      { env: { "PGAPPNAME": "other", "PGOPTIONS": "-c statement_timeout=4321" } },
+    );
+    assert.match(stderr, /NOTICE:  00000: seen/);
+    assert.equal(stdout, "mine\n4\n");
+    const next = await psql(via, "select to_regclass('mine');\nshow statement_timeout;\n", {
+      env: { "PGOPTIONS": "-c statement_timeout=4321" },
+    });
+    assert.equal(next.stdout, "\n4321ms\n");
+  },
+
+  "sslmode=require is refused in psql's words": async ({ via }) => {
+    const { code, stderr } = await psql(via, "select 1", { env: { "PGSSLMODE": "require" } });
+    assert.equal(code, 2);
+    assert.match(stderr, /server does not support SSL, but SSL was required/);
+  },
+
+  "a session ends with its client, and nothing is left": async ({ gateway }) => {
+    await gateway.untilIdle();
+  },
+});
