@@ -6,7 +6,7 @@
  */
 
 import { nearest } from "../base/suggest.ts";
-import { GROUPS_MAX, type Keys, type Section, type SectionName, SECTIONS } from "./declarations.ts";
+import { GROUPS_MAX, type Section, type SectionName, SECTIONS } from "./declarations.ts";
 import { GROUP_NAME_PATTERN, GROUP_NAME_RULE } from "./key_types.ts";
 import { didYouMean, type Place, type Problems, quote } from "./problems.ts";
 import type { Settings, WrittenGroup, WrittenSection, WrittenValue } from "./settings.ts";

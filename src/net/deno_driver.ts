@@ -61,6 +61,7 @@ export class DenoDriver implements Driver {
     while (!isClosed()) {
       try {
         const conn = await listener.accept();
+        if (isClosed()) return conn.close();
         handler.onConnection(this.#adopt(conn, options));
       } catch (error) {
         if (isClosed()) return;
@@ -117,6 +118,8 @@ function listenUnix(path: string, options: ListenOptions): Deno.Listener {
 /** A gateway that was killed leaves its socket's file behind, and nobody can bind it again. */
 async function removeStaleSocketFile(path: string): Promise<void> {
   try {
+    // Connecting to a file that is no socket is refused, too: a mistyped path must not cost a file.
+    if (!Deno.lstatSync(path).isSocket) return;
     (await Deno.connect({ transport: "unix", path })).close();
   } catch (error) {
     if (error instanceof Deno.errors.ConnectionRefused) removeFile(path);

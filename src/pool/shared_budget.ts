@@ -74,10 +74,7 @@ export class SharedBudget {
    * @param ticket This worker's own number for the request; not among those waiting now.
    */
   acquire(ticket: number): Admission {
-    this.#lock();
-    const admission = this.#admit(ticket);
-    this.#unlock();
-    return admission;
+    return this.#locked(() => this.#admit(ticket));
   }
 
   /**
@@ -86,11 +83,10 @@ export class SharedBudget {
    * @returns Whose turn it is now: the place is that worker's already, and it must be told.
    */
   release(): Turn | undefined {
-    this.#lock();
-    this.#addHeld(this.worker, -1);
-    const turn = this.#passOn();
-    this.#unlock();
-    return turn;
+    return this.#locked(() => {
+      this.#addHeld(this.worker, -1);
+      return this.#passOn();
+    });
   }
 
   /**
@@ -99,11 +95,11 @@ export class SharedBudget {
    * @returns False if the ticket is not waiting: its turn has come, and the place must be released.
    */
   leave(ticket: number): boolean {
-    this.#lock();
-    const slot = this.#find(this.worker, ticket);
-    if (slot >= 0) this.#words[slot] = 0;
-    this.#unlock();
-    return slot >= 0;
+    return this.#locked(() => {
+      const slot = this.#find(this.worker, ticket);
+      if (slot >= 0) this.#words[slot] = 0;
+      return slot >= 0;
+    });
   }
 
   /**
@@ -112,19 +108,19 @@ export class SharedBudget {
    * @returns Whose turns it is now.
    */
   reclaim(worker: number): Turn[] {
-    const turns: Turn[] = [];
-    this.#lock();
-    for (let i = 0; i < this.#words[LENGTH]!; i++) {
-      const slot = this.#slot(this.#words[HEAD]! + i);
-      if (this.#words[slot] === worker + 1) this.#words[slot] = 0;
-    }
-    while (this.#words[HELD + worker]! > 0) {
-      this.#addHeld(worker, -1);
-      const turn = this.#passOn();
-      if (turn !== undefined) turns.push(turn);
-    }
-    this.#unlock();
-    return turns;
+    return this.#locked(() => {
+      const turns: Turn[] = [];
+      for (let i = 0; i < this.#words[LENGTH]!; i++) {
+        const slot = this.#slot(this.#words[HEAD]! + i);
+        if (this.#words[slot] === worker + 1) this.#words[slot] = 0;
+      }
+      while (this.#words[HELD + worker]! > 0) {
+        this.#addHeld(worker, -1);
+        const turn = this.#passOn();
+        if (turn !== undefined) turns.push(turn);
+      }
+      return turns;
+    });
   }
 
   #admit(ticket: number): Admission {
@@ -197,17 +193,19 @@ export class SharedBudget {
   }
 
   #addHeld(worker: number, amount: number): void {
-    this.#words[HELD + worker]! += amount;
-    assert(this.#words[HELD + worker]! >= 0, "a worker gives back no more places than it holds");
+    const held = this.#words[HELD + worker]! + amount;
+    assert(held >= 0, "a worker gives back no more places than it holds");
+    this.#words[HELD + worker] = held;
   }
 
-  #lock(): void {
+  #locked<Result>(act: () => Result): Result {
     while (Atomics.compareExchange(this.#words, LOCK, 0, 1) !== 0) {
       // Another worker is between two stores: it will be done before this thread could sleep.
     }
-  }
-
-  #unlock(): void {
-    Atomics.store(this.#words, LOCK, 0);
+    try {
+      return act();
+    } finally {
+      Atomics.store(this.#words, LOCK, 0);
+    }
   }
 }

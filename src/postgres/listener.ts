@@ -15,7 +15,9 @@ export class SessionListener implements ListenHandler {
   readonly #context: ListenerContext;
   readonly #nextNumber: () => number;
   readonly #sessions = new Set<Session>();
+  /** Set once the gateway stops; called once, when no session is left. */
   #onEmpty: (() => void) | undefined;
+  #isDraining = false;
 
   /** @param nextNumber Gives each session a number that no other session of the process has. */
   constructor(gateway: Gateway, context: ListenerContext, nextNumber: () => number) {
@@ -36,6 +38,7 @@ export class SessionListener implements ListenHandler {
    */
   onConnection(socket: Socket): void {
     const { name: listener, clients } = this.#context;
+    if (this.#isDraining) return socket.destroy(); // accepted in the instant that accepting stopped
     if (this.#sessions.size >= 2 * clients.size) {
       const { peer } = socket;
       const reason = `twice servers.${listener}.clientsMax connections are open`;
@@ -44,7 +47,7 @@ export class SessionListener implements ListenHandler {
     }
     const session = new Session(this.#gateway, this.#context, socket, this.#nextNumber(), () => {
       this.#sessions.delete(session);
-      if (this.#sessions.size === 0) this.#onEmpty?.();
+      this.#checkEmpty();
     });
     this.#sessions.add(session);
     session.start();
@@ -57,13 +60,21 @@ export class SessionListener implements ListenHandler {
 
   /** Sends away who has no session yet, and calls `onEmpty` when the last session is over. */
   drain(onEmpty: () => void): void {
+    this.#isDraining = true;
     this.#onEmpty = onEmpty;
     for (const session of [...this.#sessions]) session.drain();
-    if (this.#sessions.size === 0) onEmpty();
+    this.#checkEmpty();
   }
 
   /** Ends every session. */
   terminate(): void {
     for (const session of [...this.#sessions]) session.terminate();
+  }
+
+  #checkEmpty(): void {
+    if (this.#sessions.size > 0) return;
+    const onEmpty = this.#onEmpty;
+    this.#onEmpty = undefined;
+    onEmpty?.();
   }
 }

@@ -14,11 +14,12 @@ import { Dial } from "../upstream/dial.ts";
 import type { CancelTarget } from "./cancel.ts";
 import type { Gateway, Route } from "./gateway.ts";
 import { checkWhole, Login } from "./login.ts";
+import { RequestsDue } from "./requests_due.ts";
 import { ProtocolError } from "./wire/errors.ts";
 import { Framer, HEADER_SIZE } from "./wire/framer.ts";
 import { backendKeyData, readBackendKeyData, sqlStateOf, TERMINATE } from "./wire/messages.ts";
 import { type StartupMessage, supportedStartupPacket } from "./wire/startup_packet.ts";
-import { BACKEND, IS_BACKEND_TAG } from "./wire/tags.ts";
+import { BACKEND, FRONTEND, IS_BACKEND_TAG } from "./wire/tags.ts";
 
 /** ReadyForQuery's transaction status "I": not in a transaction block. */
 const STATUS_IDLE = 0x49;
@@ -66,7 +67,7 @@ export class ServerConnection {
   /** What the client cancels with, and what that means to the server. */
   #key: { readonly processId: number; readonly target: CancelTarget } | undefined;
   /** Requests forwarded whose ReadyForQuery has not come yet. */
-  #requestsDue = 0;
+  readonly #requests = new RequestsDue();
   #requestStartedMs = 0;
   /** The client has said Terminate: the server is expected to close. */
   #isTerminated = false;
@@ -107,15 +108,26 @@ export class ServerConnection {
     });
   }
 
-  /** A request that ReadyForQuery will answer is about to be forwarded. */
-  onRequest(): void {
-    if (this.#requestsDue === 0) this.#requestStartedMs = this.#parts.gateway.clock.nowMs();
-    this.#requestsDue += 1;
+  /** A message of this type is about to be forwarded. */
+  onFrontendMessage(tag: number): void {
+    switch (tag) {
+      case FRONTEND.query:
+      case FRONTEND.functionCall:
+        this.#startClock();
+        return this.#requests.addPlain();
+      case FRONTEND.sync:
+        this.#startClock();
+        return this.#requests.addSync();
+      case FRONTEND.copyDone:
+      case FRONTEND.copyFail:
+        return this.#requests.addCopyEnd();
+      case FRONTEND.terminate:
+        this.#isTerminated = true;
+    }
   }
 
-  /** A Terminate is about to be forwarded. */
-  onTerminate(): void {
-    this.#isTerminated = true;
+  #startClock(): void {
+    if (this.#requests.count === 0) this.#requestStartedMs = this.#parts.gateway.clock.nowMs();
   }
 
   /** Sends the client's bytes. */
@@ -124,14 +136,19 @@ export class ServerConnection {
     this.#parts.route.cells.add(POOL_CELL.bytesFromClients, bytes.length);
   }
 
-  /** The session needs it no longer. A query that nobody waits for is cancelled. */
-  release(): void {
+  /**
+   * The session needs it no longer. A query that nobody waits for is cancelled.
+   *
+   * @param isBetweenMessages False if the client went in the middle of a message: then a Terminate
+   * would be taken for the rest of it.
+   */
+  release(isBetweenMessages: boolean): void {
     this.#dial?.cancel();
     if (this.#state === "connecting") return this.#giveBack();
     if (this.#state === "closing" || this.#state === "gone") return;
     if (this.#state === "active" && !this.#isTerminated) {
-      if (this.#requestsDue === 0) this.#socket!.write(TERMINATE);
-      else this.#cancelAbandoned();
+      if (this.#requests.count > 0) this.#cancelAbandoned();
+      else if (isBetweenMessages) this.#socket!.write(TERMINATE);
     }
     this.#setState("closing");
     this.#socket!.end();
@@ -177,18 +194,32 @@ export class ServerConnection {
   /** Server to client. Headers are read, bytes are forwarded as they came. */
   #relayDown(view: Uint8Array): number {
     const framer = this.#framer;
+    let passed = 0;
     framer.begin(view);
-    while (framer.next()) this.#onMessage(view);
-    this.#send(view, 0, framer.end);
-    return framer.end;
+    try {
+      while (framer.next()) {
+        this.#onMessage(view);
+        passed = framer.end;
+      }
+    } finally {
+      // What came before a broken message is whole, and the client is told of the break after it.
+      this.#send(view, 0, passed);
+    }
+    return passed;
   }
 
   #onMessage(view: Uint8Array): void {
     const framer = this.#framer;
     if (!framer.isFirst) return;
     this.#lastTag = framer.tag;
-    if (framer.tag === BACKEND.readyForQuery) this.#onReadyForQuery(view);
-    else if (framer.tag === BACKEND.errorResponse) this.#onErrorResponse(view);
+    switch (framer.tag) {
+      case BACKEND.readyForQuery:
+        return this.#onReadyForQuery(view);
+      case BACKEND.errorResponse:
+        return this.#onErrorResponse(view);
+      case BACKEND.copyInResponse:
+        return this.#requests.onCopyIn();
+    }
   }
 
   #onReadyForQuery(view: Uint8Array): void {
@@ -197,9 +228,8 @@ export class ServerConnection {
     const { cells } = this.#parts.route;
     cells.add(POOL_CELL.queries, 1);
     if (view[end - 1] === STATUS_IDLE) cells.add(POOL_CELL.transactions, 1);
-    // A Sync that the server ignored, as it does in copy-in mode, is answered by none.
-    if (this.#requestsDue === 0) return;
-    this.#requestsDue -= 1;
+    if (this.#requests.count === 0) return;
+    this.#requests.onReadyForQuery();
     const nowMs = this.#parts.gateway.clock.nowMs();
     cells.observe(POOL_CELL.querySeconds, (nowMs - this.#requestStartedMs) / 1000);
     this.#requestStartedMs = nowMs; // of the next one, if the client pipelines
@@ -208,6 +238,7 @@ export class ServerConnection {
   #onErrorResponse(view: Uint8Array): void {
     const { start, end, isLast } = this.#framer;
     const { session } = this.#parts;
+    this.#requests.onError();
     // A message too large to be seen whole still begins with its severity and SQLSTATE.
     const sqlState = sqlStateOf(view.subarray(start, end));
     this.#emit({
@@ -230,29 +261,41 @@ export class ServerConnection {
   #relayLogin(view: Uint8Array, login: Login): number {
     const framer = this.#framer;
     let sent = 0;
+    let passed = 0;
     framer.begin(view);
-    while (framer.next()) {
-      if (this.#login === undefined) {
-        this.#onMessage(view); // the client was ahead with its first queries
-        continue;
+    try {
+      while (framer.next()) {
+        const replacement = this.#onLoginMessage(view, login);
+        if (replacement !== undefined) {
+          this.#send(view, sent, framer.start);
+          this.#send(replacement, 0, replacement.length);
+          sent = framer.end;
+        }
+        passed = framer.end;
       }
-      const replacement = this.#translate(view, login);
-      if (replacement !== undefined) {
-        this.#send(view, sent, framer.start);
-        this.#send(replacement, 0, replacement.length);
-        sent = framer.end;
-      }
-      if (framer.tag === BACKEND.readyForQuery) this.#onReady();
-      else if (framer.tag === BACKEND.errorResponse) this.#onErrorResponse(view);
-      this.#lastTag = framer.tag;
+    } finally {
+      this.#send(view, sent, passed);
     }
-    this.#send(view, sent, framer.end);
-    return framer.end;
+    return passed;
+  }
+
+  /** @returns What the client gets instead, if it is not the message as it is. */
+  #onLoginMessage(view: Uint8Array, login: Login): Uint8Array | undefined {
+    const { tag, isFirst } = this.#framer;
+    if (!isFirst) return undefined;
+    if (this.#login === undefined) {
+      this.#onMessage(view); // the client was ahead with its first queries
+      return undefined;
+    }
+    this.#lastTag = tag;
+    if (tag === BACKEND.errorResponse) this.#onErrorResponse(view);
+    const replacement = this.#translate(view, login);
+    if (tag === BACKEND.readyForQuery) this.#onReady();
+    return replacement;
   }
 
   #translate(view: Uint8Array, login: Login): Uint8Array | undefined {
-    const { tag, start, end, isLast, isFirst } = this.#framer;
-    if (!isFirst) return undefined;
+    const { tag, start, end, isLast } = this.#framer;
     const isRead = tag === BACKEND.backendKeyData || tag === BACKEND.negotiateProtocolVersion;
     if (isRead) checkWhole(isLast, tag);
     return login.translate(tag, view.subarray(start, end), (serverKey, minorVersion) => {

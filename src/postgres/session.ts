@@ -270,24 +270,23 @@ export class Session {
   #relayUp(view: Uint8Array): number {
     const server = this.#server!;
     const framer = this.#framer;
+    let passed = 0;
     framer.begin(view);
-    while (framer.next()) {
-      if (!framer.isFirst) continue;
-      switch (framer.tag) {
-        case FRONTEND.query:
-        case FRONTEND.sync:
-        case FRONTEND.functionCall:
-          server.onRequest();
-          break;
-        case FRONTEND.terminate:
-          server.onTerminate();
-          this.#reason = TERMINATED;
-          break;
+    try {
+      while (framer.next()) {
+        if (framer.isFirst) this.#onMessage(server, framer.tag);
+        passed = framer.end;
       }
+    } finally {
+      // What came before a broken message is served as if it had come alone.
+      if (passed > 0) server.forward(passed === view.length ? view : view.subarray(0, passed));
     }
-    const taken = framer.end;
-    if (taken > 0) server.forward(taken === view.length ? view : view.subarray(0, taken));
-    return taken;
+    return passed;
+  }
+
+  #onMessage(server: ServerConnection, tag: number): void {
+    server.onFrontendMessage(tag);
+    if (tag === FRONTEND.terminate) this.#reason = TERMINATED;
   }
 
   // The end -----------------------------------------------------------------------------------
@@ -331,7 +330,7 @@ export class Session {
     this.#stopLoginTimer();
     this.#acquisition?.cancel();
     this.#acquisition = undefined;
-    this.#server?.release();
+    this.#server?.release(this.#framer.isBetweenMessages);
   }
 
   /** Called as each side goes; the last one ends the session. */
@@ -339,6 +338,7 @@ export class Session {
     if (!this.#isClientGone || this.#server?.isGone === false) return;
     const { name: listener } = this.#listener;
     const durationMs = this.#gateway.clock.nowMs() - this.#startedMs;
+    this.#stopLoginTimer();
     this.#clientLease?.[Symbol.dispose]();
     this.#emit({ kind: "client_state", listener, from: this.#state, to: undefined });
     this.#emit({

@@ -154,7 +154,7 @@ const ONE_PROBLEM: readonly (readonly [added: string, line: string])[] = [
   ],
   [
     "proxies: { default: { pool: pol }, a: { client: default, pool: a } }",
-    '7:29: proxies.default.pool: no pool is named "pol"; there are: none',
+    '7:29: proxies.default.pool: no pool is named "pol"; there are: a',
   ],
   [
     "proxies: { a: {} }",

@@ -1,7 +1,12 @@
+/**
+ * psql through the gateway: what people type, and what they get.
+ *
+ * @module
+ */
+
 import assert from "node:assert/strict";
 import { psql } from "../support/psql.ts";
-import type { Target } from "../support/stories.ts";
-import { testThroughGateway } from "../support/stories.ts";
+import { type Target, testThroughGateway } from "../support/stories.ts";
 
 async function lines(target: Target, script: string): Promise<string[]> {
   const { code, stdout, stderr } = await psql(target, script);
@@ -38,28 +43,20 @@ await testThroughGateway("psql through the gateway", { workers: [1, 4] }, {
     assert.equal(code, 0);
     const rows = stdout.trimEnd().split("\n");
     assert.equal(rows.length, 300_000);
-    assert.equal(rows[0], "1|c4ca4238a0b923820dcc509a6f75849b");
-    assert.ok(rows.every((row, i) => row.startsWith(`${i + 1}|`) && row.endsWith(row.slice(-32))));
-    assert.equal(
-      rows[299_999],
-      "300000|5e6bd6227c8a2fc9d2a98b90b1ab4a9c".slice(0, 7) + rows[299_999]!.slice(7),
-    );
+    const numbers = rows.map((row) => Number(/^(\d+)\|[0-9a-f]{32}$/.exec(row)?.[1]));
+    assert.ok(numbers.every((number, i) => number === i + 1));
   },
 
-  "\\copy carries rows in and out": async ({ via }) => {
+  "\\copy carries rows in and out": async ({ via, workers }) => {
+    const table = `copied_${workers}`;
     const file = await Deno.makeTempFile();
     try {
       const data = Array.from({ length: 50_000 }, (_, i) => `${i}\trow ${i} \\\\ ä\n`).join("");
       await Deno.writeTextFile(file, data);
-      const [count] = await lines(
-        via,
-        "drop table if exists copied;\n".replace("if exists copied", "if exists copied cascade") +
-          "create table copied (i int, t text);\n" +
-          `\\copy copied from '${file}'\n` +
-          "select count(*), sum(i) from copied;\n",
-      );
-      assert.equal(count, `50000|${50_000 * 49_999 / 2}`);
-      await lines(via, `\\copy (select * from copied order by i) to '${file}'\n`);
+      const create = `create table ${table} (i int, t text);\n\\copy ${table} from '${file}'\n`;
+      const [sums] = await lines(via, `${create}select count(*), sum(i) from ${table};\n`);
+      assert.equal(sums, `50000|${50_000 * 49_999 / 2}`);
+      await lines(via, `\\copy (select * from ${table} order by i) to '${file}'\n`);
       assert.equal(await Deno.readTextFile(file), data);
     } finally {
       await Deno.remove(file);

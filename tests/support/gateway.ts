@@ -152,8 +152,8 @@ export class Gateway implements AsyncDisposable {
 
   /** The URL of the metrics. */
   get metricsUrl(): string {
-    const { address, path } = this.#logged("metrics", {}) ?? {};
-    return `http://${address}${path}`;
+    const line = this.#logged("metrics", {});
+    return `http://${line?.["address"]}${line?.["path"]}`;
   }
 
   /** Resolves when so many listeners accept clients; throws with its log if they never will. */

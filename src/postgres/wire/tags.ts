@@ -9,6 +9,8 @@
 
 /** Messages from a client. */
 export const FRONTEND = {
+  copyDone: 0x63, // c
+  copyFail: 0x66, // f
   query: 0x51, // Q
   functionCall: 0x46, // F
   sync: 0x53, // S
@@ -18,6 +20,7 @@ export const FRONTEND = {
 /** Messages from a server. */
 export const BACKEND = {
   backendKeyData: 0x4b, // K
+  copyInResponse: 0x47, // G
   errorResponse: 0x45, // E
   negotiateProtocolVersion: 0x76, // v
   noticeResponse: 0x4e, // N

@@ -1,0 +1,73 @@
+/**
+ * Chance that can be repeated: the same seed gives the same numbers on every machine.
+ *
+ * @module
+ */
+
+/** A seeded source of chance. */
+export class Random {
+  #state: number;
+
+  constructor(seed: number) {
+    this.#state = seed >>> 0;
+  }
+
+  /** An integer from 0 to below `limit` (mulberry32). */
+  below(limit: number): number {
+    this.#state = (this.#state + 0x6d2b79f5) >>> 0;
+    let mixed = Math.imul(this.#state ^ (this.#state >>> 15), this.#state | 1);
+    mixed ^= mixed + Math.imul(mixed ^ (mixed >>> 7), mixed | 61);
+    return ((mixed ^ (mixed >>> 14)) >>> 0) % limit;
+  }
+
+  /** True once in `times`, on average. */
+  oneIn(times: number): boolean {
+    return this.below(times) === 0;
+  }
+
+  /** One of `items`, of which there is at least one. */
+  pick<Item>(items: readonly Item[]): Item {
+    return items[this.below(items.length)]!;
+  }
+
+  /** Random bytes. */
+  bytes(size: number): Uint8Array<ArrayBuffer> {
+    return Uint8Array.from({ length: size }, () => this.below(256));
+  }
+
+  /** `bytes` in pieces of 1 to `sizeMax` bytes. */
+  pieces(bytes: Uint8Array, sizeMax: number): Uint8Array[] {
+    const pieces: Uint8Array[] = [];
+    for (let at = 0; at < bytes.length;) {
+      const size = 1 + this.below(sizeMax);
+      pieces.push(bytes.subarray(at, at + size));
+      at += size;
+    }
+    return pieces;
+  }
+}
+
+/** Where fuzzing starts and how long it goes on: `SEED` repeats a run, `FUZZ_ROUNDS` lengthens it. */
+export function fuzzPlan(
+  roundsByDefault: number,
+): { readonly seed: number; readonly rounds: number } {
+  return {
+    seed: Number(Deno.env.get("SEED") ?? "20261121"),
+    rounds: Number(Deno.env.get("FUZZ_ROUNDS") ?? roundsByDefault),
+  };
+}
+
+/** Runs `round` with one seed after the other; a failure names the seed that repeats it. */
+export async function fuzz(
+  roundsByDefault: number,
+  round: (random: Random) => void | Promise<void>,
+): Promise<void> {
+  const { seed, rounds } = fuzzPlan(roundsByDefault);
+  for (let i = 0; i < rounds; i++) {
+    try {
+      await round(new Random(seed + i));
+    } catch (cause) {
+      throw new Error(`It failed with SEED=${seed + i} FUZZ_ROUNDS=1`, { cause });
+    }
+  }
+}
