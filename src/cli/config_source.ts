@@ -19,6 +19,8 @@ export interface FoundConfig {
   readonly config: Config;
   /** The file's name, or "the environment". */
   readonly source: string;
+  /** What is allowed but may surprise, a line each. */
+  readonly notes: readonly string[];
 }
 
 /**
@@ -38,10 +40,10 @@ export function findConfig(file: string | undefined): FoundConfig | undefined {
     ignoredEnv: IGNORED_ENV,
   });
   if (result.ok) {
-    printError(result.notes.length === 0 ? "" : lines("note: ", problemsText(result.notes)));
-    return { config: result.config, source: found.name };
+    const notes = result.notes.map((note) => problemsText([note]).trimEnd());
+    return { config: result.config, source: found.name, notes };
   }
-  printError(lines("", problemsText(result.problems)));
+  printError(`${problemsText(result.problems).trimEnd()}\n`);
   const count = result.problems.length;
   printError(`${found.name}: ${count} ${count === 1 ? "problem" : "problems"}\n`);
   return undefined;
@@ -67,8 +69,4 @@ function readFirst(file: string | undefined): { name: string; text: string } | u
       "name one with --config, or write one with `sluice config init`\n",
   );
   return undefined;
-}
-
-function lines(prefix: string, text: string): string {
-  return text.trimEnd().split("\n").map((line) => `${prefix}${line}\n`).join("");
 }

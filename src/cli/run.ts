@@ -35,10 +35,11 @@ export async function runGateway(file: string | undefined): Promise<ExitCode> {
   }
 }
 
-async function serve({ config, source }: FoundConfig, log: Log): Promise<ExitCode> {
+async function serve({ config, source, notes }: FoundConfig, log: Log): Promise<ExitCode> {
   const write = (level: "info" | "error", message: string, fields = {}) =>
     log.write({ level, message, fields, timeMs: Date.now() });
   write("info", "starting", { version: VERSION, config: source, workers: config.runtime.workers });
+  for (const note of notes) write("info", "configuration note", { note });
   // Before anything is started: a signal that comes early must not be lost.
   using signals = stopSignals();
   using _reopening = onReopenSignal(() => {
