@@ -6,7 +6,7 @@
  */
 
 import type { Config, ServerConfig } from "./config/config.ts";
-import type { WorkerCommand, WorkerReport } from "./data_plane_messages.ts";
+import type { DataPlaneSnapshot, WorkerCommand, WorkerReport } from "./data_plane_messages.ts";
 import { assertAddressIsFree } from "./net/deno_driver.ts";
 import type { SocketAddress } from "./net/socket.ts";
 import { counterBuffer, type CounterLayout, WorkerCounters } from "./observe/counters.ts";
@@ -35,7 +35,6 @@ export interface WorkerFleetOptions {
 interface Member {
   readonly index: number;
   readonly worker: Worker;
-  readonly servers: ReadonlyMap<string, ServerConfig>;
   state: "starting" | "running" | "drained" | "dead";
 }
 
@@ -50,6 +49,8 @@ export class WorkerFleet {
   readonly #poolBudgets: ReadonlyMap<string, SharedArrayBuffer>;
   readonly #clientBudgets: ReadonlyMap<string, SharedArrayBuffer>;
   readonly #members: Member[] = [];
+  /** What listens where: a port 0 means the same port to all, also to one that is restarted. */
+  readonly #bound = new Map<string, SocketAddress>();
   #deathsMs: number[] = [];
   /** Set while draining; called when the last worker is done. */
   #onDrained: (() => void) | undefined;
@@ -83,18 +84,17 @@ export class WorkerFleet {
    * @returns Every listener's address as bound.
    * @throws {Error} If one cannot be bound.
    */
-  async start(): Promise<Map<string, SocketAddress>> {
+  async start(): Promise<ReadonlyMap<string, SocketAddress>> {
     const { servers } = this.#options.config;
     // Another gateway with SO_REUSEPORT on the same port would silently get half of the clients.
     if (this.#workers > 1) {
       for (const { address } of servers.values()) assertAddressIsFree(address);
     }
-    const bound = new Map<string, SocketAddress>();
     for (let index = 0; index < this.#workers; index++) {
-      const addresses = await this.#spawn(index, this.#serversOf(index, bound));
-      for (const [name, address] of addresses) bound.set(name, address);
+      const addresses = await this.#spawn(index);
+      for (const [name, address] of addresses) this.#bound.set(name, address);
     }
-    return bound;
+    return this.#bound;
   }
 
   /** Accepts nobody new; resolves when the last session is over. */
@@ -124,27 +124,24 @@ export class WorkerFleet {
   }
 
   /** Every worker listens on every TCP port. A Unix socket has one listener: they take turns. */
-  #serversOf(index: number, bound: ReadonlyMap<string, SocketAddress>): Map<string, ServerConfig> {
+  #serversOf(index: number): Map<string, ServerConfig> {
     const mine = [...this.#options.config.servers].filter(([, { address }], position) =>
       address.kind === "tcp" || position % this.#workers === index
     );
     return new Map(
       mine.map((
         [name, server],
-      ) => [name, { ...server, address: bound.get(name) ?? server.address }]),
+      ) => [name, { ...server, address: this.#bound.get(name) ?? server.address }]),
     );
   }
 
-  #spawn(
-    index: number,
-    servers: ReadonlyMap<string, ServerConfig>,
-  ): Promise<ReadonlyMap<string, SocketAddress>> {
+  #spawn(index: number): Promise<ReadonlyMap<string, SocketAddress>> {
     const { promise, resolve, reject } = Promise.withResolvers<
       ReadonlyMap<string, SocketAddress>
     >();
     const url = this.#options.workerUrl ?? new URL("./data_plane_worker.ts", import.meta.url);
     const worker = new Worker(url, { type: "module", name: `sluice-worker-${index}` });
-    const member: Member = { index, worker, servers, state: "starting" };
+    const member: Member = { index, worker, state: "starting" };
     worker.onmessage = ({ data: report }: MessageEvent<WorkerReport>) => {
       if (report.kind === "listening") {
         member.state = "running";
@@ -166,7 +163,7 @@ export class WorkerFleet {
     };
     this.#introduce(member);
     this.#members[index] = member;
-    send(worker, { kind: "start", snapshot: this.#snapshotFor(index, servers) });
+    send(worker, { kind: "start", snapshot: this.#snapshotFor(index) });
     return promise;
   }
 
@@ -179,12 +176,12 @@ export class WorkerFleet {
     }
   }
 
-  #snapshotFor(worker: number, servers: ReadonlyMap<string, ServerConfig>) {
+  #snapshotFor(worker: number): DataPlaneSnapshot {
     const { clients, proxies, pools } = this.#options.config;
     return {
       worker,
       workers: this.#workers,
-      servers,
+      servers: this.#serversOf(worker),
       clients,
       proxies,
       pools: mapValues(pools, (config, name) => ({ config, budget: this.#poolBudgets.get(name)! })),
@@ -196,7 +193,7 @@ export class WorkerFleet {
     };
   }
 
-  /** The system closed its sockets with it; what it held is given to those who wait, and it starts anew. */
+  /** Its sockets closed with it. What it held goes to those who wait, and another one starts. */
   #onDeath(member: Member, message: string): void {
     if (member.state === "dead") return;
     const wasRunning = member.state === "running";
@@ -213,7 +210,7 @@ export class WorkerFleet {
       const rule = `at most ${RESTARTS_MAX} may die within ${RESTART_WINDOW_MS / 1000} s`;
       return this.#options.onFailure(new Error(`Cannot keep workers running: ${rule}: ${message}`));
     }
-    this.#spawn(member.index, member.servers).then(
+    this.#spawn(member.index).then(
       () => this.#log("info", "worker restarted", { worker: member.index }),
       (error) => this.#options.onFailure(error),
     );

@@ -131,7 +131,7 @@ export class DenoSocket implements Socket {
   reoffer(): void {
     queueMicrotask(() => {
       if (this.#start < this.#filled && this.#state === "open") {
-        // Outside of a round, so that what is forwarded is copied: a read is pending in this buffer.
+        // Outside of a round, so what is forwarded is copied: a read is pending in this buffer.
         this.#guard(() => this.#offer());
       }
       this.#room?.resolve();
@@ -204,7 +204,11 @@ export class DenoSocket implements Socket {
   }
 
   async #makeRoom(): Promise<void> {
-    if (this.#state === "open" && this.#start === 0) {
+    const isFull = this.#state === "open" && this.#start === 0;
+    if (isFull && this.#buffer.length < READ_BUFFER_SIZE_MAX) {
+      return this.#resize(READ_BUFFER_SIZE_MAX);
+    }
+    if (isFull) {
       this.#room = Promise.withResolvers();
       await this.#room.promise;
       this.#room = undefined;

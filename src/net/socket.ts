@@ -2,7 +2,7 @@
  * The one small port between protocol logic and sockets. Everything above it is synchronous:
  * bytes come in by a call, bytes go out by a call, and no call waits.
  *
- * **Views.** `onData` shows a view of the driver's read buffer, good until it returns. `write` takes
+ * **Views.** `onData` shows a view of the driver's buffer, good until it returns. `write` takes
  * a view that is good until the handler's call returns: the driver sends it or copies it.
  *
  * **Back-pressure** is the driver's: as long as a socket has not sent what an `onData` wrote to it,
@@ -20,7 +20,7 @@ export type SocketAddress =
   | { readonly kind: "unix"; readonly path: string };
 
 /**
- * A handler may leave less than this unconsumed and is still shown more. Twice what PostgreSQL sends
+ * A handler may leave less than this unconsumed and is shown more. Twice what PostgreSQL sends
  * at once (PQ_SEND_BUFFER_SIZE in pqcomm.c, 8 KiB), so that two of its sends fit in one read.
  */
 export const READ_BUFFER_SIZE_MIN = 16 * 1024;
@@ -44,7 +44,8 @@ export interface SocketHandler {
    * Bytes have come, or `Socket.reoffer` asked to see them again.
    *
    * @returns How many bytes from the start of the view are done with. The rest is shown again,
-   * with newer bytes behind it; when the buffer is full of such bytes, reading stops.
+   * with newer bytes behind it; when {@linkcode READ_BUFFER_SIZE_MAX} of them are there, reading
+   * stops until `Socket.reoffer`.
    */
   onData(view: Uint8Array): number;
   /** The peer will send nothing more. Bytes can still be written to it. */
@@ -76,7 +77,7 @@ export interface Socket {
 /** What a listener needs to know. */
 export interface ListenOptions {
   readonly address: SocketAddress;
-  /** Lets several workers listen on one TCP port (SO_REUSEPORT). Unix sockets have no such thing. */
+  /** Lets several workers listen on a TCP port (SO_REUSEPORT). Unix sockets have no such thing. */
   readonly reusePort: boolean;
   readonly keepAlive: boolean;
   readonly noDelay: boolean;

@@ -19,7 +19,7 @@ import { cancelRequest } from "./wire/startup_packet.ts";
 const NUMBER_BITS = 24;
 const NUMBER_MASK = (1 << NUMBER_BITS) - 1;
 
-/** Key sizes in bytes: PostgreSQL 18 makes keys of 32 for protocol 3.2; before, a key was an i32. */
+/** Key sizes in bytes: PostgreSQL 18 makes 32 for protocol 3.2; before, a key was an i32. */
 const KEY_SIZE = 4;
 const LONG_KEY_SIZE = 32;
 

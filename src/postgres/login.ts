@@ -1,6 +1,6 @@
 /**
  * What changes on the way while a server authenticates a client through the gateway: everything
- * passes as it is (trust, passwords, MD5, SCRAM, GSS), except two things that are the gateway's own.
+ * passes as it is (trust, passwords, MD5, SCRAM, GSS), but two things that are the gateway's own.
  * The client gets the gateway's cancel key instead of the server's, and one answer about the
  * protocol version, which says what both the gateway and the server can do.
  *

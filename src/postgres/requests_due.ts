@@ -1,6 +1,6 @@
 /**
  * Which requests a server still has to answer with ReadyForQuery, in order. Counting them is not
- * enough: in copy-in mode PostgreSQL ignores Sync (CopyGetData in copyfromparse.c), so a client that
+ * enough: in copy-in mode PostgreSQL ignores Sync (CopyGetData, copyfromparse.c), so a client that
  * sends its Sync together with the Execute of a COPY FROM STDIN gets one ReadyForQuery for two.
  *
  * A ring of small numbers, so that nothing is allocated for a request.
@@ -15,7 +15,7 @@ const SYNC = 2;
 const COPY_END = 3;
 
 /**
- * Further requests of a client that pipelines more than this are only counted. libpq's pipeline mode
+ * Further requests of a client that pipelines more are only counted. libpq's pipeline mode
  * fills its buffers long before.
  */
 const RING_SIZE = 256;

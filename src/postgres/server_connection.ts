@@ -27,7 +27,7 @@ const STATUS_IDLE = 0x49;
 /** A ReadyForQuery has one byte of body. */
 const READY_FOR_QUERY_SIZE = HEADER_SIZE + 1;
 
-/** Told of what becomes of the connection. `canTell`: an ErrorResponse may be sent to the client. */
+/** Told what becomes of the connection. `canTell`: an ErrorResponse may be sent to the client. */
 export interface ServerOwner {
   /** The server is reached and has the StartupMessage. */
   onLogin(): void;

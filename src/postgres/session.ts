@@ -3,7 +3,7 @@
  *
  *     startup -> waiting -> connecting -> login -> active -> closing
  *
- * `startup`: its first packets. `waiting`: for a place in the pool. `connecting`: the place is ours,
+ * `startup`: first packets. `waiting`: for a place in the pool. `connecting`: the place is ours,
  * the server is being dialled. `login`: the server authenticates the client through us. `active`:
  * messages pass both ways. `closing`: the client has been told its last; sockets are winding up.
  *
@@ -374,7 +374,7 @@ export class Session {
     this.#loginTimer = undefined;
   }
 
-  /** What the client did wrong is answered; what we did wrong costs this session, not the worker. */
+  /** What the client did wrong is answered; what we did costs this session, not the worker. */
   #guard(act: () => void): void {
     try {
       act();

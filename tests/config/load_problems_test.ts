@@ -246,4 +246,6 @@ Deno.test("loadConfig blames one mistake once, not its consequences", () => {
   ]);
   const wrongName = SMALLEST.replaceAll("default:", "Default:");
   deepEqual(problemsIn(wrongName).map(({ path }) => path), ["servers.Default", "clients.Default"]);
+  const both = `${SMALLEST}pools: { a: { size: 5, sise: many } }\n`;
+  deepEqual(problemsIn(both).map(({ path }) => path), ["pools.a.sise"]);
 });

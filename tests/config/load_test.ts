@@ -189,11 +189,19 @@ Deno.test("loadConfig does not mind metrics on a server's address when they are 
 Deno.test("loadConfig notes what is allowed but may surprise", () => {
   equal(notesIn(SMALLEST), "");
   equal(
-    notesIn(`${SMALLEST}pools: { a: {} }
-proxies: { b: { client: default, pool: c } }
-`.replace("a: {}", "a: {}, c: {}")),
+    notesIn(`${SMALLEST}pools: { a: {}, default: {} }
+proxies: { b: { client: default, pool: default } }
+`),
     "s.yaml:7:10: pools.a: no proxy uses this pool\n" +
       "s.yaml:8:12: proxies.b: no server uses this proxy\n",
+  );
+  equal(
+    notesIn(`${SMALLEST}  spare: { address: a:1 }
+pools: { spare: {}, lone: {} }
+proxies: { default: { pool: spare } }
+`),
+    "s.yaml:7:3: clients.spare: no proxy uses this client\n" +
+      "s.yaml:8:21: pools.lone: no proxy uses this pool\n",
   );
   equal(
     notesIn(SMALLEST.replace(":15432", ":15432\n    socketMode: '0770'")),

@@ -5,6 +5,7 @@
  */
 
 import assert from "node:assert/strict";
+import { Buffer } from "node:buffer";
 import pg from "pg";
 import { type Target, testThroughGateway } from "../support/stories.ts";
 import { PATIENCE_MS, within } from "../support/wait.ts";
@@ -21,6 +22,10 @@ async function withClient(
   } finally {
     await client.end();
   }
+}
+
+function numberOf({ rows }: { readonly rows: readonly { readonly n: number }[] }): number {
+  return rows[0]!.n;
 }
 
 await testThroughGateway("npm:pg through the gateway", { workers: [1, 4] }, {
@@ -53,7 +58,7 @@ await testThroughGateway("npm:pg through the gateway", { workers: [1, 4] }, {
     withClient(via, async (client) => {
       const answers = Array.from(
         { length: 200 },
-        (_, i) => client.query("select $1::int as n", [i]).then(({ rows }) => rows[0].n),
+        (_, i) => client.query("select $1::int as n", [i]).then(numberOf),
       );
       assert.deepEqual(await Promise.all(answers), Array.from({ length: 200 }, (_, i) => i));
     }),
@@ -96,10 +101,10 @@ await testThroughGateway("npm:pg through the gateway", { workers: [1, 4] }, {
       const sums = await Promise.all(
         Array.from(
           { length: 200 },
-          (_, i) => pool.query("select $1::int as n", [i]).then(({ rows }) => rows[0].n as number),
+          (_, i) => pool.query("select $1::int as n", [i]).then(numberOf),
         ),
       );
-      assert.equal(sums.reduce((sum, n) => sum + n, 0), 199 * 100);
+      assert.equal(sums.reduce((sum: number, n: number) => sum + n, 0), 199 * 100);
     } finally {
       await pool.end();
     }

@@ -24,7 +24,10 @@ await testThroughGateway("psql through the gateway", { workers: [1, 4] }, {
     { via },
   ) => {
     const { code, stdout, stderr } = await psql(via, "select nowhere;\nselect 7;\n");
-    assert.match(stderr, /ERROR:  42703: column "nowhere" does not exist\nLINE 1: select nowhere/);
+    assert.match(
+      stderr,
+      /ERROR: {2}42703: column "nowhere" does not exist\nLINE 1: select nowhere/,
+    );
     assert.equal(stdout, "7\n");
     assert.equal(code, 0);
   },
@@ -87,7 +90,7 @@ await testThroughGateway("psql through the gateway", { workers: [1, 4] }, {
         "create temp table mine (i int);\ninsert into mine values (4);\ntable mine;\n",
       { env: { "PGAPPNAME": "other", "PGOPTIONS": "-c statement_timeout=4321" } },
     );
-    assert.match(stderr, /NOTICE:  00000: seen/);
+    assert.match(stderr, /NOTICE: {2}00000: seen/);
     assert.equal(stdout, "mine\n4\n");
     const next = await psql(via, "select to_regclass('mine');\nshow statement_timeout;\n", {
       env: { "PGOPTIONS": "-c statement_timeout=4321" },

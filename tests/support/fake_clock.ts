@@ -33,9 +33,10 @@ export class FakeClock implements Clock {
     return this.#due.length;
   }
 
-  /** Moves time by `byMs`, running what becomes due; `settle` is awaited after each timer. */
+  /** Moves time by `byMs` and runs what becomes due; awaits `settle` first and after each timer. */
   async pass(byMs: number, settle: () => Promise<void> = async () => {}): Promise<void> {
     const untilMs = this.#nowMs + byMs;
+    await settle();
     for (;;) {
       const next = this.#due[0];
       if (next === undefined || next.atMs > untilMs) break;

@@ -31,6 +31,8 @@ export interface GatewayOptions {
   /** The file's text, or what it says. */
   readonly config: string | Sections;
   readonly env?: Readonly<Record<string, string>>;
+  /** File descriptors that the process may have, hard limit and soft. Default: as many as we. */
+  readonly descriptorsMax?: number;
 }
 
 /** Settings for {@linkcode configFor}, each merged into the group "default". */
@@ -79,7 +81,7 @@ export async function startGateway(options: GatewayOptions): Promise<Gateway> {
   const file = `${folder}/sluice.yaml`;
   // JSON is YAML.
   await Deno.writeTextFile(file, typeof config === "string" ? config : JSON.stringify(config));
-  const [program, args] = gatewayCommand(["run", "-c", file]);
+  const [program, args] = limited(gatewayCommand(["run", "-c", file]), options.descriptorsMax);
   const child = new Deno.Command(program, {
     args,
     clearEnv: true,
@@ -97,6 +99,14 @@ export async function startGateway(options: GatewayOptions): Promise<Gateway> {
     await gateway.kill();
     throw error;
   }
+}
+
+function limited(
+  [program, args]: readonly [string, string[]],
+  descriptorsMax: number | undefined,
+): readonly [string, string[]] {
+  if (descriptorsMax === undefined) return [program, args];
+  return ["sh", ["-c", `ulimit -n ${descriptorsMax} && exec "$@"`, "sh", program, ...args]];
 }
 
 /** A gateway that was started. Disposing of it kills it, and fails if its log shows a defect. */

@@ -18,7 +18,7 @@ import {
   type Listener,
   type ListenHandler,
   type ListenOptions,
-  READ_BUFFER_SIZE_MIN,
+  READ_BUFFER_SIZE_MAX,
   type Socket,
   type SocketAddress,
   type SocketHandler,
@@ -82,8 +82,8 @@ export class MemorySocket implements Socket {
       return this.#close(new Error(`at most ${WRITE_QUEUE_SIZE_MAX} bytes may wait to be sent`));
     }
     round?.add(this);
-    this.#queue = concat(this.#queue, bytes);
-    this.#flush();
+    const sent = this.#queue.length === 0 ? this.#outgoing.put(bytes) : 0;
+    this.#queue = concat(this.#queue, bytes.subarray(sent));
   }
 
   reoffer(): void {
@@ -119,12 +119,12 @@ export class MemorySocket implements Socket {
     if (this.#blockedOn.some((socket) => socket.#queue.length > 0)) return false;
     this.#blockedOn = [];
     const isOpen = this.#state === "open";
-    const room = isOpen ? READ_BUFFER_SIZE_MIN - this.#unconsumed.length : READ_BUFFER_SIZE_MIN;
+    const room = isOpen ? READ_BUFFER_SIZE_MAX - this.#unconsumed.length : READ_BUFFER_SIZE_MAX;
     if (room <= 0) return false;
     const bytes = this.#incoming.take(Math.min(room, this.#network.readSizeMax));
     if (bytes.length > 0) {
       if (!isOpen) return true; // thrown away: see Socket.end
-      this.#unconsumed = concat(this.#unconsumed, bytes);
+      this.#unconsumed = this.#unconsumed.length === 0 ? bytes : concat(this.#unconsumed, bytes);
       return this.#show(true);
     }
     if (!this.#incoming.hasEnded) return false;
@@ -136,15 +136,16 @@ export class MemorySocket implements Socket {
 
   /** Bytes that are offered again are outside of back-pressure, as in the real driver. */
   #show(isRound: boolean): boolean {
-    const view = this.#unconsumed.slice();
+    const view = this.#unconsumed;
     const round = new Set<MemorySocket>();
     if (isRound) this.#network.round = round;
     let taken = view.length;
     this.#call(() => taken = this.#handler!.onData(view));
     this.#network.round = undefined;
     if (taken < 0 || taken > view.length) throw new Error(`onData took ${taken} of ${view.length}`);
+    // Closing has emptied it, and then nothing is left to be shown.
+    if (this.#unconsumed === view) this.#unconsumed = view.slice(taken);
     view.fill(POISON);
-    this.#unconsumed = this.#unconsumed.slice(taken);
     this.#blockedOn = [...round];
     return true;
   }

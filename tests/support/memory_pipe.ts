@@ -13,6 +13,8 @@ export class Pipe {
   #size = 0;
   #isEnded = false;
   #isReset = false;
+  /** Set once the reader is gone: what it would have been answered with, to be reset too. */
+  #abandonedWith: Pipe | undefined;
 
   /** @param sizeMax Bytes that may be on their way; what is more is not taken. */
   constructor(sizeMax: number) {
@@ -29,14 +31,16 @@ export class Pipe {
     return this.#isEnded && this.#size === 0;
   }
 
-  /** True when the reader is gone and said so by a reset. */
+  /** True when the connection is broken. */
   get isReset(): boolean {
     return this.#isReset;
   }
 
   /** @returns How many bytes from the start of `bytes` it took a copy of. */
   put(bytes: Uint8Array): number {
-    if (this.#isEnded || this.#isReset) return bytes.length; // nobody will read them
+    if (bytes.length === 0) return 0;
+    if (this.#abandonedWith !== undefined) this.resetWith(this.#abandonedWith);
+    if (this.#isEnded) return bytes.length; // nobody will read them
     const taken = Math.min(bytes.length, this.#sizeMax - this.#size);
     if (taken > 0) this.#chunks.push(bytes.slice(0, taken));
     this.#size += taken;
@@ -64,16 +68,21 @@ export class Pipe {
   }
 
   /**
-   * The reader goes. If it has not read everything, or the writer goes on, the writer's connection
-   * is reset, and what was on its way back to the writer is lost: as TCP does (RFC 1122, 4.2.2.13).
+   * The reader goes. If it has not read everything, or the writer goes on, the connection is reset,
+   * and what was on its way `back` to the writer is lost: as TCP does (RFC 1122, 4.2.2.13).
    */
   abandon(back: Pipe): void {
-    if (this.#size > 0) back.reset();
-    if (!this.#isEnded || this.#size > 0) this.reset();
+    if (this.#size > 0) this.resetWith(back);
+    else this.#abandonedWith = back;
   }
 
-  /** Breaks: what is on its way is lost. */
-  reset(): void {
+  /** Breaks the connection: what is on its way in both directions is lost. */
+  resetWith(back: Pipe): void {
+    this.#reset();
+    back.#reset();
+  }
+
+  #reset(): void {
     this.#chunks = [];
     this.#size = 0;
     this.#isReset = true;
@@ -101,7 +110,7 @@ export class MemoryPeer {
 
   /** True when the other end broke the connection off. */
   get wasReset(): boolean {
-    return this.#outgoing.isReset && this.#incoming.isReset;
+    return this.#incoming.isReset;
   }
 
   /** Bytes sent that the other end has not read. */
@@ -126,8 +135,7 @@ export class MemoryPeer {
 
   /** Breaks the connection, as a machine does that has lost power and comes back. */
   reset(): void {
-    this.#outgoing.reset();
-    this.#incoming.reset();
+    this.#outgoing.resetWith(this.#incoming);
   }
 
   /** Takes out what was received so far. */
@@ -135,6 +143,11 @@ export class MemoryPeer {
     const bytes = concat(...this.#received);
     this.#received = [];
     return bytes;
+  }
+
+  /** Puts back what was taken out and not looked at. */
+  putBack(bytes: Uint8Array): void {
+    this.#received.unshift(bytes.slice());
   }
 
   /** Reads what has come. Only for the network. @returns Whether anything had. */

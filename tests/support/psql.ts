@@ -4,17 +4,30 @@
  * @module
  */
 
+import { join } from "node:path";
+import { findPostgres, programFile } from "../../src/cli/demo/find_postgres.ts";
 import { clientBinary } from "./postgres.ts";
-import { type ProgramOptions, type ProgramResult, runProgram } from "./programs.ts";
+import { untilSleeping } from "./observe.ts";
+import { type ProgramOptions, type ProgramResult, runProgram, spawnProgram } from "./programs.ts";
 import type { Target } from "./stories.ts";
+import { PATIENCE_MS, within } from "./wait.ts";
 
 /** How psql is run beyond its script. */
 export interface PsqlOptions extends Pick<ProgramOptions, "env" | "timeoutMs"> {
   readonly args?: readonly string[];
 }
 
-/** A program of PostgreSQL's, or a reason to fail: machines without any cannot run these tests. */
+/**
+ * The path of a program of PostgreSQL's. A server's own comes first: what Debian has in /usr/bin
+ * is a script that looks for it, every time.
+ *
+ * @throws {Error} If this machine has none.
+ */
 export async function clientProgram(name: string): Promise<string> {
+  for (const { binDir } of await findPostgres()) {
+    const path = join(binDir, programFile(name));
+    if (await Deno.stat(path).then(({ isFile }) => isFile, () => false)) return path;
+  }
   const path = await clientBinary(name);
   if (path === undefined) throw new Error(`This machine has no ${name}: install postgresql-client`);
   return path;
@@ -50,4 +63,25 @@ export async function psql(
       ...(timeoutMs === undefined ? {} : { timeoutMs }),
     },
   );
+}
+
+/**
+ * Starts a query that sleeps and presses Ctrl-C: psql sends a CancelRequest, and says why the query
+ * ended.
+ */
+export async function interruptPsql(target: Target, direct: Target): Promise<ProgramResult> {
+  const child = spawnProgram(
+    await clientProgram("psql"),
+    psqlArgs(target, ["-v", "VERBOSITY=verbose", "-c", "select pg_sleep(300)"]),
+    { env: connectionEnv(target) },
+  );
+  await untilSleeping(direct);
+  child.kill("SIGINT");
+  const { code, stdout, stderr } = await within(
+    PATIENCE_MS,
+    "psql ends after Ctrl-C",
+    child.output(),
+  );
+  const text = (bytes: Uint8Array) => new TextDecoder().decode(bytes);
+  return { code, stdout: text(stdout), stderr: text(stderr) };
 }

@@ -47,7 +47,7 @@ export class Random {
   }
 }
 
-/** Where fuzzing starts and how long it goes on: `SEED` repeats a run, `FUZZ_ROUNDS` lengthens it. */
+/** Where fuzzing starts and how long it is: `SEED` repeats a run, `FUZZ_ROUNDS` lengthens it. */
 export function fuzzPlan(
   roundsByDefault: number,
 ): { readonly seed: number; readonly rounds: number } {

@@ -103,7 +103,8 @@ function decode(packet: Uint8Array): StartupPacket {
   const minor = code & 0xffff;
   if (major !== 3) {
     throw new ProtocolError(
-      `unsupported frontend protocol ${major}.${minor}: 3.0 to 3.${MINOR_VERSION_MAX} are supported`,
+      `unsupported frontend protocol ${major}.${minor}: ` +
+        `3.0 to 3.${MINOR_VERSION_MAX} are supported`,
       "0A000", // feature_not_supported, as PostgreSQL answers
     );
   }

@@ -1,0 +1,101 @@
+/**
+ * Writes docs/performance.md: what `compare.ts` measured, with what a reader must know to believe
+ * it or to doubt it.
+ *
+ * @module
+ */
+
+import { asMarkdown, type Table } from "./report.ts";
+
+/** What the page says besides the tables. */
+export interface PageFacts {
+  /** Day of the measurement, "2026-01-31". */
+  readonly date: string;
+  readonly cpu: string;
+  readonly cores: number;
+  readonly kernel: string;
+  /** One line for each program that took part. */
+  readonly programs: readonly string[];
+  /** Of the last minute before anything was started. */
+  readonly loadAverage: number;
+  readonly rounds: number;
+  readonly seconds: number;
+  readonly scale: number;
+  /** Some rows are of a new connection for each transaction. */
+  readonly hasReconnects: boolean;
+}
+
+/** Without this a reader would take those rows for a defect, or the others for luck. */
+const RECONNECTS =
+  `- Rows with \`-C\` open a connection for each transaction. PgBouncer logs clients in itself and
+  hands them a server connection that is open already. Sluice has the server log each client in, so
+  it opens one for each client, as a client without a proxy does: what is measured then is how fast
+  PostgreSQL starts processes. Applications that connect for each query need a pool of their own.
+`;
+
+/** The whole page. */
+export function performancePage(facts: PageFacts, transactions: Table, transfers: Table): string {
+  const accounts = facts.scale * 100_000;
+  const load = facts.loadAverage.toFixed(1);
+  const rounds = `${facts.rounds} rounds of ${facts.seconds} s`;
+  return `# Performance
+
+<!-- Written by bench/compare.ts: \`deno task bench --write\`. Edit that, not this. -->
+
+How much does a gateway cost? Every query now passes one more process, twice. This page measures
+that on one machine, next to the same queries without anything between, and through PgBouncer,
+which has been made fast over many years.
+
+## Results
+
+${asMarkdown(transactions)}
+Each number is the median over the rounds, with the smallest and the largest in brackets. *of
+PgBouncer* is the median of the ratios within each round: what disturbs the machine for a while
+disturbs both, so ratios are steadier than the numbers they are made of. *CPU µs/tx* is the CPU
+time of the proxy's process, user and system, for one transaction. *MiB* is its resident memory
+after the run, the largest of all rounds.
+
+${asMarkdown(transfers)}
+Rows are 1,000 bytes of text each; \`psql\` throws them away.
+
+## How it was measured
+
+- Date: ${facts.date}
+- Machine: ${facts.cpu}, ${facts.cores} cores, ${facts.kernel}
+${facts.programs.map((program) => `- ${program}`).join("\n")}
+- Load average when it began: ${load} (above 0.5, others were using the machine)
+- Select-only \`pgbench\` on ${accounts} accounts (scale ${facts.scale}), ${rounds} for each row;
+  within a round every contestant runs once, and the order changes from round to round.
+- No transaction failed: a run with a failed transaction ends the benchmark.
+- PgBouncer is in session mode, as Sluice is; both keep a server connection for each client.
+- Latencies are of a tenth of all transactions, from pgbench's own log.
+
+Run it yourself: \`deno task bench\` (\`--quick\` for a rough answer, \`--help\` for everything). It
+needs Linux, a PostgreSQL with \`pgbench\` and \`psql\`, and PgBouncer.
+
+## Where Sluice's CPU time goes
+
+A profile of one worker at 8 clients (\`perf\`, Deno 2.9.6), in shares of its CPU time:
+
+| | share |
+| --- | ---: |
+| the kernel: sending, receiving, waiting | 52 % |
+| Deno: its event loop, and a read and a write for each chunk | 34 % |
+| JavaScript between them: promises, the driver | 9 % |
+| Sluice's protocol logic, both directions, with its counters | 5 % |
+
+There are two reads and two writes for each transaction, and no system call fails. A program of 20
+lines that only copies bytes between \`Deno.Conn\`s needs 94 % of Sluice's CPU time: this driver is
+as fast as Deno lets it be. \`bench/session_bench.ts\` measures the protocol logic alone (below 1 µs
+for each simple query, no garbage), \`bench/framer_bench.ts\` the search for message boundaries.
+
+## What this does not say
+
+- The client, the server and the proxy share the machine's cores and talk over loopback. What a
+  proxy burns is taken from the other two, so throughput suffers more than it would on machines of
+  their own; the network between machines would hide most of the added latency.
+- PgBouncer has one thread. Sluice ran with the number of workers given above; more workers use more
+  cores, which this machine may not have to give.
+- Queries are as small as they get. With queries that do work, the differences disappear in it.
+${facts.hasReconnects ? RECONNECTS : ""}`;
+}

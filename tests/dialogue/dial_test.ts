@@ -1,0 +1,76 @@
+import { deepEqual, equal } from "node:assert/strict";
+import { SERVERS, World } from "../support/dialogue.ts";
+import { AUTH_OK, ready, startup } from "../support/messages.ts";
+
+const PAUSES = { retries: 3, backoffMs: 100, backoffMultiplier: 3 } as const;
+
+Deno.test("Session tries again after growing pauses, and then says which database it was", async () => {
+  const world = await World.start({ server: PAUSES });
+  world.network.answer(SERVERS[0]!, "refuse");
+  const client = await world.client();
+  await client.says(startup({ user: "ann" }));
+  const failures = [];
+  for (const pauseMs of [0, 99, 1, 299, 1, 899, 1]) {
+    await world.pass(pauseMs);
+    failures.push(world.poolCount("serverDialFailures"));
+  }
+  deepEqual(failures, [1, 1, 2, 2, 3, 3, 4]);
+  await client.hearsFatal("08001", /^cannot connect to the database server: "db0" did not accept/);
+  await client.leaves();
+  await world.isOver();
+});
+
+Deno.test("Session goes on as soon as an attempt succeeds", async () => {
+  const world = await World.start({ server: PAUSES });
+  world.network.answer(SERVERS[0]!, "refuse");
+  const client = await world.client();
+  await client.says(startup({ user: "ann" }));
+  world.network.answer(SERVERS[0]!, "accept");
+  await world.pass(100);
+  const server = await world.server();
+  await server.says(AUTH_OK, ready());
+  await client.hears(AUTH_OK, ready());
+  equal(world.poolCount("serversOpened"), 1);
+});
+
+Deno.test("Session names every database that it tried", async () => {
+  const world = await World.start({ servers: 2 });
+  world.network.answer(SERVERS[0]!, "refuse");
+  world.network.answer(SERVERS[1]!, "hang");
+  const client = await world.client();
+  await client.says(startup({ user: "ann" }));
+  await world.pass(999);
+  await client.hears();
+  await world.pass(1);
+  await client.hearsFatal("08001", /: "db0", "db1" did not accept a connection$/);
+  equal(world.poolCount("serverDialFailures", "db1"), 1);
+  await client.leaves();
+  await world.isOver();
+});
+
+Deno.test("Session gives its place back at once when its client leaves while it dials", async () => {
+  for (const answer of ["hang", "refuse"] as const) {
+    const world = await World.start({ server: PAUSES });
+    world.network.answer(SERVERS[0]!, answer);
+    const client = await world.client();
+    await client.says(startup({ user: "ann" }));
+    deepEqual(world.states(), { "client connecting": 1, "db0 connecting": 1 });
+    await client.leaves();
+    deepEqual(world.states(), {});
+    equal(world.inUse(), 0);
+    world.network.answer(SERVERS[0]!, "accept");
+    await world.pass(10_000);
+    await world.noServer();
+    await world.isOver();
+  }
+});
+
+Deno.test("Session shows a client no address of a server", async () => {
+  const world = await World.start();
+  world.network.answer(SERVERS[0]!, "refuse");
+  const client = await world.client();
+  await client.says(startup({ user: "ann" }));
+  const heard = new TextDecoder().decode(client.peer.take());
+  equal(heard.includes("10.0.0.1"), false);
+  equal(world.logged("cannot connect to server")[0]?.fields["server"], "10.0.0.1:5432");
+});

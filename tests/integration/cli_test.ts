@@ -1,0 +1,201 @@
+/**
+ * The command line as its users have it: what it prints where, and which exit code it ends with.
+ *
+ * @module
+ */
+
+import assert from "node:assert/strict";
+import { configFor, gatewayCommand, startGateway } from "../support/gateway.ts";
+import { type ProgramOptions, type ProgramResult, runProgram } from "../support/programs.ts";
+
+async function sluice(
+  args: readonly string[],
+  options: ProgramOptions = {},
+): Promise<ProgramResult> {
+  const [program, all] = gatewayCommand(args);
+  return await runProgram(program, all, options);
+}
+
+async function inFolder(body: (folder: string) => Promise<void>): Promise<void> {
+  const folder = await Deno.makeTempDir();
+  try {
+    await body(folder);
+  } finally {
+    await Deno.remove(folder, { recursive: true });
+  }
+}
+
+/** Runs the gateway with a configuration that it cannot use. */
+async function runWith(config: unknown): Promise<ProgramResult> {
+  let result: ProgramResult | undefined;
+  await inFolder(async (folder) => {
+    const file = `${folder}/sluice.yaml`;
+    await Deno.writeTextFile(file, typeof config === "string" ? config : JSON.stringify(config));
+    result = await sluice(["run", "-c", file]);
+  });
+  return result!;
+}
+
+Deno.test("--help of every command prints its usage on standard output", async (test) => {
+  const commands: readonly (readonly string[])[] = [
+    [],
+    ["run"],
+    ["config"],
+    ["config", "init"],
+    ["config", "check"],
+    ["config", "schema"],
+    ["demo"],
+    ["version"],
+  ];
+  for (const command of commands) {
+    await test.step(`sluice ${command.join(" ")}`, async () => {
+      const { code, stdout, stderr } = await sluice([...command, "--help"]);
+      assert.equal(code, 0);
+      assert.equal(stderr, "");
+      assert.ok(stdout.startsWith(`Usage: ${["sluice", ...command].join(" ")}`), stdout);
+    });
+  }
+});
+
+Deno.test("an unknown command or option: the nearest one, exit code 2", async () => {
+  const mistakes: readonly (readonly [string[], RegExp])[] = [
+    [["rum"], /unknown command 'rum'[\s\S]*Did you mean run\?/],
+    [["run", "--confg", "x"], /unknown option '--confg'[\s\S]*Did you mean --config\?/],
+    [["config", "chekc"], /unknown command 'chekc'[\s\S]*Did you mean check\?/],
+    [["run", "-c"], /option '-c, --config <file>' argument missing/],
+    [["run", "surplus"], /too many arguments|unknown command/],
+  ];
+  for (const [args, pattern] of mistakes) {
+    const { code, stdout, stderr } = await sluice(args);
+    assert.equal(code, 2, args.join(" "));
+    assert.equal(stdout, "");
+    assert.match(stderr, pattern);
+  }
+});
+
+Deno.test("version and --version agree", async () => {
+  const long = await sluice(["version"]);
+  const short = await sluice(["--version"]);
+  assert.equal(long.code, 0);
+  assert.equal(short.code, 0);
+  assert.match(short.stdout, /^\d+\.\d+\.\d+\n$/);
+  assert.ok(long.stdout.includes(short.stdout.trim()));
+  assert.match(long.stdout, /deno \d+\.\d+\.\d+/);
+});
+
+Deno.test("config init writes what config check finds fine, and overwrites nothing", async () => {
+  await inFolder(async (cwd) => {
+    assert.equal((await sluice(["config", "init"], { cwd })).code, 0);
+    const written = await Deno.readTextFile(`${cwd}/sluice.yaml`);
+    const check = await sluice(["config", "check"], { cwd });
+    assert.equal(check.code, 0, check.stderr);
+    assert.match(check.stdout, /^sluice\.yaml: fine \(servers: 1, clients: 1, pools: 1\)\n$/);
+    await Deno.writeTextFile(`${cwd}/sluice.yaml`, "# mine\n");
+    const again = await sluice(["config", "init"], { cwd });
+    assert.equal(again.code, 1);
+    assert.match(again.stderr, /cannot write sluice\.yaml: it exists; --force writes over it/);
+    assert.equal(await Deno.readTextFile(`${cwd}/sluice.yaml`), "# mine\n");
+    assert.equal((await sluice(["config", "init", "--force"], { cwd })).code, 0);
+    assert.equal(await Deno.readTextFile(`${cwd}/sluice.yaml`), written);
+    assert.equal((await sluice(["config", "init", "-"], { cwd })).stdout, written);
+  });
+});
+
+Deno.test("config schema prints a JSON Schema", async () => {
+  const { code, stdout } = await sluice(["config", "schema"]);
+  assert.equal(code, 0);
+  const schema = JSON.parse(stdout);
+  assert.ok("servers" in schema.properties);
+});
+
+Deno.test("a wrong configuration: every problem with its place, exit code 3", async () => {
+  await inFolder(async (cwd) => {
+    const text = "servers:\n  default:\n    adress: 127.0.0.1:0\npools:\n  default:\n    size: 0\n";
+    await Deno.writeTextFile(`${cwd}/sluice.yaml`, text);
+    for (const args of [["config", "check"], ["run"]]) {
+      const { code, stdout, stderr } = await sluice(args, { cwd });
+      assert.equal(code, 3);
+      assert.equal(stdout, "");
+      assert.match(stderr, /sluice\.yaml:3:5: .*adress.*address/);
+      assert.match(stderr, /sluice\.yaml:6:\d+: .*size/);
+      assert.match(stderr, /sluice\.yaml: \d+ problems\n$/);
+    }
+  });
+});
+
+Deno.test("a configuration that is not there or cannot be read: exit code 3", async () => {
+  await inFolder(async (cwd) => {
+    const missing = await sluice(["run", "-c", "nowhere.yaml"], { cwd });
+    assert.equal(missing.code, 3);
+    assert.match(missing.stderr, /^sluice: cannot read nowhere\.yaml: .*No such file/);
+    const folder = await sluice(["run", "-c", cwd]);
+    assert.equal(folder.code, 3);
+    assert.match(folder.stderr, /^sluice: cannot read /);
+    const none = await sluice(["config", "check"], { cwd });
+    assert.equal(none.code, 3);
+    assert.match(none.stderr, /no configuration: there is no sluice\.yaml/);
+  });
+});
+
+Deno.test("the environment alone is a configuration, and wins over a file", async () => {
+  await inFolder(async (cwd) => {
+    const env = {
+      "SLUICE_SERVERS_DEFAULT_ADDRESS": "127.0.0.1:0",
+      "SLUICE_CLIENTS_DEFAULT_ADDRESS": "127.0.0.1:1",
+    };
+    const { code, stdout } = await sluice(["config", "check"], { cwd, env });
+    assert.equal(code, 0);
+    assert.match(stdout, /^the environment: fine/);
+    const wrong = await sluice(["config", "check"], {
+      cwd,
+      env: { ...env, "SLUICE_POOLS_DEFAULT_SIZES": "1" },
+    });
+    assert.equal(wrong.code, 3);
+    assert.match(wrong.stderr, /SLUICE_POOLS_DEFAULT_SIZES/);
+  });
+});
+
+Deno.test("a port that is in use: exit code 1, and the log says which", async () => {
+  using listener = Deno.listen({ hostname: "127.0.0.1", port: 0 });
+  const taken = `127.0.0.1:${listener.addr.port}`;
+  for (const workers of [1, 4]) {
+    const server = { address: taken };
+    const { code, stderr } = await runWith(configFor("127.0.0.1:1", { workers, server }));
+    assert.equal(code, 1);
+    assert.match(stderr, /"cannot start"/);
+    assert.match(stderr, new RegExp(`Cannot listen on ${taken}: .*in use`));
+  }
+  const config = { ...configFor("127.0.0.1:1"), metrics: { address: taken } };
+  const { code, stderr } = await runWith(config);
+  assert.equal(code, 1);
+  assert.match(stderr, /"cannot start"/);
+  assert.match(stderr, new RegExp(`Cannot serve metrics on ${taken}: something else listens`));
+});
+
+Deno.test("two gateways on one port: the second one says so instead of sharing it", async () => {
+  for (const workers of [1, 4]) {
+    await using first = await startGateway({ config: configFor("127.0.0.1:1", { workers }) });
+    const { host, port } = first.target;
+    const server = { address: `${host}:${port}` };
+    for (const others of [1, 4]) {
+      const config = configFor("127.0.0.1:1", { workers: others, server });
+      const { code, stderr } = await runWith(config);
+      assert.equal(code, 1);
+      assert.match(stderr, /in use[^\n]*"cannot start"/);
+    }
+  }
+});
+
+Deno.test("a log file that cannot be opened: exit code 1", async () => {
+  const logger = { output: "file", file: "/nowhere/at/all/sluice.log" };
+  const { code, stderr } = await runWith(configFor("127.0.0.1:1", { logger }));
+  assert.equal(code, 1);
+  assert.match(stderr, /^sluice: .*\/nowhere\/at\/all\/sluice\.log/);
+});
+
+Deno.test("logs go to standard error, and nothing to standard output", async () => {
+  await using gateway = await startGateway({ config: configFor("127.0.0.1:1") });
+  assert.ok(gateway.logs.every(({ level, msg }) => level !== "" && msg !== ""));
+  gateway.signal("SIGTERM");
+  assert.equal(await gateway.exitCode(), 0);
+});

@@ -1,0 +1,143 @@
+import { deepEqual, equal, rejects, throws } from "node:assert/strict";
+import { assertAddressIsFree, DenoDriver } from "../../src/net/deno_driver.ts";
+import {
+  addressText,
+  type ListenHandler,
+  type Socket,
+  type SocketAddress,
+} from "../../src/net/socket.ts";
+import { LISTEN, sleep } from "../support/net_harness.ts";
+
+const NOBODY: ListenHandler = { onConnection: (socket) => socket.destroy(), onAcceptError() {} };
+const TCP: SocketAddress = { kind: "tcp", host: "127.0.0.1", port: 0 };
+
+Deno.test({
+  name: "DenoDriver gives up a connect that is not answered in time",
+  // Deno.connect cannot be called off: what was given up goes on until the system ends it, too.
+  sanitizeOps: false,
+  async fn() {
+    // A queue of one that nobody empties: what comes after is not answered.
+    const full = Deno.listen({ hostname: "127.0.0.1", port: 0, tcpBacklog: 1 });
+    const { port } = full.addr as Deno.NetAddr;
+    const address: SocketAddress = { ...TCP, port } as SocketAddress;
+    const options = { address, timeoutMs: 50, keepAlive: true, noDelay: true };
+    const driver = new DenoDriver();
+    let failure: unknown;
+    const sockets: Socket[] = [];
+    for (let i = 0; i < 16 && failure === undefined; i++) {
+      await driver.connect(options).then(
+        (socket) => sockets.push(socket),
+        (error) => failure = error,
+      );
+    }
+    equal(
+      String(failure),
+      `Error: Cannot connect to ${addressText(address)}: no answer within 50 ms`,
+    );
+    for (const socket of sockets) socket.destroy();
+    full.close();
+  },
+});
+
+Deno.test({
+  name: "DenoDriver takes the place of a socket file that nobody answers on",
+  ignore: Deno.build.os === "windows",
+  async fn() {
+    const folder = await Deno.makeTempDir();
+    const path = `${folder}/s`;
+    // Listening and moving the file away leaves a file behind, as a killed process does.
+    const killed = Deno.listen({ transport: "unix", path });
+    await Deno.rename(path, `${path}.kept`);
+    killed.close();
+    await Deno.rename(`${path}.kept`, path);
+    const options = { ...LISTEN, socketMode: 0o600, address: { kind: "unix", path } } as const;
+    const driver = new DenoDriver();
+    const listener = await driver.listen(options, NOBODY);
+    equal((await Deno.stat(path)).mode! & 0o777, 0o600);
+    await rejects(driver.listen(options, NOBODY), /another process answers there$/);
+    listener.close();
+    await rejects(Deno.stat(path), Deno.errors.NotFound);
+    await Deno.remove(folder, { recursive: true });
+  },
+});
+
+Deno.test({
+  name: "DenoDriver never deletes what is not a socket",
+  ignore: Deno.build.os === "windows",
+  async fn() {
+    const folder = await Deno.makeTempDir();
+    const path = `${folder}/precious`;
+    await Deno.writeTextFile(path, "data");
+    const options = { ...LISTEN, address: { kind: "unix", path } } as const;
+    await rejects(new DenoDriver().listen(options, NOBODY), /Cannot listen on .*precious/);
+    equal(await Deno.readTextFile(path), "data");
+    await Deno.remove(folder, { recursive: true });
+  },
+});
+
+Deno.test({
+  name: "DenoDriver makes socket files with the mode asked for, and leaves the umask alone",
+  ignore: Deno.build.os === "windows",
+  async fn() {
+    const before = Deno.umask();
+    const folder = await Deno.makeTempDir();
+    const modes = [];
+    for (const socketMode of [0o600, 0o660, 0o777]) {
+      const path = `${folder}/${socketMode}`;
+      const address = { kind: "unix", path } as const;
+      const listener = await new DenoDriver().listen({ ...LISTEN, socketMode, address }, NOBODY);
+      modes.push((await Deno.stat(path)).mode! & 0o777);
+      listener.close();
+    }
+    deepEqual(modes, [0o600, 0o660, 0o777]);
+    equal(Deno.umask(), before);
+    await Deno.remove(folder, { recursive: true });
+  },
+});
+
+Deno.test({
+  name: "DenoDriver shares a port when asked to, and assertAddressIsFree notices",
+  ignore: Deno.build.os !== "linux",
+  async fn() {
+    const driver = new DenoDriver();
+    const options = { ...LISTEN, reusePort: true };
+    const first = await driver.listen({ ...options, address: TCP }, NOBODY);
+    throws(() => assertAddressIsFree(first.address), /Cannot listen on 127\.0\.0\.1:\d+: /);
+    const second = await driver.listen({ ...options, address: first.address }, NOBODY);
+    deepEqual(second.address, first.address);
+    second.close();
+    first.close();
+    for (let isFree = false; !isFree; await sleep(1)) {
+      // The system frees the address a moment after the listener is closed.
+      isFree = doesNotThrow(() => assertAddressIsFree(first.address));
+    }
+  },
+});
+
+Deno.test("DenoDriver serves IPv6 where there is any, and addressText writes it with brackets", async () => {
+  const address: SocketAddress = { kind: "tcp", host: "::1", port: 0 };
+  equal(addressText(address), "[::1]:0");
+  equal(addressText({ kind: "unix", path: "/run/s" }), "/run/s");
+  let listener;
+  try {
+    listener = await new DenoDriver().listen({ ...LISTEN, address }, NOBODY);
+  } catch {
+    return; // a machine without IPv6
+  }
+  const conn = await Deno.connect({
+    hostname: "::1",
+    port: listener.address.kind === "tcp" ? listener.address.port : 0,
+  });
+  equal(await conn.read(new Uint8Array(1)).catch(() => null), null);
+  conn.close();
+  listener.close();
+});
+
+function doesNotThrow(act: () => void): boolean {
+  try {
+    act();
+    return true;
+  } catch {
+    return false;
+  }
+}

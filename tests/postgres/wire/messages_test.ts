@@ -1,0 +1,107 @@
+import { deepEqual, equal, throws } from "node:assert/strict";
+import { concat, utf8 } from "../../../src/base/bytes.ts";
+import * as messages from "../../../src/postgres/wire/messages.ts";
+import {
+  cancelRequest,
+  readStartupPacket,
+  startupPacket,
+  supportedStartupPacket,
+} from "../../../src/postgres/wire/startup_packet.ts";
+import * as by from "../../support/messages.ts";
+import { fuzz } from "../../support/random.ts";
+
+Deno.test("errorResponse writes the fields of the manual, in the order of PostgreSQL", () => {
+  const bytes = messages.errorResponse({
+    severity: "FATAL",
+    sqlState: "53300",
+    message: "too many",
+    detail: "100",
+    hint: "wait",
+  });
+  const body = "SFATAL\0VFATAL\0C53300\0Mtoo many\0D100\0Hwait\0\0";
+  deepEqual(by.textOfMessages(bytes), by.textOfMessages(by.message("E", body)));
+  const short = messages.errorResponse({ severity: "ERROR", sqlState: "0A000", message: "no" });
+  deepEqual(by.textOfMessages(short), by.textOfMessages(by.error("ERROR", "0A000", "no")));
+});
+
+Deno.test("errorResponse lets no NUL cut its texts", () => {
+  const bytes = messages.errorResponse({ severity: "ERROR", sqlState: "0A000", message: "a\0b" });
+  equal(by.errorFields(bytes).get("M"), "a b");
+});
+
+Deno.test("sqlStateOf reads the code, or nothing where there is none", () => {
+  equal(messages.sqlStateOf(by.error("ERROR", "42P01", "x")), "42P01");
+  equal(messages.sqlStateOf(by.message("E", "Mno code\0\0")), "");
+  equal(messages.sqlStateOf(by.message("E")), "");
+  equal(messages.sqlStateOf(by.message("E", "SERROR")), "");
+  equal(messages.sqlStateOf(by.message("E", "C42P01, and more\0\0")), "42P01");
+  equal(messages.sqlStateOf(by.error("ERROR", "42P01", "x".repeat(90)).subarray(0, 40)), "42P01");
+});
+
+Deno.test("readBackendKeyData reads what backendKeyData writes, as a copy", () => {
+  const key = Uint8Array.of(1, 2, 3, 4, 5);
+  const bytes = messages.backendKeyData(-7, key);
+  deepEqual(by.textOfMessages(bytes), by.textOfMessages(by.backendKeyData(-7, key)));
+  const read = messages.readBackendKeyData(bytes);
+  bytes.fill(0);
+  deepEqual(read, { processId: -7, key });
+});
+
+Deno.test("negotiateProtocolVersion is read again, and refused when it is too short", () => {
+  const bytes = messages.negotiateProtocolVersion({ minorVersion: 2, extensions: ["_pq_.a"] });
+  deepEqual(by.textOfMessages(bytes), by.textOfMessages(by.negotiate(2, "_pq_.a")));
+  equal(messages.readNegotiatedMinorVersion(bytes), 2);
+  throws(() => messages.readNegotiatedMinorVersion(by.message("v", "\0\0")), /at least 12 bytes/);
+});
+
+Deno.test("startupPacket and cancelRequest write what the manual says", () => {
+  deepEqual(startupPacket(2, [["user", "é"], ["a", ""]]), by.startup({ user: "é", a: "" }, 2));
+  const key = Uint8Array.of(1, 2, 3, 4);
+  deepEqual(cancelRequest(-1, key), by.cancelRequest(-1, key));
+});
+
+Deno.test("readStartupPacket reads every packet, and keeps nothing of the view", () => {
+  const view = concat(by.startup({ user: "ann", database: "shop" }, 2), utf8("rest"));
+  const read = readStartupPacket(view, 10_000)!;
+  equal(read.size, view.length - 4);
+  const copy = view.slice(0, read.size);
+  view.fill(0xdd);
+  const { packet } = read;
+  equal(packet.kind, "startup");
+  if (packet.kind !== "startup") return;
+  deepEqual([...packet.parameters], [["user", "ann"], ["database", "shop"]]);
+  deepEqual(packet.packet, copy);
+  deepEqual(supportedStartupPacket(packet), copy);
+  const cancel = by.cancelRequest(-2, Uint8Array.of(9, 8, 7, 6));
+  const found = readStartupPacket(cancel, 10_000)!.packet;
+  cancel.fill(0);
+  deepEqual(found, { kind: "cancel", processId: -2, key: Uint8Array.of(9, 8, 7, 6) });
+  for (const size of [0, 3, 257]) {
+    const wrong = by.cancelRequest(1, new Uint8Array(size));
+    throws(() => readStartupPacket(wrong, 10_000), /its key must be 4 to 256 bytes/);
+  }
+});
+
+Deno.test("readStartupPacket reads, waits or refuses, whatever the bytes", async () => {
+  let decoded = 0;
+  await fuzz(3_000, (random) => {
+    const packet = random.oneIn(3)
+      ? by.packet(random.oneIn(2) ? 3 << 16 : random.below(2 ** 31), random.bytes(random.below(40)))
+      : by.startup({ user: "ann", [`k${random.below(9)}`]: "v" }, random.below(4));
+    for (let i = random.below(3); i > 0; i--) {
+      packet[random.below(packet.length)] = random.below(256);
+    }
+    try {
+      const read = readStartupPacket(packet.subarray(0, random.below(packet.length * 2)), 200);
+      if (read === undefined) return;
+      decoded += 1;
+      equal(read.size <= packet.length, true);
+      if (read.packet.kind === "startup") {
+        equal((read.packet.parameters.get("user") ?? "") !== "", true);
+      }
+    } catch (error) {
+      equal((error as Error).name, "ProtocolError");
+    }
+  });
+  equal(decoded > 0, true);
+});

@@ -1,0 +1,387 @@
+/**
+ * A gateway between clients and servers that a test plays itself, so that the test reads as a
+ * diagram of the protocol:
+ *
+ *     await client.says(query("select 1"));
+ *     await server.hears(query("select 1"));
+ *     await server.says(complete("SELECT 1"), ready());
+ *     await client.hears(complete("SELECT 1"), ready());
+ *
+ * It is the whole data plane of one or more workers, on the memory driver and a clock that stands
+ * still. Chance is seeded, so a dialogue is the same each time, to the byte.
+ *
+ * @module
+ */
+
+import { deepEqual, equal, ok } from "node:assert/strict";
+import { concat } from "../../src/base/bytes.ts";
+import type { ClientConfig, PoolConfig, ServerConfig } from "../../src/config/config.ts";
+import { DataPlane } from "../../src/data_plane.ts";
+import type { DataPlaneSnapshot, PeerMessage } from "../../src/data_plane_messages.ts";
+import type { SocketAddress } from "../../src/net/socket.ts";
+import {
+  counterBuffer,
+  LISTENER_CELL,
+  POOL_CELL,
+  WorkerCounters,
+} from "../../src/observe/counters.ts";
+import type { LogRecord } from "../../src/observe/log_record.ts";
+import { CLIENT_STATE_CELL, SERVER_STATE_CELL } from "../../src/observe/state_cells.ts";
+import { budgetBuffer, SharedBudget } from "../../src/pool/shared_budget.ts";
+import { FakeClock } from "./fake_clock.ts";
+import { MemoryNetwork } from "./memory_driver.ts";
+import type { MemoryPeer } from "./memory_pipe.ts";
+import {
+  AUTH_OK,
+  backendKeyData,
+  type Bytes,
+  cut,
+  errorFields,
+  ready,
+  startup,
+  textOfMessages,
+} from "./messages.ts";
+import { Random } from "./random.ts";
+
+/** Where the gateway listens. */
+const LISTENER: SocketAddress = { kind: "tcp", host: "127.0.0.1", port: 6432 };
+
+/** Where the servers are, by the order in which they are tried. */
+export const SERVERS: readonly SocketAddress[] = [
+  { kind: "tcp", host: "10.0.0.1", port: 5432 },
+  { kind: "tcp", host: "10.0.0.2", port: 5432 },
+];
+
+/** What may differ from one dialogue to another. */
+export interface WorldOptions {
+  readonly workers: number;
+  /** How many of {@linkcode SERVERS} there are. Each has a pool of its own. */
+  readonly servers: number;
+  readonly listener: Partial<ServerConfig>;
+  readonly server: Partial<ClientConfig>;
+  readonly pool: Partial<PoolConfig>;
+}
+
+/** A client or a server, played by the test. */
+export class Actor {
+  readonly peer: MemoryPeer;
+  readonly #world: World;
+
+  constructor(world: World, peer: MemoryPeer) {
+    this.#world = world;
+    this.peer = peer;
+  }
+
+  /** Sends all of it at once and waits for what follows from it. */
+  async says(...messages: readonly Uint8Array[]): Promise<void> {
+    this.peer.write(concat(...messages));
+    await this.#world.settle();
+  }
+
+  /** Checks that exactly this has come since the last time it was asked. */
+  async hears(...messages: readonly Uint8Array[]): Promise<void> {
+    await this.#world.settle();
+    const bytes = this.peer.take();
+    deepEqual(textOfMessages(bytes), textOfMessages(concat(...messages)));
+  }
+
+  /** Checks that exactly these bytes, which are not tagged messages, have come. */
+  async hearsBytes(expected: Uint8Array): Promise<void> {
+    await this.#world.settle();
+    deepEqual(this.peer.take(), new Uint8Array(expected));
+  }
+
+  /**
+   * Checks that `before`, then one ErrorResponse of the gateway and then the end have come.
+   *
+   * @param text What the message must match.
+   */
+  async hearsFatal(sqlState: string, text: RegExp, ...before: Uint8Array[]): Promise<void> {
+    await this.#world.settle();
+    const messages = cut(this.peer.take());
+    const last = messages.pop();
+    deepEqual(
+      textOfMessages(concat(...messages.map(({ bytes }) => bytes))),
+      textOfMessages(concat(...before)),
+    );
+    equal(last?.tag, "E");
+    const fields = errorFields(last!.bytes);
+    equal(fields.get("S"), "FATAL");
+    equal(fields.get("V"), "FATAL");
+    equal(fields.get("C"), sqlState, fields.get("M"));
+    ok(text.test(fields.get("M")!), fields.get("M"));
+    ok(this.peer.hasSeenEnd, "the connection is closed behind the error");
+  }
+
+  /** Checks that nothing came but the end. */
+  async hearsEnd(...before: Uint8Array[]): Promise<void> {
+    await this.hears(...before);
+    ok(this.peer.hasSeenEnd, "the connection is closed");
+  }
+
+  /** Goes away. */
+  async leaves(): Promise<void> {
+    this.peer.close();
+    await this.#world.settle();
+  }
+
+  /** Has its connection broken. */
+  async breaks(): Promise<void> {
+    this.peer.reset();
+    await this.#world.settle();
+  }
+}
+
+/** A client and a server whose session has begun. */
+export interface Pair {
+  readonly client: Actor;
+  readonly server: Actor;
+  /** What the client was told to cancel with. */
+  readonly key: { readonly processId: number; readonly key: Uint8Array };
+}
+
+/** The server's own cancel key in every session that {@linkcode World.pair} begins. */
+export const SERVER_KEY = { processId: 4711, key: Uint8Array.of(0xca, 0xfe, 0xba, 0xbe) } as const;
+
+/** The gateway and everything around it. */
+export class World {
+  readonly clock = new FakeClock();
+  readonly network = new MemoryNetwork(this.clock);
+  readonly log: LogRecord[] = [];
+  readonly planes: DataPlane[] = [];
+  readonly counters: WorkerCounters[] = [];
+  readonly poolBudgets = new Map<string, SharedArrayBuffer>();
+  readonly clientBudget: SharedArrayBuffer;
+  /** Workers that do not answer their peers. */
+  readonly deafWorkers = new Set<number>();
+  readonly #workers: number;
+  readonly #peerMessages: (() => void)[] = [];
+
+  private constructor(options: Partial<WorldOptions>) {
+    const { workers = 1, servers = 1 } = options;
+    this.#workers = workers;
+    const server: ServerConfig = {
+      address: LISTENER,
+      protocol: "postgres",
+      proxies: SERVERS.slice(0, servers).map((_, index) => `db${index}`),
+      clientsMax: 100,
+      loginTimeoutMs: 60_000,
+      startupPacketSizeMax: 10_000,
+      messageSizeMax: 1024 ** 3,
+      keepAlive: true,
+      noDelay: true,
+      socketMode: 0o700,
+      ...options.listener,
+    };
+    const pool: PoolConfig = {
+      size: 10,
+      acquireTimeoutMs: 5_000,
+      waitersMax: 10,
+      ...options.pool,
+    };
+    this.clientBudget = budgetBuffer(server.clientsMax, 0, workers);
+    for (const name of server.proxies) {
+      this.poolBudgets.set(name, budgetBuffer(pool.size, pool.waitersMax, workers));
+    }
+    for (let worker = 0; worker < workers; worker++) {
+      this.#addPlane(this.#snapshot(worker, server, pool, options.server ?? {}));
+    }
+  }
+
+  /** Starts a gateway whose servers accept connections. */
+  static async start(options: Partial<WorldOptions> = {}): Promise<World> {
+    const world = new World(options);
+    for (const plane of world.planes) await plane.listen();
+    for (const address of SERVERS) world.network.answer(address, "accept");
+    return world;
+  }
+
+  /** Lets everything happen that can happen without time passing. */
+  async settle(): Promise<void> {
+    await this.network.settle();
+    for (let next = this.#peerMessages.shift(); next; next = this.#peerMessages.shift()) {
+      next();
+      await this.network.settle();
+    }
+    deepEqual(this.network.thrown, []);
+  }
+
+  /** Lets time pass. */
+  async pass(ms: number): Promise<void> {
+    await this.clock.pass(ms, () => this.settle());
+  }
+
+  /** Connects a client. */
+  async client(worker = 0): Promise<Actor> {
+    const actor = new Actor(this, this.network.connectPeer(LISTENER, worker));
+    await this.settle();
+    return actor;
+  }
+
+  /** The oldest connection that a server got and no test has asked for; fails if there is none. */
+  async server(index = 0): Promise<Actor> {
+    await this.settle();
+    const peer = this.network.accepted(SERVERS[index]!).shift();
+    ok(peer !== undefined, "the server has got a connection");
+    return new Actor(this, peer);
+  }
+
+  /** One who plays the far end of a connection. */
+  actor(peer: MemoryPeer): Actor {
+    return new Actor(this, peer);
+  }
+
+  /** Checks that no server has got a connection that no test has asked for. */
+  async noServer(index = 0): Promise<void> {
+    await this.settle();
+    equal(this.network.accepted(SERVERS[index]!).length, 0);
+  }
+
+  /** Begins a session: a client and its server, logged in without a password. */
+  async pair(worker = 0, minorVersion = 0): Promise<Pair> {
+    const client = await this.client(worker);
+    await client.says(startup({ user: "ann" }, minorVersion));
+    const server = await this.server();
+    await server.hearsBytes(startup({ user: "ann" }, minorVersion));
+    await server.says(
+      AUTH_OK,
+      backendKeyData(SERVER_KEY.processId, SERVER_KEY.key),
+      ready(),
+    );
+    const messages = cut(client.peer.take());
+    deepEqual(messages.map(({ tag }) => tag), ["R", "K", "Z"]);
+    return { client, server, key: keyOf(messages[1]!.bytes) };
+  }
+
+  /** One of the listener's counters, over all workers. */
+  count(cell: Exclude<keyof typeof LISTENER_CELL, "size">): number {
+    return sum(this.counters.map((one) => one.listener("main").get(LISTENER_CELL[cell])));
+  }
+
+  /** One of a pool's counters, over all workers. */
+  poolCount(cell: Exclude<keyof typeof POOL_CELL, "size">, pool = "db0"): number {
+    return sum(this.counters.map((one) => one.pool(pool).get(POOL_CELL[cell])));
+  }
+
+  /** How many clients and servers there are in each state; states without any are left out. */
+  states(): Readonly<Record<string, number>> {
+    const clients = Object.entries(CLIENT_STATE_CELL).map(([state, cell]) =>
+      [
+        `client ${state}`,
+        sum(this.counters.map((one) => one.listener("main").get(cell))),
+      ] as const
+    );
+    const servers = [...this.poolBudgets.keys()].flatMap((pool) =>
+      Object.entries({ ...SERVER_STATE_CELL, waiting: POOL_CELL.waiters }).map(([state, cell]) =>
+        [`${pool} ${state}`, sum(this.counters.map((one) => one.pool(pool).get(cell)))] as const
+      )
+    );
+    return Object.fromEntries([...clients, ...servers].filter(([, count]) => count !== 0));
+  }
+
+  /** How many errors clients were told of, by "server 42601" or "gateway 08006". */
+  errors(): Readonly<Record<string, number>> {
+    const errors: Record<string, number> = {};
+    for (const { source, sqlState, count } of this.counters.flatMap(sqlStatesOf)) {
+      const name = `${source} ${sqlState}`;
+      errors[name] = (errors[name] ?? 0) + count;
+    }
+    return errors;
+  }
+
+  /** The records of the log with this text. */
+  logged(message: string): LogRecord[] {
+    return this.log.filter((record) => record.message === message);
+  }
+
+  /** Places taken in a pool. */
+  inUse(pool = "db0"): number {
+    return new SharedBudget(this.poolBudgets.get(pool)!, 0, this.#workers).inUse;
+  }
+
+  /** Checks that nothing is left: no state, no place taken, no socket, no timer. */
+  async isOver(): Promise<void> {
+    await this.settle();
+    deepEqual(this.states(), {});
+    for (const pool of this.poolBudgets.keys()) equal(this.inUse(pool), 0, "places taken");
+    equal(new SharedBudget(this.clientBudget, 0, this.#workers).inUse, 0, "clients counted");
+    equal(this.network.sockets.length, 0, "sockets");
+    equal(this.clock.pending, 0, "timers");
+    equal(this.logged("cannot count a fact").length, 0);
+  }
+
+  #addPlane({ counters, ...rest }: DataPlaneSnapshot): void {
+    const snapshot = { counters, ...rest };
+    const random = new Random(snapshot.worker + 1);
+    this.counters.push(new WorkerCounters(snapshot.layout, counters));
+    this.planes.push(
+      new DataPlane(snapshot, {
+        driver: this.network.driver(),
+        clock: this.clock,
+        wallClockMs: () => this.clock.nowMs(),
+        randomBytes: (size) => random.bytes(size),
+        sink: { write: (record) => void this.log.push(record) },
+        tellPeer: (worker, message) => this.#tellPeer(snapshot.worker, worker, message),
+      }),
+    );
+  }
+
+  #tellPeer(from: number, to: number, message: PeerMessage): boolean {
+    const plane = this.planes[to];
+    if (plane === undefined) return false;
+    const cloned = structuredClone(message);
+    if (!this.deafWorkers.has(to)) {
+      this.#peerMessages.push(() => plane.onPeerMessage(from, cloned));
+    }
+    return true;
+  }
+
+  #snapshot(
+    worker: number,
+    server: ServerConfig,
+    config: PoolConfig,
+    client: Partial<ClientConfig>,
+  ): DataPlaneSnapshot {
+    const layout = { listeners: ["main"], pools: [...server.proxies] };
+    const whole: Omit<ClientConfig, "address"> = {
+      dialTimeoutMs: 1_000,
+      retries: 0,
+      backoffMs: 100,
+      backoffMultiplier: 2,
+      keepAlive: true,
+      noDelay: true,
+      ...client,
+    };
+    return {
+      worker,
+      workers: this.#workers,
+      servers: new Map([["main", server]]),
+      clients: new Map(
+        server.proxies.map((name, index) => [name, { ...whole, address: SERVERS[index]! }]),
+      ),
+      proxies: new Map(server.proxies.map((name) => [name, { client: name, pool: name }])),
+      pools: new Map(
+        [...this.poolBudgets].map(([name, budget]) => [name, { config, budget }]),
+      ),
+      clientBudgets: new Map([["main", this.clientBudget]]),
+      layout,
+      counters: counterBuffer(layout),
+      logLevel: "trace",
+      logRecordsPerSecondMax: 1_000_000,
+    };
+  }
+}
+
+/** The process id and key of a BackendKeyData message. */
+export function keyOf(bytes: Uint8Array): { processId: number; key: Bytes } {
+  const view = new DataView(bytes.buffer, bytes.byteOffset);
+  return { processId: view.getInt32(5), key: new Uint8Array(bytes.slice(9)) };
+}
+
+function sum(numbers: readonly number[]): number {
+  return numbers.reduce((total, number) => total + number, 0);
+}
+
+function sqlStatesOf({ sqlStates }: WorkerCounters) {
+  return [...sqlStates.entries()];
+}

@@ -1,0 +1,103 @@
+/**
+ * A worker for tests of the fleet. It serves nobody: it takes a place in the pool and waits for
+ * another one, counts a client, and says in log records what it is told. The name of the first
+ * listener is its script, words with "-" between them:
+ *
+ * - `dies` and a number: worker 0 dies so many times, each time after all workers have started
+ * - `early`: it dies before it listens
+ * - `refuse`: the last worker cannot listen
+ * - `silent`: it drains only when it is terminated
+ * - `fragile`: worker 0 dies when it is told to drain
+ *
+ * @module
+ */
+
+import type {
+  DataPlaneSnapshot,
+  WorkerCommand,
+  WorkerReport,
+} from "../../src/data_plane_messages.ts";
+import { LISTENER_CELL, WorkerCounters } from "../../src/observe/counters.ts";
+import { SharedBudget } from "../../src/pool/shared_budget.ts";
+
+interface WorkerScope {
+  onmessage: ((event: MessageEvent<WorkerCommand>) => void) | null;
+  postMessage(report: WorkerReport): void;
+}
+
+const scope = globalThis as unknown as WorkerScope;
+const ports: MessagePort[] = [];
+let script: readonly string[] = [];
+let isFirst = false;
+let isLast = false;
+let isDoomed = false;
+let hasHeardLast = false;
+
+scope.onmessage = ({ data: command }) => {
+  switch (command.kind) {
+    case "start":
+      return start(command.snapshot);
+    case "peer":
+      ports.push(command.port);
+      command.port.onmessage = onLastStarted;
+      return greet();
+    case "turn":
+      return note("turn", { pool: command.pool, ticket: command.ticket });
+    case "drain":
+      note("drain", {});
+      if (script.includes("fragile") && isFirst) throw new Error("died as told");
+      if (!script.includes("silent")) scope.postMessage({ kind: "drained" });
+      return;
+    case "terminate":
+      note("terminate", {});
+      return scope.postMessage({ kind: "drained" });
+  }
+};
+
+function start({ worker, workers, servers, pools, counters, layout }: DataPlaneSnapshot): void {
+  const name = layout.listeners[0]!;
+  script = name.split("-");
+  isFirst = worker === 0;
+  isLast = worker === workers - 1;
+  if (script.includes("early")) throw new Error("died early");
+  if (script.includes("refuse") && isLast) {
+    return scope.postMessage({ kind: "cannot_listen", message: "the port is taken" });
+  }
+  const cells = new WorkerCounters(layout, counters).listener(name);
+  cells.add(LISTENER_CELL.clientsActive, 1);
+  cells.add(LISTENER_CELL.clientsAccepted, 1);
+  const budget = new SharedBudget(pools.get("main")!.budget, worker, workers);
+  const admissions = [budget.acquire(1), budget.acquire(2)].join();
+  const [tcp] = [...servers.values()].map(({ address }) => address);
+  note("started", {
+    worker,
+    admissions,
+    servers: [...servers.keys()].join(),
+    port: tcp?.kind === "tcp" ? tcp.port : -1,
+  });
+  const deaths = Number(/dies(\d+)/.exec(name)?.[1] ?? 0);
+  isDoomed = worker === 0 && cells.get(LISTENER_CELL.clientsAccepted) <= deaths;
+  scope.postMessage({
+    kind: "listening",
+    addresses: new Map([...servers].map(([server, { address }]) => [
+      server,
+      address.kind === "tcp" ? { ...address, port: 7_000 } : address,
+    ])),
+  });
+  greet();
+  if (hasHeardLast) onLastStarted();
+}
+
+/** The last worker tells the others that all have started. */
+function greet(): void {
+  if (isLast) { for (const port of ports) port.postMessage("started"); }
+}
+
+function onLastStarted(): void {
+  hasHeardLast = true;
+  if (isDoomed) throw new Error("died as told");
+}
+
+function note(message: string, fields: Readonly<Record<string, string | number>>): void {
+  scope.postMessage({ kind: "log", record: { level: "info", message, fields, timeMs: 0 } });
+}

@@ -1,0 +1,158 @@
+import { deepEqual, equal, ok, rejects } from "node:assert/strict";
+import type { Config, ServerConfig } from "../src/config/config.ts";
+import type { SocketAddress } from "../src/net/socket.ts";
+import { LISTENER_CELL } from "../src/observe/counters.ts";
+import type { LogRecord } from "../src/observe/log_record.ts";
+import { WorkerFleet } from "../src/worker_fleet.ts";
+import { sleep } from "./support/net_harness.ts";
+
+/** Patience with the machine, not a measure. */
+const PATIENCE_MS = 30_000;
+
+const SERVER: ServerConfig = {
+  address: { kind: "tcp", host: "127.0.0.1", port: 0 },
+  protocol: "postgres",
+  proxies: ["main"],
+  clientsMax: 10,
+  loginTimeoutMs: 1_000,
+  startupPacketSizeMax: 10_000,
+  messageSizeMax: 65_536,
+  keepAlive: true,
+  noDelay: true,
+  socketMode: 0o700,
+};
+
+/** A fleet of workers that do what `script` says (see support/fleet_worker.ts). */
+class Fixture implements Disposable {
+  readonly log: LogRecord[] = [];
+  readonly failures: Error[] = [];
+  readonly fleet: WorkerFleet;
+  readonly #script: string;
+
+  constructor(
+    script: string,
+    workers: number,
+    others: Readonly<Record<string, SocketAddress>> = {},
+  ) {
+    this.#script = script;
+    const servers = new Map([[script, SERVER]]);
+    for (const [name, address] of Object.entries(others)) servers.set(name, { ...SERVER, address });
+    const config: Config = {
+      servers,
+      clients: new Map(),
+      pools: new Map([["main", { size: 1, acquireTimeoutMs: 1_000, waitersMax: 10 }]]),
+      proxies: new Map(),
+      loggers: new Map(),
+      metrics: { enabled: false, address: SERVER.address, path: "/metrics" },
+      runtime: { workers, shutdownTimeoutMs: 1_000 },
+    };
+    this.fleet = new WorkerFleet({
+      config,
+      logLevel: "info",
+      log: { write: (record) => void this.log.push(record) },
+      onFailure: (error) => void this.failures.push(error),
+      workerUrl: new URL("./support/fleet_worker.ts", import.meta.url),
+    });
+  }
+
+  logged(message: string): LogRecord["fields"][] {
+    return this.log.filter((record) => record.message === message).map(({ fields }) => fields);
+  }
+
+  /** A listener's counter, by worker. */
+  counts(cell: keyof typeof LISTENER_CELL): number[] {
+    return this.fleet.counters.map((one) => one.listener(this.#script).get(LISTENER_CELL[cell]));
+  }
+
+  async until(condition: () => boolean, what: string): Promise<void> {
+    const endMs = performance.now() + PATIENCE_MS;
+    while (!condition()) {
+      ok(performance.now() < endMs, what);
+      await sleep(5);
+    }
+  }
+
+  [Symbol.dispose](): void {
+    this.fleet.stop();
+  }
+}
+
+Deno.test("WorkerFleet gives every worker the TCP ports as bound, and Unix sockets by turns", async () => {
+  using fixture = new Fixture("plain", 2, {
+    one: { kind: "unix", path: "/nowhere/one" },
+    two: { kind: "unix", path: "/nowhere/two" },
+  });
+  const bound = await fixture.fleet.start();
+  deepEqual([...bound.keys()].sort(), ["one", "plain", "two"]);
+  deepEqual(bound.get("plain"), { kind: "tcp", host: "127.0.0.1", port: 7_000 });
+  await fixture.until(() => fixture.logged("started").length === 2, "both have started");
+  deepEqual(fixture.logged("started"), [
+    { worker: 0, admissions: "granted,queued", servers: "plain,two", port: 0 },
+    { worker: 1, admissions: "queued,queued", servers: "plain,one", port: 7_000 },
+  ]);
+  equal(fixture.fleet.runningCount, 2);
+});
+
+Deno.test("WorkerFleet replaces a worker that dies, and gives away what it held", async () => {
+  using fixture = new Fixture("dies1", 2);
+  await fixture.fleet.start();
+  await fixture.until(() => fixture.logged("worker restarted").length === 1, "it is restarted");
+  const [died] = fixture.logged("worker died");
+  equal(died?.["worker"], 0);
+  ok(String(died?.["error"]).includes("died as told"));
+  await fixture.until(() => fixture.logged("turn").length === 1, "the other one's turn has come");
+  deepEqual(fixture.logged("turn"), [{ pool: "main", ticket: 1 }]);
+  const again = fixture.logged("started").at(-1);
+  deepEqual(again, { worker: 0, admissions: "queued,queued", servers: "dies1", port: 7_000 });
+  deepEqual(fixture.counts("clientsActive"), [1, 1]); // one now, and not one from before
+  deepEqual(fixture.counts("clientsAccepted"), [2, 1]); // what was counted stays
+  equal(fixture.fleet.runningCount, 2);
+  deepEqual(fixture.failures, []);
+});
+
+Deno.test("WorkerFleet gives up when workers die faster than they can be replaced", async () => {
+  using many = new Fixture("dies1000", 2);
+  await many.fleet.start();
+  await many.until(() => many.failures.length > 0, "it gives up");
+  ok(/at most 5 may die within 60 s/.test(many.failures[0]!.message), many.failures[0]!.message);
+  ok(many.failures[0]!.message.includes("died as told"));
+  equal(many.logged("worker died").length, 6);
+  equal(many.logged("worker restarted").length, 5);
+  deepEqual(many.counts("clientsActive"), [0, 1]);
+  equal(many.fleet.runningCount, 1);
+  equal(many.failures.length, 1);
+});
+
+Deno.test("WorkerFleet does not start when a worker cannot listen, or dies before", async () => {
+  using refused = new Fixture("refuse", 2);
+  await rejects(refused.fleet.start(), /the port is taken/);
+  using early = new Fixture("early", 2);
+  await rejects(early.fleet.start(), /died early/);
+  deepEqual(early.failures, []);
+});
+
+Deno.test("WorkerFleet is drained when every worker is, and terminates those that are not", async () => {
+  using fixture = new Fixture("plain", 2);
+  await fixture.fleet.start();
+  await fixture.fleet.drain();
+  equal(fixture.logged("drain").length, 2);
+  equal(fixture.fleet.runningCount, 0);
+  using silent = new Fixture("silent", 2);
+  await silent.fleet.start();
+  const drained = silent.fleet.drain();
+  await silent.until(() => silent.logged("drain").length === 2, "both are told");
+  equal(silent.fleet.runningCount, 2);
+  silent.fleet.terminate();
+  await drained;
+  equal(silent.logged("terminate").length, 2);
+});
+
+Deno.test("WorkerFleet replaces nobody while it drains", async () => {
+  using fixture = new Fixture("fragile", 2);
+  await fixture.fleet.start();
+  await fixture.fleet.drain();
+  equal(fixture.logged("worker died").length, 1);
+  equal(fixture.logged("started").length, 2);
+  equal(fixture.fleet.runningCount, 0);
+  deepEqual(fixture.counts("clientsActive"), [0, 1]); // the other one counts for itself
+});
