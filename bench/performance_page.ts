@@ -84,10 +84,11 @@ A profile of one worker at 8 clients (\`perf\`, Deno 2.9.6), in shares of its CP
 | JavaScript between them: promises, the driver | 9 % |
 | Sluice's protocol logic, both directions, with its counters | 5 % |
 
-There are two reads and two writes for each transaction, and no system call fails. A program of 20
-lines that only copies bytes between \`Deno.Conn\`s needs 94 % of Sluice's CPU time: this driver is
-as fast as Deno lets it be. \`bench/session_bench.ts\` measures the protocol logic alone (below 1 µs
-for each simple query, no garbage), \`bench/framer_bench.ts\` the search for message boundaries.
+There are two reads and two writes for each transaction, and no read finds nothing. A program of 20
+lines that only copies bytes between \`Deno.Conn\`s needs 90 to 96 % of Sluice's CPU time: without
+another driver there is little to win. \`bench/session_bench.ts\` measures the protocol logic alone
+(below 1 µs for each simple query, almost no garbage), \`bench/framer_bench.ts\` the search for
+message boundaries. The profile is of one day on a busy machine; \`--write\` does not renew it.
 
 ## What this does not say
 

@@ -5,13 +5,13 @@
  * @module
  */
 
+import { type Address, addressText, type TcpAddress } from "./base/address.ts";
 import { type MetricsServer, startMetricsServer } from "./admin/metrics_server.ts";
 import type { Config } from "./config/config.ts";
-import { addressText, type SocketAddress } from "./net/socket.ts";
+import { LINGER_MS } from "./net/socket.ts";
 import type { Log } from "./observe/log.ts";
 import type { LogLevel } from "./observe/log_record.ts";
 import { GatewayMetrics } from "./observe/metrics.ts";
-import { LINGER_MS } from "./net/socket.ts";
 import { VERSION } from "./version.ts";
 import { WorkerFleet } from "./worker_fleet.ts";
 
@@ -21,9 +21,9 @@ const TERMINATE_GRACE_MS = LINGER_MS + 1_000;
 /** A gateway that serves. */
 export interface RunningGateway {
   /** Every listener's address as bound, by name. */
-  readonly addresses: ReadonlyMap<string, SocketAddress>;
+  readonly addresses: ReadonlyMap<string, Address>;
   /** Where metrics are, as bound; undefined when they are off. */
-  readonly metricsAddress: SocketAddress | undefined;
+  readonly metricsAddress: TcpAddress | undefined;
   /** Rejects if the gateway cannot go on; never resolves. */
   readonly failure: Promise<never>;
   /**
@@ -31,6 +31,8 @@ export interface RunningGateway {
    * told 57P01. Resolves when all is over.
    */
   stop(): Promise<void>;
+  /** Stops without waiting for sessions: each is told 57P01. */
+  abort(): Promise<void>;
 }
 
 /**
@@ -44,7 +46,7 @@ export async function startGateway(config: Config, log: Log): Promise<RunningGat
   const fleet = new WorkerFleet({ config, logLevel: log.level, log, onFailure: reject });
   let metricsServer: MetricsServer | undefined;
   try {
-    metricsServer = await startMetrics(config, fleet, log);
+    metricsServer = startMetrics(config, fleet, log);
     const addresses = await fleet.start();
     for (const [listener, address] of addresses) {
       write(log, "info", "listening", { listener, address: addressText(address) });
@@ -53,7 +55,8 @@ export async function startGateway(config: Config, log: Log): Promise<RunningGat
       addresses,
       metricsAddress: metricsServer?.address,
       failure,
-      stop: () => stop(config, fleet, metricsServer, log),
+      stop: () => stop(config.runtime.shutdownTimeoutMs, fleet, metricsServer, log),
+      abort: () => stop(0, fleet, metricsServer, log),
     };
   } catch (error) {
     fleet.stop();
@@ -62,11 +65,11 @@ export async function startGateway(config: Config, log: Log): Promise<RunningGat
   }
 }
 
-async function startMetrics(
+function startMetrics(
   config: Config,
   fleet: WorkerFleet,
   log: Log,
-): Promise<MetricsServer | undefined> {
+): MetricsServer | undefined {
   const { enabled, address, path } = config.metrics;
   if (!enabled) return undefined;
   const metrics = new GatewayMetrics({
@@ -76,7 +79,7 @@ async function startMetrics(
     pools: config.pools,
     version: VERSION,
   });
-  const server = await startMetricsServer({
+  const server = startMetricsServer({
     address,
     path,
     text: () => metrics.text(),
@@ -88,12 +91,11 @@ async function startMetrics(
 }
 
 async function stop(
-  config: Config,
+  shutdownTimeoutMs: number,
   fleet: WorkerFleet,
   metricsServer: MetricsServer | undefined,
   log: Log,
 ): Promise<void> {
-  const { shutdownTimeoutMs } = config.runtime;
   write(log, "info", "shutting down", { shutdownTimeoutMs });
   const drained = fleet.drain();
   if (!await settlesWithin(drained, shutdownTimeoutMs)) {

@@ -5,23 +5,35 @@
  * @module
  */
 
+import type { Address } from "./base/address.ts";
 import type { Clock } from "./base/clock.ts";
 import type { ClientConfig, ServerConfig } from "./config/config.ts";
 import type { DataPlaneSnapshot, PeerMessage } from "./data_plane_messages.ts";
-import type { Driver, Listener, SocketAddress } from "./net/socket.ts";
+import type { Driver, Listener } from "./net/socket.ts";
 import { WorkerCounters } from "./observe/counters.ts";
-import type { CancelOutcome } from "./observe/facts.ts";
 import type { LogSink } from "./observe/log_record.ts";
 import { Recorder } from "./observe/recorder.ts";
 import { Pool } from "./pool/pool.ts";
 import { SharedBudget, type Turn } from "./pool/shared_budget.ts";
-import { CancelKeys, Canceller, workerOf } from "./postgres/cancel.ts";
+import {
+  CANCEL_MS_MAX,
+  CancelKeys,
+  Canceller,
+  type CancelResult,
+  workerOf,
+} from "./postgres/cancel.ts";
 import type { Gateway, ListenerContext, Route } from "./postgres/gateway.ts";
 import { SessionListener } from "./postgres/listener.ts";
 import type { ServerAddress } from "./upstream/dial.ts";
 
-/** A peer that does not answer within this has died; the client gives up much earlier. */
-const PEER_TIMEOUT_MS = 15_000;
+/** What serves a listener's clients, by the protocol they speak. */
+const SESSION_LISTENERS = { postgres: SessionListener } as const;
+
+/** A peer that takes longer to answer has died. */
+const PEER_TIMEOUT_MS = CANCEL_MS_MAX + 1_000;
+
+/** More sessions than a worker can have before it is replaced: no two are to have one number. */
+const SESSIONS_PER_GENERATION = 2 ** 32;
 
 /** What the machine gives: replaced in tests. */
 export interface DataPlaneParts {
@@ -46,12 +58,13 @@ export class DataPlane {
   readonly #canceller: Canceller;
   readonly #listeners: Listener[] = [];
   readonly #sessions: SessionListener[] = [];
-  readonly #cancelsAsked = new Map<number, (outcome: CancelOutcome) => void>();
+  readonly #cancelsAsked = new Map<number, (result: CancelResult) => void>();
   #lastCancel = 0;
-  #lastSession = 0;
+  #lastSession: number;
 
   constructor(snapshot: DataPlaneSnapshot, parts: DataPlaneParts) {
     this.#snapshot = snapshot;
+    this.#lastSession = snapshot.generation * SESSIONS_PER_GENERATION;
     this.#parts = parts;
     this.#counters = new WorkerCounters(snapshot.layout, snapshot.counters);
     this.#recorder = new Recorder({
@@ -69,7 +82,7 @@ export class DataPlane {
       observer: this.#recorder,
       cancelKeys,
       cancel: (processId, key) => this.#cancel(processId, key),
-      cancelAbandoned: (target) => void this.#canceller.cancel(target),
+      cancelAbandoned: (target) => this.#canceller.cancelQueued(target),
     };
     for (const name of snapshot.pools.keys()) this.#pools.set(name, this.#makePool(name));
   }
@@ -80,8 +93,8 @@ export class DataPlane {
    * @returns The addresses as bound, by listener.
    * @throws {Error} If one cannot be bound; then none is.
    */
-  async listen(): Promise<Map<string, SocketAddress>> {
-    const bound = new Map<string, SocketAddress>();
+  async listen(): Promise<Map<string, Address>> {
+    const bound = new Map<string, Address>();
     try {
       for (const [name, server] of this.#snapshot.servers) {
         const sessions = this.#makeSessionListener(name, server);
@@ -106,12 +119,12 @@ export class DataPlane {
       case "turn":
         return this.#pools.get(message.pool)?.onTurn(message.ticket);
       case "cancel":
-        void this.#cancelHere(message.processId, message.key).then((outcome) => {
-          this.#parts.tellPeer(worker, { kind: "cancelled", request: message.request, outcome });
+        void this.#cancelHere(message.processId, message.key).then((result) => {
+          this.#parts.tellPeer(worker, { kind: "cancelled", request: message.request, result });
         });
         return;
       case "cancelled":
-        return this.#cancelsAsked.get(message.request)?.(message.outcome);
+        return this.#cancelsAsked.get(message.request)?.(message.result);
     }
   }
 
@@ -174,7 +187,7 @@ export class DataPlane {
       startupPacketSizeMax: server.startupPacketSizeMax,
       messageSizeMax: server.messageSizeMax,
     };
-    return new SessionListener(this.#gateway, context, () => {
+    return new SESSION_LISTENERS[server.protocol](this.#gateway, context, () => {
       this.#lastSession += 1;
       return this.#lastSession * workers + worker;
     });
@@ -187,14 +200,16 @@ export class DataPlane {
     return { server, pool: this.#pools.get(proxy.pool)!, cells: this.#counters.pool(proxy.pool) };
   }
 
-  #cancel(processId: number, key: Uint8Array): Promise<CancelOutcome> {
+  #cancel(processId: number, key: Uint8Array): Promise<CancelResult> {
     const worker = workerOf(processId);
     if (worker === this.#snapshot.worker) return this.#cancelHere(processId, key);
-    const { promise, resolve } = Promise.withResolvers<CancelOutcome>();
+    const { promise, resolve } = Promise.withResolvers<CancelResult>();
     const request = this.#lastCancel += 1;
     const message: PeerMessage = { kind: "cancel", request, processId, key };
-    if (!this.#parts.tellPeer(worker, message)) return Promise.resolve("unknown");
-    const timer = this.#parts.clock.after(PEER_TIMEOUT_MS, () => resolve("failed"));
+    if (!this.#parts.tellPeer(worker, message)) return Promise.resolve({ outcome: "unknown" });
+    const timer = this.#parts.clock.after(PEER_TIMEOUT_MS, () => {
+      resolve({ outcome: "failed", message: `worker ${worker} did not answer` });
+    });
     this.#cancelsAsked.set(request, resolve);
     return promise.finally(() => {
       timer.cancel();
@@ -202,8 +217,8 @@ export class DataPlane {
     });
   }
 
-  async #cancelHere(processId: number, key: Uint8Array): Promise<CancelOutcome> {
+  async #cancelHere(processId: number, key: Uint8Array): Promise<CancelResult> {
     const target = this.#gateway.cancelKeys.find(processId, key);
-    return target === undefined ? "unknown" : await this.#canceller.cancel(target);
+    return target === undefined ? { outcome: "unknown" } : await this.#canceller.cancel(target);
   }
 }

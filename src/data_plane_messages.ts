@@ -5,17 +5,20 @@
  * @module
  */
 
+import type { Address } from "./base/address.ts";
 import type { ClientConfig, PoolConfig, ProxyConfig, ServerConfig } from "./config/config.ts";
-import type { SocketAddress } from "./net/socket.ts";
+
 import type { CounterLayout } from "./observe/counters.ts";
-import type { CancelOutcome } from "./observe/facts.ts";
 import type { LogLevel, LogRecord } from "./observe/log_record.ts";
+import type { CancelResult } from "./postgres/cancel.ts";
 
 /** Everything that a worker needs to know, fixed for its life. */
 export interface DataPlaneSnapshot {
   /** This worker's index, 0 to `workers - 1`. */
   readonly worker: number;
   readonly workers: number;
+  /** How often a worker of this index was started before this one. */
+  readonly generation: number;
   /** The listeners that this worker is to start. */
   readonly servers: ReadonlyMap<string, ServerConfig>;
   readonly clients: ReadonlyMap<string, ClientConfig>;
@@ -40,7 +43,7 @@ export type WorkerCommand =
 
 /** From a worker to the control plane. */
 export type WorkerReport =
-  | { readonly kind: "listening"; readonly addresses: ReadonlyMap<string, SocketAddress> }
+  | { readonly kind: "listening"; readonly addresses: ReadonlyMap<string, Address> }
   | { readonly kind: "cannot_listen"; readonly message: string }
   | { readonly kind: "log"; readonly record: LogRecord }
   | { readonly kind: "drained" };
@@ -56,4 +59,4 @@ export type PeerMessage =
     readonly processId: number;
     readonly key: Uint8Array;
   }
-  | { readonly kind: "cancelled"; readonly request: number; readonly outcome: CancelOutcome };
+  | { readonly kind: "cancelled"; readonly request: number; readonly result: CancelResult };

@@ -5,10 +5,11 @@
  * @module
  */
 
+import type { Address } from "./base/address.ts";
 import type { Config, ServerConfig } from "./config/config.ts";
 import type { DataPlaneSnapshot, WorkerCommand, WorkerReport } from "./data_plane_messages.ts";
-import { assertAddressIsFree } from "./net/deno_driver.ts";
-import type { SocketAddress } from "./net/socket.ts";
+import { assertAddressesAreFree } from "./net/deno_driver.ts";
+
 import { counterBuffer, type CounterLayout, WorkerCounters } from "./observe/counters.ts";
 import type { LogLevel, LogSink } from "./observe/log_record.ts";
 import { clearGauges } from "./observe/state_cells.ts";
@@ -16,6 +17,9 @@ import { budgetBuffer, SharedBudget } from "./pool/shared_budget.ts";
 
 /** Log records a second that one worker may send: more is a flood that nobody reads. */
 const LOG_RECORDS_PER_SECOND_MAX = 1000;
+
+/** Pause before a dead worker is replaced: what killed it at start must not be a busy loop. */
+const RESTART_PAUSE_MS = 500;
 
 /** More deaths than this within {@linkcode RESTART_WINDOW_MS}, and the gateway gives up. */
 const RESTARTS_MAX = 5;
@@ -35,6 +39,8 @@ export interface WorkerFleetOptions {
 interface Member {
   readonly index: number;
   readonly worker: Worker;
+  /** How often a worker of this index was started before. */
+  readonly generation: number;
   state: "starting" | "running" | "drained" | "dead";
 }
 
@@ -50,8 +56,9 @@ export class WorkerFleet {
   readonly #clientBudgets: ReadonlyMap<string, SharedArrayBuffer>;
   readonly #members: Member[] = [];
   /** What listens where: a port 0 means the same port to all, also to one that is restarted. */
-  readonly #bound = new Map<string, SocketAddress>();
+  readonly #bound = new Map<string, Address>();
   #deathsMs: number[] = [];
+  #isStopped = false;
   /** Set while draining; called when the last worker is done. */
   #onDrained: (() => void) | undefined;
 
@@ -84,11 +91,11 @@ export class WorkerFleet {
    * @returns Every listener's address as bound.
    * @throws {Error} If one cannot be bound.
    */
-  async start(): Promise<ReadonlyMap<string, SocketAddress>> {
+  async start(): Promise<ReadonlyMap<string, Address>> {
     const { servers } = this.#options.config;
     // Another gateway with SO_REUSEPORT on the same port would silently get half of the clients.
     if (this.#workers > 1) {
-      for (const { address } of servers.values()) assertAddressIsFree(address);
+      assertAddressesAreFree([...servers.values()].map(({ address }) => address));
     }
     for (let index = 0; index < this.#workers; index++) {
       const addresses = await this.#spawn(index);
@@ -117,6 +124,7 @@ export class WorkerFleet {
 
   /** Ends the threads, whatever they are at. */
   stop(): void {
+    this.#isStopped = true;
     for (const member of this.#members) {
       member.state = "dead";
       member.worker.terminate();
@@ -135,13 +143,14 @@ export class WorkerFleet {
     );
   }
 
-  #spawn(index: number): Promise<ReadonlyMap<string, SocketAddress>> {
+  #spawn(index: number): Promise<ReadonlyMap<string, Address>> {
     const { promise, resolve, reject } = Promise.withResolvers<
-      ReadonlyMap<string, SocketAddress>
+      ReadonlyMap<string, Address>
     >();
     const url = this.#options.workerUrl ?? new URL("./data_plane_worker.ts", import.meta.url);
     const worker = new Worker(url, { type: "module", name: `sluice-worker-${index}` });
-    const member: Member = { index, worker, state: "starting" };
+    const generation = (this.#members[index]?.generation ?? -1) + 1;
+    const member: Member = { index, worker, generation, state: "starting" };
     worker.onmessage = ({ data: report }: MessageEvent<WorkerReport>) => {
       if (report.kind === "listening") {
         member.state = "running";
@@ -163,7 +172,7 @@ export class WorkerFleet {
     };
     this.#introduce(member);
     this.#members[index] = member;
-    send(worker, { kind: "start", snapshot: this.#snapshotFor(index) });
+    send(worker, { kind: "start", snapshot: this.#snapshotFor(index, generation) });
     return promise;
   }
 
@@ -176,11 +185,12 @@ export class WorkerFleet {
     }
   }
 
-  #snapshotFor(worker: number): DataPlaneSnapshot {
+  #snapshotFor(worker: number, generation: number): DataPlaneSnapshot {
     const { clients, proxies, pools } = this.#options.config;
     return {
       worker,
       workers: this.#workers,
+      generation,
       servers: this.#serversOf(worker),
       clients,
       proxies,
@@ -204,16 +214,27 @@ export class WorkerFleet {
     clearGauges(this.layout, this.counters[member.index]!);
     this.#reclaim(member.index);
     if (this.#onDrained !== undefined) return this.#checkDrained();
+    this.#replace(member.index, message);
+  }
+
+  /** Starts another worker in a dead one's place; one that cannot start counts as a death, too. */
+  #replace(index: number, message: string): void {
     const nowMs = Date.now();
     this.#deathsMs = [...this.#deathsMs.filter((ms) => nowMs - ms < RESTART_WINDOW_MS), nowMs];
     if (this.#deathsMs.length > RESTARTS_MAX) {
       const rule = `at most ${RESTARTS_MAX} may die within ${RESTART_WINDOW_MS / 1000} s`;
       return this.#options.onFailure(new Error(`Cannot keep workers running: ${rule}: ${message}`));
     }
-    this.#spawn(member.index).then(
-      () => this.#log("info", "worker restarted", { worker: member.index }),
-      (error) => this.#options.onFailure(error),
-    );
+    setTimeout(() => {
+      if (this.#onDrained !== undefined || this.#isStopped) return;
+      this.#spawn(index).then(
+        () => this.#log("info", "worker restarted", { worker: index }),
+        (error) => {
+          this.#log("error", "worker cannot be restarted", { worker: index, error: error.message });
+          this.#replace(index, error.message);
+        },
+      );
+    }, RESTART_PAUSE_MS);
   }
 
   #reclaim(dead: number): void {

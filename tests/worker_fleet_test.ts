@@ -1,6 +1,7 @@
+import type { Address } from "../src/base/address.ts";
 import { deepEqual, equal, ok, rejects } from "node:assert/strict";
 import type { Config, ServerConfig } from "../src/config/config.ts";
-import type { SocketAddress } from "../src/net/socket.ts";
+
 import { LISTENER_CELL } from "../src/observe/counters.ts";
 import type { LogRecord } from "../src/observe/log_record.ts";
 import { WorkerFleet } from "../src/worker_fleet.ts";
@@ -32,7 +33,7 @@ class Fixture implements Disposable {
   constructor(
     script: string,
     workers: number,
-    others: Readonly<Record<string, SocketAddress>> = {},
+    others: Readonly<Record<string, Address>> = {},
   ) {
     this.#script = script;
     const servers = new Map([[script, SERVER]]);

@@ -5,15 +5,13 @@
  * @module
  */
 
-/** Where a socket listens. */
-export type MetricsAddress =
-  | { readonly kind: "tcp"; readonly host: string; readonly port: number }
-  | { readonly kind: "unix"; readonly path: string };
+import { addressText, type TcpAddress } from "../base/address.ts";
+import { messageOf } from "../base/errors.ts";
 
 /** What is served, and where. */
 export interface MetricsServerOptions {
   /** Port 0 takes any free one. */
-  readonly address: MetricsAddress;
+  readonly address: TcpAddress;
   /** Of the page with the metrics; begins with "/" and is longer. */
   readonly path: string;
   /** Collects the metrics; not called again before it is done. */
@@ -26,7 +24,7 @@ export interface MetricsServerOptions {
 /** A server that runs. */
 export interface MetricsServer {
   /** Where it listens; the port is the actual one. */
-  readonly address: MetricsAddress;
+  readonly address: TcpAddress;
   /** Closes every connection, also those that are being answered, and the socket. */
   stop(): Promise<void>;
 }
@@ -41,24 +39,19 @@ const COMMON_HEADERS: Readonly<Record<string, string>> = {
  *
  * @throws {Error} If the address cannot be listened on; says which and why.
  */
-export async function startMetricsServer(options: MetricsServerOptions): Promise<MetricsServer> {
+export function startMetricsServer(options: MetricsServerOptions): MetricsServer {
   const { address } = options;
-  if (address.kind === "unix") await removeStaleSocket(address.path);
   const abort = new AbortController();
-  const handler = handlerOf(options);
-  const common = { signal: abort.signal, onListen: () => {}, onError: failureReply(options) };
-  const server = listen(
-    address,
-    () =>
-      address.kind === "unix"
-        ? Deno.serve({ ...common, path: address.path }, handler)
-        : Deno.serve({ ...common, hostname: address.host, port: address.port }, handler),
-  );
-  const actual: MetricsAddress = address.kind === "tcp" && "port" in server.addr
-    ? { ...address, port: server.addr.port }
-    : address;
+  const server = listen(address, () =>
+    Deno.serve({
+      hostname: address.host,
+      port: address.port,
+      signal: abort.signal,
+      onListen: () => {},
+      onError: failureReply(options),
+    }, handlerOf(options)));
   return {
-    address: actual,
+    address: { ...address, port: server.addr.port },
     // Not shutdown(): it waits until every keep-alive connection is done.
     async stop() {
       abort.abort();
@@ -123,31 +116,13 @@ function indexPage(path: string): string {
 }
 
 /** @throws {Error} That says where listening failed, and why. */
-function listen<T>(address: MetricsAddress, start: () => T): T {
+function listen<T>(address: TcpAddress, start: () => T): T {
   try {
     return start();
   } catch (error) {
     const reason = error instanceof Deno.errors.AddrInUse
       ? "something else listens there already; choose another metrics.address or stop it"
-      : error instanceof Error
-      ? error.message
-      : String(error);
+      : messageOf(error);
     throw new Error(`Cannot serve metrics on ${addressText(address)}: ${reason}`, { cause: error });
-  }
-}
-
-function addressText(address: MetricsAddress): string {
-  if (address.kind === "unix") return address.path;
-  const host = address.host.includes(":") ? `[${address.host}]` : address.host;
-  return `${host}:${address.port}`;
-}
-
-/** Removes the socket file that a killed process left behind; leaves anything else alone. */
-async function removeStaleSocket(path: string): Promise<void> {
-  try {
-    if (!(await Deno.lstat(path)).isSocket) return;
-    (await Deno.connect({ transport: "unix", path })).close();
-  } catch (error) {
-    if (error instanceof Deno.errors.ConnectionRefused) await Deno.remove(path);
   }
 }

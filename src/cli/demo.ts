@@ -4,6 +4,7 @@
  * @module
  */
 
+import type { Address } from "../base/address.ts";
 import { type RunningGateway, startGateway } from "../app.ts";
 import { loadConfig, problemsText } from "../config/load.ts";
 import { openLog } from "../observe/log.ts";
@@ -22,12 +23,20 @@ const PORTS = { gateway: 15432, metrics: 9090 };
 /** Tells the story; stays up until a signal unless `isOnce`. */
 export async function runDemo(isOnce: boolean): Promise<ExitCode> {
   using signals = stopSignals();
-  const demo = play(isOnce, signals.first);
-  const interrupted = signals.second.then(() => EXIT.interrupted);
+  const stage = { isUp: false };
+  const demo = play(isOnce, stage, signals.first);
+  // The server has a watchdog, which ends it and deletes its folders when this process is gone.
+  const interrupted = signals.first
+    .then(() => stage.isUp ? signals.second : undefined)
+    .then(() => EXIT.interrupted);
   return await Promise.race([demo, interrupted]);
 }
 
-async function play(isOnce: boolean, stopped: Promise<void>): Promise<ExitCode> {
+async function play(
+  isOnce: boolean,
+  stage: { isUp: boolean },
+  stopped: Promise<void>,
+): Promise<ExitCode> {
   try {
     await using postgres = await startDatabase();
     const gateway = await startInFront(postgres);
@@ -35,6 +44,7 @@ async function play(isOnce: boolean, stopped: Promise<void>): Promise<ExitCode> 
       await tellStory(storyOptions(gateway, postgres));
       if (!isOnce) {
         print(invitation(gateway));
+        stage.isUp = true;
         await Promise.race([stopped, gateway.failure]);
         print("\nstopping\n");
       }
@@ -122,7 +132,7 @@ function storyOptions(gateway: RunningGateway, postgres: EmbeddedPostgres) {
   };
 }
 
-function portOf(address: RunningGateway["metricsAddress"]): number {
+function portOf(address: Address | undefined): number {
   return address?.kind === "tcp" ? address.port : 0;
 }
 

@@ -5,6 +5,7 @@
  */
 
 import { type RunningGateway, startGateway } from "../app.ts";
+import { messageOf } from "../base/errors.ts";
 import { type Log, openLog } from "../observe/log.ts";
 import { VERSION } from "../version.ts";
 import { findConfig, type FoundConfig } from "./config_source.ts";
@@ -56,6 +57,7 @@ async function serve({ config, source, notes }: FoundConfig, log: Log): Promise<
     await Promise.race([signals.first, gateway.failure]);
   } catch (error) {
     write("error", "cannot go on", { error: messageOf(error) });
+    await gateway.abort();
     return EXIT.failed;
   }
   const hasStopped = await Promise.race([
@@ -63,8 +65,4 @@ async function serve({ config, source, notes }: FoundConfig, log: Log): Promise<
     signals.second.then(() => false),
   ]);
   return hasStopped ? EXIT.ok : EXIT.interrupted;
-}
-
-function messageOf(error: unknown): string {
-  return error instanceof Error ? error.message : String(error);
 }

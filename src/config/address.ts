@@ -5,7 +5,7 @@
  */
 
 import { isIPv4, isIPv6 } from "node:net";
-import type { Address } from "./config.ts";
+import type { Address } from "../base/address.ts";
 
 // struct sockaddr_un in linux/un.h has 108 bytes for the path, the last of them NUL.
 const UNIX_PATH_SIZE_MAX = 107;
@@ -31,6 +31,7 @@ export type ParsedAddress =
 /** Reads an address. IPv6 addresses lose their brackets. */
 export function parseAddress(text: string, rule: AddressRule): ParsedAddress {
   if (text.startsWith("/")) return parseUnixPath(text, rule);
+  if (text.includes("://")) return wrong("where a URL has no place: write its host:port only");
   const colon = text.lastIndexOf(":");
   if (isIPv6(text)) return wrong(`where brackets and a port are missing: [${text}]:5432`);
   if (colon < 0) {
@@ -45,14 +46,6 @@ export function parseAddress(text: string, rule: AddressRule): ParsedAddress {
     return wrong(`where the port is not a number from ${rule.portMin} to ${PORT_MAX}`);
   }
   return { ok: true, address: { kind: "tcp", host: host.host, port } };
-}
-
-/** Returns an address as {@linkcode parseAddress} reads it. */
-export function addressText(address: Address): string {
-  if (address.kind === "unix") return address.path;
-  return address.host.includes(":")
-    ? `[${address.host}]:${address.port}`
-    : `${address.host}:${address.port}`;
 }
 
 /**
@@ -93,7 +86,7 @@ function parseHost(
     return isIPv6(host) ? { ok: true, host } : wrong("where the brackets hold no IPv6 address");
   }
   if (text.includes(":")) {
-    return wrong("where an IPv6 address needs brackets and a URL has no place");
+    return wrong("where an IPv6 address needs brackets");
   }
   if (/^[0-9.]+$/.test(text)) {
     return isIPv4(text) ? { ok: true, host: text } : wrong("where the host is no IPv4 address");

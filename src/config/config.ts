@@ -7,10 +7,7 @@
  * @module
  */
 
-/** Where a socket listens or connects. */
-export type Address =
-  | { readonly kind: "tcp"; readonly host: string; readonly port: number }
-  | { readonly kind: "unix"; readonly path: string };
+import type { Address, TcpAddress } from "../base/address.ts";
 
 /** A listener: where clients connect to, and what they may do before they are let through. */
 export interface ServerConfig {
@@ -68,7 +65,7 @@ export interface LoggerConfig {
 /** Where Prometheus scrapes. */
 export interface MetricsConfig {
   readonly enabled: boolean;
-  readonly address: Address;
+  readonly address: TcpAddress;
   readonly path: string;
 }
 

@@ -18,6 +18,7 @@ import {
   number,
   oneOf,
   size,
+  tcpAddress,
   text,
 } from "./key_types.ts";
 
@@ -120,8 +121,8 @@ export const SERVER_KEYS = {
   loginTimeout: key(
     duration("100ms", "1h"),
     "60s",
-    "How long a client may take from connecting until it is logged in; PostgreSQL's " +
-      "authentication_timeout.",
+    "How long a client may take to say what it wants and to log in. The time that it waits for a " +
+      "place in the pool, or for the server to be reached, does not count.",
   ),
   // MAX_STARTUP_PACKET_LENGTH in PostgreSQL's src/include/libpq/pqcomm.h is 10000.
   startupPacketSizeMax: key(
@@ -211,7 +212,7 @@ export const LOGGER_KEYS = {
 export const METRICS_KEYS = {
   enabled: key(bool(), "true", "Whether metrics are served."),
   address: key(
-    address({ portMin: 0, allowsUnix: false }),
+    tcpAddress(0),
     "127.0.0.1:9090",
     "Where Prometheus scrapes. Port 0 takes any free port.",
   ),

@@ -9,7 +9,7 @@ import { DURATION_PATTERN, formatDuration, parseDuration } from "../base/duratio
 import { formatSize, parseSize, SIZE_PATTERN } from "../base/size.ts";
 import { nearest } from "../base/suggest.ts";
 import { type AddressRule, parseAddress, PORT_MAX } from "./address.ts";
-import type { Address } from "./config.ts";
+import type { Address, TcpAddress } from "../base/address.ts";
 import { didYouMean, type Place, quote } from "./problems.ts";
 import type { WrittenValue } from "./settings.ts";
 
@@ -220,6 +220,12 @@ export function oneOf<W extends string>(...words: readonly W[]): KeyType<W> {
     parse: (text) => words.find((word) => word === text),
     hint: (text) => didYouMean(nearest(text, words)),
   });
+}
+
+/** A {@linkcode TcpAddress}: an address where a Unix socket makes no sense. */
+export function tcpAddress(portMin: AddressRule["portMin"]): KeyType<TcpAddress> {
+  // The rule admits no other kind.
+  return address({ portMin, allowsUnix: false }) as KeyType<TcpAddress>;
 }
 
 /** `host:port`, `[IPv6 address]:port`, or the path of a Unix socket where the rule allows one. */

@@ -7,9 +7,10 @@
  */
 
 import { nearest } from "../base/suggest.ts";
-import { addressText, collides } from "./address.ts";
+import { addressText } from "../base/address.ts";
+import { collides } from "./address.ts";
 import { type CheckedGroup, defaultGroup } from "./check.ts";
-import type { Address } from "./config.ts";
+import type { Address } from "../base/address.ts";
 import {
   type CLIENT_KEYS,
   type LOGGER_KEYS,

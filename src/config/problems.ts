@@ -100,8 +100,10 @@ export function quote(text: string): string {
 
 /** Returns `text` cut at 80 characters, with everything a terminal could act on escaped. */
 export function printable(text: string): string {
+  // People paste URLs where an address is wanted, and a URL may hold a password: it is not shown.
+  const shown = text.replaceAll(/:\/\/[^\s/]*@/g, "://...@");
   // A character is at most two code units, so this prefix is enough to find the cut.
-  const characters = [...text.slice(0, 2 * QUOTE_SIZE_MAX + 2)];
+  const characters = [...shown.slice(0, 2 * QUOTE_SIZE_MAX + 2)];
   const start = characters.slice(0, QUOTE_SIZE_MAX).join("");
   const escaped = start.replaceAll(
     /[\p{Cc}\p{Cf}\p{Cs}\p{Zl}\p{Zp}]/gu, // controls, bidirectional marks, line separators

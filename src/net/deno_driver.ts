@@ -4,16 +4,16 @@
  * @module
  */
 
+import { type Address, addressText } from "../base/address.ts";
+import { asError } from "../base/errors.ts";
 import { DenoSocket, WriteRound } from "./deno_socket.ts";
-import {
-  addressText,
-  type ConnectOptions,
-  type Driver,
-  type Listener,
-  type ListenHandler,
-  type ListenOptions,
-  type Socket,
-  type SocketAddress,
+import type {
+  ConnectOptions,
+  Driver,
+  Listener,
+  ListenHandler,
+  ListenOptions,
+  Socket,
 } from "./socket.ts";
 
 /** Pause after a failed accept: long enough for a few connections to end and free descriptors. */
@@ -58,15 +58,23 @@ export class DenoDriver implements Driver {
     handler: ListenHandler,
     isClosed: () => boolean,
   ): Promise<void> {
-    while (!isClosed()) {
+    for (;;) {
+      let conn: Deno.Conn;
       try {
-        const conn = await listener.accept();
-        if (isClosed()) return conn.close();
-        handler.onConnection(this.#adopt(conn, options));
+        conn = await listener.accept();
       } catch (error) {
         if (isClosed()) return;
         handler.onAcceptError(asError(error));
         await new Promise((resolve) => setTimeout(resolve, ACCEPT_RETRY_MS));
+        continue;
+      }
+      if (isClosed()) return conn.close();
+      const socket = this.#adopt(conn, options);
+      try {
+        handler.onConnection(socket);
+      } catch (error) {
+        socket.destroy();
+        handler.onAcceptError(asError(error));
       }
     }
   }
@@ -86,12 +94,20 @@ export class DenoDriver implements Driver {
 }
 
 /**
- * Finds out whether somebody else has a TCP port: SO_REUSEPORT would share it without a word.
+ * Finds out whether TCP addresses are free and differ from one another: SO_REUSEPORT would share a
+ * port with anybody, without a word.
  *
- * @throws {Error} If the address cannot be bound.
+ * @throws {Error} If one cannot be bound beside the others.
  */
-export function assertAddressIsFree(address: SocketAddress): void {
-  if (address.kind === "tcp") bindTcp(address.host, address.port, false).close();
+export function assertAddressesAreFree(addresses: Iterable<Address>): void {
+  const probes: Deno.Listener[] = [];
+  try {
+    for (const address of addresses) {
+      if (address.kind === "tcp") probes.push(bindTcp(address.host, address.port, false));
+    }
+  } finally {
+    for (const probe of probes) probe.close();
+  }
 }
 
 function bindTcp(hostname: string, port: number, reusePort: boolean): Deno.Listener {
@@ -136,7 +152,7 @@ function removeFile(path: string): void {
   }
 }
 
-function boundAddress(address: Deno.Addr): SocketAddress {
+function boundAddress(address: Deno.Addr): Address {
   if (address.transport === "tcp") {
     return { kind: "tcp", host: address.hostname, port: address.port };
   }
@@ -161,8 +177,4 @@ async function withTimeout(
   } finally {
     clearTimeout(timer);
   }
-}
-
-function asError(thrown: unknown): Error {
-  return thrown instanceof Error ? thrown : new Error(String(thrown));
 }

@@ -6,9 +6,10 @@
  * @module
  */
 
+import { addressText } from "../base/address.ts";
 import { concat } from "../base/bytes.ts";
+import { asError } from "../base/errors.ts";
 import {
-  addressText,
   LINGER_MS,
   READ_BUFFER_SIZE_MAX,
   READ_BUFFER_SIZE_MIN,
@@ -138,10 +139,10 @@ export class DenoSocket implements Socket {
     });
   }
 
-  end(): void {
+  end(lingerMs = LINGER_MS): void {
     if (this.#state !== "open") return;
     this.#state = "ending";
-    this.#linger = setTimeout(() => this.#close(undefined), LINGER_MS);
+    this.#linger = setTimeout(() => this.#close(undefined), lingerMs);
     this.#room?.resolve();
     if (this.#sending === undefined && this.#direct === undefined && this.#queue.length === 0) {
       this.#finishSending();
@@ -296,8 +297,4 @@ export class DenoSocket implements Socket {
 
 function adjoins(a: Uint8Array, b: Uint8Array): boolean {
   return a.buffer === b.buffer && a.byteOffset + a.length === b.byteOffset;
-}
-
-function asError(thrown: unknown): Error {
-  return thrown instanceof Error ? thrown : new Error(String(thrown));
 }

@@ -14,10 +14,7 @@
  * @module
  */
 
-/** Where a socket listens or connects. */
-export type SocketAddress =
-  | { readonly kind: "tcp"; readonly host: string; readonly port: number }
-  | { readonly kind: "unix"; readonly path: string };
+import type { Address } from "../base/address.ts";
 
 /**
  * A handler may leave less than this unconsumed and is shown more. Twice what PostgreSQL sends
@@ -35,7 +32,7 @@ export const READ_BUFFER_SIZE_MAX = 64 * 1024;
  */
 export const WRITE_QUEUE_SIZE_MAX = 1024 * 1024;
 
-/** How long `end` waits for the peer to take the last bytes and close, in milliseconds. */
+/** How long `end` waits by default for the peer to take the last bytes and close, in milliseconds. */
 export const LINGER_MS = 2_000;
 
 /** What the owner of a socket is told. */
@@ -66,17 +63,18 @@ export interface Socket {
   reoffer(): void;
   /**
    * Ends politely: what was written is sent, then the peer is told that nothing follows, and what
-   * it still sends is thrown away, until it closes or {@linkcode LINGER_MS} have passed. A close
-   * with unread bytes would reset the connection and destroy the last message on its way.
+   * it still sends is thrown away, until it closes or `lingerMs` (default {@linkcode LINGER_MS})
+   * have passed. A close with unread bytes would reset the connection and destroy the last message
+   * on its way.
    */
-  end(): void;
+  end(lingerMs?: number): void;
   /** Ends now, and forgets what was not sent. */
   destroy(): void;
 }
 
 /** What a listener needs to know. */
 export interface ListenOptions {
-  readonly address: SocketAddress;
+  readonly address: Address;
   /** Lets several workers listen on a TCP port (SO_REUSEPORT). Unix sockets have no such thing. */
   readonly reusePort: boolean;
   readonly keepAlive: boolean;
@@ -88,7 +86,7 @@ export interface ListenOptions {
 /** A bound address that accepts connections. */
 export interface Listener {
   /** As bound: a port 0 has become a real one. */
-  readonly address: SocketAddress;
+  readonly address: Address;
   /** Accepts no more; connections accepted before stay. */
   close(): void;
 }
@@ -102,7 +100,7 @@ export interface ListenHandler {
 
 /** What a connection to a server needs to know. */
 export interface ConnectOptions {
-  readonly address: SocketAddress;
+  readonly address: Address;
   readonly timeoutMs: number;
   readonly keepAlive: boolean;
   readonly noDelay: boolean;
@@ -114,11 +112,4 @@ export interface Driver {
   listen(options: ListenOptions, handler: ListenHandler): Promise<Listener>;
   /** Rejects if there is no connection within `timeoutMs`; the message says why. */
   connect(options: ConnectOptions): Promise<Socket>;
-}
-
-/** An address as people write it: "127.0.0.1:5432", "[::1]:5432" or a path. */
-export function addressText(address: SocketAddress): string {
-  if (address.kind === "unix") return address.path;
-  const host = address.host.includes(":") ? `[${address.host}]` : address.host;
-  return `${host}:${address.port}`;
 }

@@ -30,6 +30,8 @@ const MESSAGES: Readonly<Record<Fact["kind"], string>> = {
   "login_timeout": "login timed out",
   "error_reported": "error reported to client",
   "cancel": "cancel request",
+  "abandoned_query": "cannot cancel query of a client that is gone",
+  "internal_error": "internal error",
   "accept_failed": "cannot accept clients",
 };
 
@@ -56,10 +58,12 @@ export function levelOf(fact: Fact, context: SessionContext | undefined): LogLev
       return fact.source === "gateway" ? "warn" : "debug";
     case "cancel":
       return fact.outcome === "failed" || fact.outcome === "refused" ? "warn" : "debug";
+    case "abandoned_query":
     case "client_refused":
     case "server_dial_failed":
     case "server_lost":
       return "warn";
+    case "internal_error":
     case "accept_failed":
       return "error";
     default:

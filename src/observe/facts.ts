@@ -31,7 +31,7 @@ export type Fact =
     readonly peer: string;
   }
   | {
-    /** Turned away before it was a session: no message could be sent. */
+    /** Turned away because too many were there already. */
     readonly kind: "client_refused";
     readonly listener: string;
     readonly peer: string;
@@ -89,11 +89,12 @@ export type Fact =
   }
   | {
     readonly kind: "wait_ended";
+    readonly session: number;
     readonly pool: string;
     readonly outcome: WaitOutcome;
     readonly waitMs: number;
   }
-  | { readonly kind: "login_timeout"; readonly listener: string }
+  | { readonly kind: "login_timeout"; readonly session: number; readonly listener: string }
   | {
     /** A client was told of an error: by its server, or by the gateway with `message`. */
     readonly kind: "error_reported";
@@ -104,9 +105,24 @@ export type Fact =
   }
   | {
     readonly kind: "cancel";
+    readonly session: number;
     readonly listener: string;
     readonly outcome: CancelOutcome;
     readonly message: string | undefined;
+  }
+  | {
+    /** A query whose client is gone could not be cancelled: the server runs it to its end. */
+    readonly kind: "abandoned_query";
+    readonly session: number;
+    readonly pool: string;
+    readonly server: string;
+    readonly message: string;
+  }
+  | {
+    /** A defect of the gateway, which cost one session. `message` is the stack. */
+    readonly kind: "internal_error";
+    readonly session: number;
+    readonly message: string;
   }
   | {
     /** Accepting failed for now, for example because the process has no descriptors left. */

@@ -139,6 +139,8 @@ export class Recorder implements Observer {
         return this.#listener(fact.listener).add(CANCEL_CELL[fact.outcome], 1);
       case "session_ready":
       case "client_disconnected":
+      case "abandoned_query":
+      case "internal_error":
       case "accept_failed":
         return;
       default:

@@ -5,7 +5,7 @@
  *
  * A slot of the table is one 32-bit key, zero while free, and one 64-bit count:
  *
- *     | keys: SLOTS x u32 | counts: SLOTS x f64 |     key = source * 36^5 + SQLSTATE in base 36 + 1
+ *     | keys: SLOTS x u32 | counts: SLOTS x f64 |     key = source * (36^5 + 1) + code + 1
  *
  * @module
  */

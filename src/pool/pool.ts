@@ -60,6 +60,8 @@ export class Pool {
   readonly #clock: Clock;
   readonly #tellWorker: (turn: Turn) => void;
   readonly #waiting = new Map<number, Waiting>();
+  /** Turns whose place was given back before we were told of them; emptied as we are. */
+  readonly #pastTurns = new Set<number>();
   #lastTicket = 0;
 
   /** @param tellWorker Tells another worker that a turn is its own; never called for this one's. */
@@ -101,10 +103,11 @@ export class Pool {
     return { cancel: () => this.#abandon(ticket) };
   }
 
-  /** Another worker gave a place to this one. The waiter may have left meanwhile. */
+  /** A place that became free was given to this worker, for the waiter of this ticket. */
   onTurn(ticket: number): void {
+    if (this.#pastTurns.delete(ticket)) return;
     const waiting = this.#waiting.get(ticket);
-    if (waiting === undefined) return this.#giveBack();
+    if (waiting === undefined) return;
     this.#waiting.delete(ticket);
     waiting.timer.cancel();
     waiting.waiter.onLease(this.#lease());
@@ -115,13 +118,18 @@ export class Pool {
     waiter.onRefused("timeout");
   }
 
-  /** If its turn has come already, `onTurn` finds nobody and gives the place back. */
+  /**
+   * If its turn has come already, the place is given back at once: the word of it may still be on
+   * its way, or lost with a worker that died.
+   */
   #abandon(ticket: number): void {
     const waiting = this.#waiting.get(ticket);
     if (waiting === undefined) return;
     waiting.timer.cancel();
     this.#waiting.delete(ticket);
-    this.#budget.leave(ticket);
+    if (this.#budget.leave(ticket)) return;
+    this.#pastTurns.add(ticket);
+    this.#giveBack();
   }
 
   #lease(): Lease {

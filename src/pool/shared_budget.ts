@@ -5,10 +5,10 @@
  *
  * Layout, in 32-bit words:
  *
- *     | lock | capacity | in use | head | length | held: one per worker | ring: 2 per waiter |
+ *     | lock | capacity | in use | head | length | gaps | held: 1 a worker | ring: 2 a waiter |
  *
- * A waiter is (worker + 1, ticket); worker + 1 is zero once it has left the queue. The lock is held
- * for a few loads and stores, never over a call, so spinning for it is cheaper than sleeping.
+ * A waiter is (worker + 1, ticket); worker + 1 is zero, a gap, once it has left the queue. The lock
+ * is held for a few loads and stores, so spinning for it is cheaper than sleeping.
  *
  * @module
  */
@@ -20,7 +20,8 @@ const CAPACITY = 1;
 const IN_USE = 2;
 const HEAD = 3;
 const LENGTH = 4;
-const HELD = 5;
+const GAPS = 5;
+const HELD = 6;
 
 /** A waiter in some worker's queue. */
 export interface Turn {
@@ -92,13 +93,16 @@ export class SharedBudget {
   /**
    * Leaves the queue.
    *
-   * @returns False if the ticket is not waiting: its turn has come, and the place must be released.
+   * @returns False if the ticket is not waiting: its turn has come, so the place is this worker's,
+   * which must release it and take no notice of the turn it will be told of.
    */
   leave(ticket: number): boolean {
     return this.#locked(() => {
       const slot = this.#find(this.worker, ticket);
-      if (slot >= 0) this.#words[slot] = 0;
-      return slot >= 0;
+      if (slot < 0) return false;
+      this.#makeGap(slot);
+      this.#dropLeavers(); // mostly it is the first who leaves: queues would fill with gaps
+      return true;
     });
   }
 
@@ -112,7 +116,7 @@ export class SharedBudget {
       const turns: Turn[] = [];
       for (let i = 0; i < this.#words[LENGTH]!; i++) {
         const slot = this.#slot(this.#words[HEAD]! + i);
-        if (this.#words[slot] === worker + 1) this.#words[slot] = 0;
+        if (this.#words[slot] === worker + 1) this.#makeGap(slot);
       }
       while (this.#words[HELD + worker]! > 0) {
         this.#addHeld(worker, -1);
@@ -130,7 +134,7 @@ export class SharedBudget {
       this.#addHeld(this.worker, 1);
       return "granted";
     }
-    if (this.#words[LENGTH]! >= this.#waitersMax) this.#closeGaps();
+    if (this.#words[LENGTH]! >= this.#waitersMax && this.#words[GAPS]! > 0) this.#closeGaps();
     if (this.#words[LENGTH]! >= this.#waitersMax) return "refused";
     const slot = this.#slot(this.#words[HEAD]! + this.#words[LENGTH]!);
     this.#words[slot] = this.worker + 1;
@@ -153,9 +157,15 @@ export class SharedBudget {
     return turn;
   }
 
+  #makeGap(slot: number): void {
+    this.#words[slot] = 0;
+    this.#words[GAPS]! += 1;
+  }
+
   #dropLeavers(): void {
     while (this.#words[LENGTH]! > 0 && this.#words[this.#slot(this.#words[HEAD]!)] === 0) {
       this.#dropFirst();
+      this.#words[GAPS]! -= 1;
     }
   }
 
@@ -178,6 +188,7 @@ export class SharedBudget {
       kept += 1;
     }
     this.#words[LENGTH] = kept;
+    this.#words[GAPS] = 0;
   }
 
   #find(worker: number, ticket: number): number {

@@ -9,8 +9,10 @@
  * @module
  */
 
+import { assert } from "../base/assert.ts";
 import { equalInConstantTime } from "../base/bytes.ts";
 import type { Clock } from "../base/clock.ts";
+import { messageOf } from "../base/errors.ts";
 import type { Driver, Socket } from "../net/socket.ts";
 import type { CancelOutcome } from "../observe/facts.ts";
 import type { ServerAddress } from "../upstream/dial.ts";
@@ -29,6 +31,9 @@ const CANCELS_IN_FLIGHT_MAX = 64;
 /** A server answers a CancelRequest by closing; PgBouncer's cancel_wait_timeout is 10 s as well. */
 const CANCEL_TIMEOUT_MS = 10_000;
 
+/** Longest that a cancel can take: connecting, then the answer. */
+export const CANCEL_MS_MAX = 2 * CANCEL_TIMEOUT_MS;
+
 /** Most workers that a process id can tell apart. */
 export const CANCEL_WORKERS_MAX = 128;
 
@@ -45,6 +50,12 @@ export interface CancelKey {
   readonly key: Uint8Array;
 }
 
+/** What became of a cancel, and why if it failed. */
+export interface CancelResult {
+  readonly outcome: CancelOutcome;
+  readonly message?: string;
+}
+
 /** Which worker gave out a process id. */
 export function workerOf(processId: number): number {
   return processId >>> NUMBER_BITS;
@@ -57,7 +68,9 @@ export class CancelKeys {
   readonly #issued = new Map<number, { readonly key: Uint8Array; readonly target: CancelTarget }>();
   #lastNumber: number;
 
+  /** @param worker 0 to {@linkcode CANCEL_WORKERS_MAX} - 1. */
   constructor(worker: number, randomBytes: (size: number) => Uint8Array) {
+    assert(worker < CANCEL_WORKERS_MAX, "a process id has room for the worker's index");
     this.#worker = worker;
     this.#randomBytes = randomBytes;
     // Not from zero, so that a key from before a restart finds nobody even by chance.
@@ -97,6 +110,8 @@ export class Canceller {
   readonly #driver: Driver;
   readonly #clock: Clock;
   #inFlight = 0;
+  /** Cancels that must not be refused; each belongs to a session that still holds its place. */
+  readonly #queue: (() => void)[] = [];
 
   constructor(driver: Driver, clock: Clock) {
     this.#driver = driver;
@@ -104,33 +119,51 @@ export class Canceller {
   }
 
   /** Asks a server to cancel. Resolves when the server has taken note; never rejects. */
-  async cancel(target: CancelTarget): Promise<CancelOutcome> {
-    if (this.#inFlight >= CANCELS_IN_FLIGHT_MAX) return "refused";
+  cancel(target: CancelTarget): Promise<CancelResult> {
+    if (this.#inFlight >= CANCELS_IN_FLIGHT_MAX) {
+      const message = `at most ${CANCELS_IN_FLIGHT_MAX} cancels may be on their way in a worker`;
+      return Promise.resolve({ outcome: "refused", message });
+    }
+    return this.#start(target);
+  }
+
+  /** As `cancel`, but waits instead of being refused. */
+  cancelQueued(target: CancelTarget): Promise<CancelResult> {
+    if (this.#inFlight < CANCELS_IN_FLIGHT_MAX) return this.#start(target);
+    const { promise, resolve } = Promise.withResolvers<CancelResult>();
+    this.#queue.push(() => void this.#start(target).then(resolve));
+    return promise;
+  }
+
+  async #start(target: CancelTarget): Promise<CancelResult> {
     this.#inFlight += 1;
     try {
-      const { address, dialTimeoutMs: timeoutMs, keepAlive, noDelay } = target.server;
+      const { address, dialTimeoutMs, keepAlive, noDelay } = target.server;
+      const timeoutMs = Math.min(dialTimeoutMs, CANCEL_TIMEOUT_MS);
       const socket = await this.#driver.connect({ address, timeoutMs, keepAlive, noDelay });
       return await this.#send(socket, cancelRequest(target.processId, target.key));
-    } catch {
-      return "failed";
+    } catch (error) {
+      return { outcome: "failed", message: messageOf(error) };
     } finally {
       this.#inFlight -= 1;
+      this.#queue.shift()?.();
     }
   }
 
-  #send(socket: Socket, request: Uint8Array): Promise<CancelOutcome> {
-    const { promise, resolve } = Promise.withResolvers<CancelOutcome>();
+  #send(socket: Socket, request: Uint8Array): Promise<CancelResult> {
+    const { promise, resolve } = Promise.withResolvers<CancelResult>();
     const timer = this.#clock.after(CANCEL_TIMEOUT_MS, () => socket.destroy());
-    let outcome: CancelOutcome = "failed";
+    let hasAnswered = false;
     socket.start({
       onData: (view) => view.length,
       onEnd() {
-        outcome = "forwarded";
+        hasAnswered = true;
         socket.end();
       },
-      onClose() {
+      onClose(error) {
         timer.cancel();
-        resolve(outcome);
+        const message = error?.message ?? `the server took longer than ${CANCEL_TIMEOUT_MS} ms`;
+        resolve(hasAnswered ? { outcome: "forwarded" } : { outcome: "failed", message });
       },
     });
     socket.write(request);

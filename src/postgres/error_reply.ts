@@ -9,6 +9,7 @@
  */
 
 import { formatDuration } from "../base/duration.ts";
+import type { Pool } from "../pool/pool.ts";
 import type { ProtocolError } from "./wire/errors.ts";
 import type { ErrorFields } from "./wire/messages.ts";
 
@@ -22,25 +23,19 @@ export function tooManyClients(listener: string, clientsMax: number): ErrorField
   };
 }
 
-/** No server connection came free in time. */
-export function acquireTimedOut(pool: string, size: number, timeoutMs: number): ErrorFields {
+/** No server connection came free in time, or as many clients wait for one as may. */
+export function poolExhausted(reason: "refused" | "timeout", pool: Pool): ErrorFields {
+  const { name, acquireTimeoutMs, waitersMax } = pool.options;
+  const key = reason === "timeout" ? "acquireTimeout" : "waitersMax";
+  const limit = reason === "timeout"
+    ? `none came free within ${formatDuration(acquireTimeoutMs)}`
+    : `at most ${waitersMax} clients may wait`;
   return {
     severity: "FATAL",
     sqlState: "53300",
-    message: `cannot acquire a server connection: all ${size} of pool "${pool}" are in use, and ` +
-      `none came free within ${formatDuration(timeoutMs)}`,
-    hint: `Raise pools.${pool}.size or pools.${pool}.acquireTimeout, or close idle sessions.`,
-  };
-}
-
-/** As many clients wait for a server connection as may. */
-export function tooManyWaiters(pool: string, size: number, waitersMax: number): ErrorFields {
-  return {
-    severity: "FATAL",
-    sqlState: "53300",
-    message: `cannot acquire a server connection: all ${size} of pool "${pool}" are in use, and ` +
-      `at most ${waitersMax} clients may wait`,
-    hint: `Raise pools.${pool}.size or pools.${pool}.waitersMax, or close idle sessions.`,
+    message: `cannot acquire a server connection: all ${pool.size} of pool "${name}" are in use, ` +
+      `and ${limit}`,
+    hint: `Raise pools.${name}.size or pools.${name}.${key}, or close idle sessions.`,
   };
 }
 

@@ -7,10 +7,10 @@
 import type { Clock } from "../base/clock.ts";
 import type { Driver } from "../net/socket.ts";
 import type { Cells } from "../observe/counters.ts";
-import type { CancelOutcome, Observer } from "../observe/facts.ts";
+import type { Observer } from "../observe/facts.ts";
 import type { Pool } from "../pool/pool.ts";
 import type { ServerAddress } from "../upstream/dial.ts";
-import type { CancelKeys, CancelTarget } from "./cancel.ts";
+import type { CancelKeys, CancelResult, CancelTarget } from "./cancel.ts";
 
 /** One way to a database: how it is reached, and how many connections there may be. */
 export interface Route {
@@ -39,7 +39,7 @@ export interface Gateway {
   readonly observer: Observer;
   readonly cancelKeys: CancelKeys;
   /** Cancels what the owner of a key runs, in whichever worker it is. Never rejects. */
-  cancel(processId: number, key: Uint8Array): Promise<CancelOutcome>;
-  /** Cancels what a server runs for a client that is gone. */
-  cancelAbandoned(target: CancelTarget): void;
+  cancel(processId: number, key: Uint8Array): Promise<CancelResult>;
+  /** Cancels what a server runs for a client that is gone. Never rejects. */
+  cancelAbandoned(target: CancelTarget): Promise<CancelResult>;
 }

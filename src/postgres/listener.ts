@@ -41,7 +41,7 @@ export class SessionListener implements ListenHandler {
     if (this.#isDraining) return socket.destroy(); // accepted in the instant that accepting stopped
     if (this.#sessions.size >= 2 * clients.size) {
       const { peer } = socket;
-      const reason = `twice servers.${listener}.clientsMax connections are open`;
+      const reason = `twice servers.${listener}.clientsMax connections are open in this worker`;
       this.#gateway.observer.emit({ kind: "client_refused", listener, peer, reason });
       return socket.destroy();
     }

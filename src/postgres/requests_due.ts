@@ -30,6 +30,13 @@ export class RequestsDue {
   /** Requests among those in the ring that will be answered. */
   #due = 0;
   #isCopyIn = false;
+  /** The client sent Execute, and no Sync that would have it answered: it may be running. */
+  #isUnsynced = false;
+
+  /** True if the server may be at work for the client. */
+  get isBusy(): boolean {
+    return this.count > 0 || this.#isUnsynced;
+  }
 
   /** How many answers are still to come. */
   get count(): number {
@@ -41,8 +48,14 @@ export class RequestsDue {
     this.#push(PLAIN);
   }
 
+  /** The client sends Execute, maybe with Flush behind it instead of Sync. */
+  addExecute(): void {
+    this.#isUnsynced = true;
+  }
+
   /** The client sends Sync. */
   addSync(): void {
+    this.#isUnsynced = false;
     if (!this.#isCopyIn) this.#push(SYNC);
   }
 

@@ -1,12 +1,14 @@
 /**
  * A session's connection to its server, from dialling to the last byte, and all that comes down it.
- * It owns the place in the pool: the place is given back when the socket is gone, not before, so
- * that the database never sees more connections than the pool's size.
+ * It owns the place in the pool, and gives it back when the socket is gone: when the server has
+ * closed its side, or has not for {@linkcode SERVER_LINGER_MS}. So the database has no more
+ * connections than the pool's size, but for backends that do not end even then.
  *
  * @module
  */
 
-import { addressText, type Socket } from "../net/socket.ts";
+import { addressText } from "../base/address.ts";
+import { type Socket } from "../net/socket.ts";
 import { POOL_CELL } from "../observe/counters.ts";
 import type { ServerState } from "../observe/facts.ts";
 import type { Lease } from "../pool/pool.ts";
@@ -17,12 +19,24 @@ import { checkWhole, Login } from "./login.ts";
 import { RequestsDue } from "./requests_due.ts";
 import { ProtocolError } from "./wire/errors.ts";
 import { Framer, HEADER_SIZE } from "./wire/framer.ts";
-import { backendKeyData, readBackendKeyData, sqlStateOf, TERMINATE } from "./wire/messages.ts";
+import {
+  backendKeyData,
+  ERROR_FIELD,
+  errorField,
+  readBackendKeyData,
+  TERMINATE,
+} from "./wire/messages.ts";
 import { type StartupMessage, supportedStartupPacket } from "./wire/startup_packet.ts";
 import { BACKEND, FRONTEND, IS_BACKEND_TAG } from "./wire/tags.ts";
 
 /** ReadyForQuery's transaction status "I": not in a transaction block. */
 const STATUS_IDLE = 0x49;
+
+/** How long a server may take to end what it runs for a session that is over. */
+const SERVER_LINGER_MS = 30_000;
+
+/** Severities after which a server closes the connection. */
+const FATAL_SEVERITIES = ["FATAL", "PANIC"];
 
 /** A ReadyForQuery has one byte of body. */
 const READY_FOR_QUERY_SIZE = HEADER_SIZE + 1;
@@ -40,6 +54,8 @@ export interface ServerOwner {
   onBrokenProtocol(error: ProtocolError, canTell: boolean): void;
   /** The socket is gone and the place given back: the last call. */
   onGone(): void;
+  /** Runs `act`; what it throws costs the session and nobody else. */
+  guard(act: () => void): void;
 }
 
 /** What a connection is made of. */
@@ -71,8 +87,8 @@ export class ServerConnection {
   #requestStartedMs = 0;
   /** The client has said Terminate: the server is expected to close. */
   #isTerminated = false;
-  /** An ErrorResponse right before the end is why it ended: the client knows all there is. */
-  #lastTag = 0;
+  /** The last message was FATAL or PANIC: if the server closes now, the client knows why. */
+  #hasSaidWhy = false;
 
   constructor(parts: ServerConnectionParts) {
     this.#parts = parts;
@@ -96,15 +112,16 @@ export class ServerConnection {
     const pool = route.pool.options.name;
     this.#emit({ kind: "server_state", pool, from: undefined, to: "connecting" });
     this.#dial = new Dial(gateway.driver, gateway.clock, route.server, {
-      onConnected: (socket) => this.#onConnected(socket),
+      onConnected: (socket) => owner.guard(() => this.#onConnected(socket)),
       onFailedAttempt: ({ message }, attempt, attempts) => {
         const server = addressText(route.server.address);
         this.#emit({ kind: "server_dial_failed", pool, server, attempt, attempts, message });
       },
-      onGivenUp: () => {
-        this.#giveBack();
-        owner.onUnreachable();
-      },
+      onGivenUp: () =>
+        owner.guard(() => {
+          this.#giveBack();
+          owner.onUnreachable();
+        }),
     });
   }
 
@@ -118,6 +135,8 @@ export class ServerConnection {
       case FRONTEND.sync:
         this.#startClock();
         return this.#requests.addSync();
+      case FRONTEND.execute:
+        return this.#requests.addExecute();
       case FRONTEND.copyDone:
       case FRONTEND.copyFail:
         return this.#requests.addCopyEnd();
@@ -146,17 +165,23 @@ export class ServerConnection {
     this.#dial?.cancel();
     if (this.#state === "connecting") return this.#giveBack();
     if (this.#state === "closing" || this.#state === "gone") return;
-    if (this.#state === "active" && !this.#isTerminated) {
-      if (this.#requests.count > 0) this.#cancelAbandoned();
-      else if (isBetweenMessages) this.#socket!.write(TERMINATE);
-    }
+    const mayRun = this.#state === "active" && !this.#isTerminated;
+    if (mayRun && this.#requests.isBusy) this.#cancelAbandoned();
+    else if (mayRun && isBetweenMessages) this.#socket!.write(TERMINATE);
     this.#setState("closing");
-    this.#socket!.end();
+    this.#socket!.end(SERVER_LINGER_MS);
   }
 
   /** PostgreSQL itself would run it to its end, with its place in the pool taken all the while. */
   #cancelAbandoned(): void {
-    if (this.#key !== undefined) this.#parts.gateway.cancelAbandoned(this.#key.target);
+    if (this.#key === undefined) return;
+    const { gateway, route, session } = this.#parts;
+    const pool = route.pool.options.name;
+    const server = addressText(route.server.address);
+    gateway.cancelAbandoned(this.#key.target).then(({ outcome, message = "" }) => {
+      if (outcome === "forwarded") return;
+      this.#emit({ kind: "abandoned_query", session, pool, server, message });
+    });
   }
 
   #onConnected(socket: Socket): void {
@@ -165,12 +190,13 @@ export class ServerConnection {
     this.#setState("login");
     socket.start({
       onData: (view) => this.#onData(view),
-      onEnd: () => this.#onEnd("it closed the connection"),
-      onClose: (error) => {
-        this.#onEnd(error?.message ?? "it closed the connection");
-        this.#giveBack();
-        owner.onGone();
-      },
+      onEnd: () => owner.guard(() => this.#onEnd("it closed the connection")),
+      onClose: (error) =>
+        owner.guard(() => {
+          this.#onEnd(error?.message ?? "it closed the connection");
+          this.#giveBack();
+          owner.onGone();
+        }),
     });
     socket.write(supportedStartupPacket(startup));
     owner.onLogin();
@@ -211,7 +237,7 @@ export class ServerConnection {
   #onMessage(view: Uint8Array): void {
     const framer = this.#framer;
     if (!framer.isFirst) return;
-    this.#lastTag = framer.tag;
+    this.#hasSaidWhy = false;
     switch (framer.tag) {
       case BACKEND.readyForQuery:
         return this.#onReadyForQuery(view);
@@ -236,16 +262,18 @@ export class ServerConnection {
   }
 
   #onErrorResponse(view: Uint8Array): void {
-    const { start, end, isLast } = this.#framer;
+    const { start, end } = this.#framer;
     const { session } = this.#parts;
     this.#requests.onError();
     // A message too large to be seen whole still begins with its severity and SQLSTATE.
-    const sqlState = sqlStateOf(view.subarray(start, end));
+    const bytes = view.subarray(start, end);
+    const sqlState = errorField(bytes, ERROR_FIELD.sqlState);
+    this.#hasSaidWhy = FATAL_SEVERITIES.includes(errorField(bytes, ERROR_FIELD.severity));
     this.#emit({
       kind: "error_reported",
       session,
       source: "server",
-      sqlState: isLast || sqlState.length === 5 ? sqlState : "",
+      sqlState,
       message: undefined,
     });
   }
@@ -287,7 +315,7 @@ export class ServerConnection {
       this.#onMessage(view); // the client was ahead with its first queries
       return undefined;
     }
-    this.#lastTag = tag;
+    this.#hasSaidWhy = false;
     if (tag === BACKEND.errorResponse) this.#onErrorResponse(view);
     const replacement = this.#translate(view, login);
     if (tag === BACKEND.readyForQuery) this.#onReady();
@@ -319,13 +347,13 @@ export class ServerConnection {
   #onEnd(message: string): void {
     if (this.#state === "closing" || this.#state === "gone") return;
     const { route, session, owner } = this.#parts;
-    const hasSaidWhy = this.#lastTag === BACKEND.errorResponse;
-    if (!this.#isTerminated && !(this.#state === "login" && hasSaidWhy)) {
+    // A login that fails ends so, and is no loss.
+    if (!this.#isTerminated && !(this.#state === "login" && this.#hasSaidWhy)) {
       const server = addressText(route.server.address);
       const pool = route.pool.options.name;
       this.#emit({ kind: "server_lost", session, pool, server, message });
     }
-    const canTell = this.isClientBetweenMessages && !hasSaidWhy && !this.#isTerminated;
+    const canTell = this.isClientBetweenMessages && !this.#hasSaidWhy && !this.#isTerminated;
     this.#setState("closing");
     this.#socket!.end();
     owner.onLost(canTell);

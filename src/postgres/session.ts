@@ -14,8 +14,9 @@
  * @module
  */
 
-import type { Timer } from "../base/clock.ts";
-import { addressText, type Socket, type SocketHandler } from "../net/socket.ts";
+import { addressText } from "../base/address.ts";
+import { Countdown } from "../base/countdown.ts";
+import { type Socket, type SocketHandler } from "../net/socket.ts";
 import type { ClientState, WaitOutcome } from "../observe/facts.ts";
 import type { Acquisition, Lease } from "../pool/pool.ts";
 import * as reply from "./error_reply.ts";
@@ -44,8 +45,8 @@ export class Session {
   #state: ClientState = "startup";
   #startup: Startup;
   #startupMessage: StartupMessage | undefined;
-  /** Ends a login that takes too long; undefined while it is the gateway that takes its time. */
-  #loginTimer: Timer | undefined;
+  /** Ends a login that takes too long; stopped while it is the gateway that takes its time. */
+  readonly #loginTime: Countdown;
   /** The client's own place among those its listener serves. */
   #clientLease: Lease | undefined;
   #acquisition: Acquisition | undefined;
@@ -67,6 +68,11 @@ export class Session {
     this.#number = number;
     this.#onOver = onOver;
     this.#startedMs = gateway.clock.nowMs();
+    this.#loginTime = new Countdown(
+      gateway.clock,
+      listener.loginTimeoutMs,
+      () => this.#guard(() => this.#onLoginTimeout()),
+    );
     this.#framer = new Framer(listener.messageSizeMax, IS_FRONTEND_TAG);
     this.#startup = new Startup(listener.startupPacketSizeMax);
   }
@@ -77,7 +83,7 @@ export class Session {
     const { peer } = this.#client;
     this.#emit({ kind: "client_connected", listener, session: this.#number, peer });
     this.#emit({ kind: "client_state", listener, from: undefined, to: "startup" });
-    this.#startLoginTimer();
+    this.#loginTime.start();
     this.#client.start(this.#clientHandler());
   }
 
@@ -113,8 +119,10 @@ export class Session {
       onClose: (error) => {
         if (error !== undefined) this.#reason = `client connection broke: ${error.message}`;
         this.#isClientGone = true;
-        this.#guard(() => this.#onClientGone());
-        this.#finish();
+        this.#guard(() => {
+          this.#onClientGone();
+          this.#finish();
+        });
       },
     };
   }
@@ -145,10 +153,11 @@ export class Session {
   #cancel(request: Extract<Purpose, { kind: "cancel" }>): void {
     const { name: listener } = this.#listener;
     this.#reason = "cancel request";
-    this.#stopLoginTimer();
+    this.#loginTime.stop();
     this.#setState("closing");
-    this.#gateway.cancel(request.processId, request.key).then((outcome) => {
-      this.#emit({ kind: "cancel", listener, outcome, message: undefined });
+    const session = this.#number;
+    this.#gateway.cancel(request.processId, request.key).then(({ outcome, message }) => {
+      this.#emit({ kind: "cancel", session, listener, outcome, message });
       this.#client.end();
     });
   }
@@ -161,7 +170,11 @@ export class Session {
         this.#clientLease = lease;
         this.#attach(0);
       },
-      onRefused: () => this.#fail(reply.tooManyClients(name, clients.size), "too many clients"),
+      onRefused: () => {
+        const reason = `servers.${name}.clientsMax clients are served`;
+        this.#emit({ kind: "client_refused", listener: name, peer: this.#client.peer, reason });
+        this.#fail(reply.tooManyClients(name, clients.size), "too many clients");
+      },
     });
   }
 
@@ -179,9 +192,10 @@ export class Session {
       this.#acquisition = undefined;
       if (!hasWaited && outcome === "acquired") return;
       if (!hasWaited) this.#emit({ kind: "wait_started", pool });
-      this.#emit({ kind: "wait_ended", pool, outcome, waitMs: clock.nowMs() - startedMs });
+      const waitMs = clock.nowMs() - startedMs;
+      this.#emit({ kind: "wait_ended", session: this.#number, pool, outcome, waitMs });
     };
-    this.#stopLoginTimer();
+    this.#loginTime.stop();
     this.#setState("waiting");
     const acquisition = route.pool.acquire({
       onLease: (lease) => {
@@ -190,7 +204,7 @@ export class Session {
       },
       onRefused: (reason) => {
         endWait(reason);
-        this.#guard(() => this.#fail(this.#refusal(route, reason), "pool exhausted"));
+        this.#guard(() => this.#fail(reply.poolExhausted(reason, route.pool), "pool exhausted"));
       },
     });
     if (this.#state !== "waiting") return;
@@ -202,13 +216,6 @@ export class Session {
         acquisition.cancel();
       },
     };
-  }
-
-  #refusal({ pool }: Route, reason: "refused" | "timeout"): ErrorFields {
-    const { name, acquireTimeoutMs, waitersMax } = pool.options;
-    return reason === "timeout"
-      ? reply.acquireTimedOut(name, pool.size, acquireTimeoutMs)
-      : reply.tooManyWaiters(name, pool.size, waitersMax);
   }
 
   #connect(index: number, route: Route, lease: Lease): void {
@@ -228,6 +235,7 @@ export class Session {
         onLost: (canTell) => this.#onServerLost(canTell),
         onBrokenProtocol: (error, canTell) => this.#onServerBrokeProtocol(error, canTell),
         onGone: () => this.#finish(),
+        guard: (act) => this.#guard(act),
       },
     });
     this.#server.dial();
@@ -235,12 +243,12 @@ export class Session {
 
   #onLogin(): void {
     this.#setState("login");
-    this.#startLoginTimer();
+    this.#loginTime.start();
     this.#client.reoffer();
   }
 
   #onReady(route: Route): void {
-    this.#stopLoginTimer();
+    this.#loginTime.stop();
     this.#setState("active");
     const { parameters } = this.#startupMessage!;
     const user = parameters.get("user")!;
@@ -327,7 +335,7 @@ export class Session {
   }
 
   #releaseServer(): void {
-    this.#stopLoginTimer();
+    this.#loginTime.stop();
     this.#acquisition?.cancel();
     this.#acquisition = undefined;
     this.#server?.release(this.#framer.isBetweenMessages);
@@ -338,7 +346,7 @@ export class Session {
     if (!this.#isClientGone || this.#server?.isGone === false) return;
     const { name: listener } = this.#listener;
     const durationMs = this.#gateway.clock.nowMs() - this.#startedMs;
-    this.#stopLoginTimer();
+    this.#loginTime.stop();
     this.#clientLease?.[Symbol.dispose]();
     this.#emit({ kind: "client_state", listener, from: this.#state, to: undefined });
     this.#emit({
@@ -359,19 +367,10 @@ export class Session {
     this.#state = to;
   }
 
-  #startLoginTimer(): void {
+  #onLoginTimeout(): void {
     const { name, loginTimeoutMs } = this.#listener;
-    this.#stopLoginTimer();
-    this.#loginTimer = this.#gateway.clock.after(loginTimeoutMs, () =>
-      this.#guard(() => {
-        this.#emit({ kind: "login_timeout", listener: name });
-        this.#fail(reply.loginTimedOut(name, loginTimeoutMs), "login took too long");
-      }));
-  }
-
-  #stopLoginTimer(): void {
-    this.#loginTimer?.cancel();
-    this.#loginTimer = undefined;
+    this.#emit({ kind: "login_timeout", session: this.#number, listener: name });
+    this.#fail(reply.loginTimedOut(name, loginTimeoutMs), "login took too long");
   }
 
   /** What the client did wrong is answered; what we did costs this session, not the worker. */
@@ -387,7 +386,9 @@ export class Session {
     if (error instanceof ProtocolError) {
       this.#fail(reply.clientBrokeProtocol(error), "client broke the protocol");
     } else {
-      this.#fail(reply.internalError(), `internal error: ${error}`);
+      const message = error instanceof Error ? error.stack ?? error.message : String(error);
+      this.#emit({ kind: "internal_error", session: this.#number, message });
+      this.#fail(reply.internalError(), "internal error");
     }
   }
 

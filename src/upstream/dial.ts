@@ -5,8 +5,9 @@
  * @module
  */
 
+import type { Address } from "../base/address.ts";
 import type { Clock, Timer } from "../base/clock.ts";
-import type { Driver, Socket, SocketAddress } from "../net/socket.ts";
+import type { Driver, Socket } from "../net/socket.ts";
 
 /** Longest pause between two attempts, whatever the multiplier makes of it: one minute. */
 const BACKOFF_MS_MAX = 60_000;
@@ -15,7 +16,7 @@ const BACKOFF_MS_MAX = 60_000;
 export interface ServerAddress {
   /** The configuration's name of it. */
   readonly name: string;
-  readonly address: SocketAddress;
+  readonly address: Address;
   readonly dialTimeoutMs: number;
   /** Further attempts after a failed one. */
   readonly retries: number;

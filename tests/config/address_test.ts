@@ -1,5 +1,6 @@
+import { addressText } from "../../src/base/address.ts";
 import { deepEqual, equal, ok } from "node:assert/strict";
-import { addressText, parseAddress } from "../../src/config/address.ts";
+import { parseAddress } from "../../src/config/address.ts";
 
 const LISTENER = { portMin: 0, allowsUnix: true } as const;
 
@@ -30,10 +31,10 @@ Deno.test("parseAddress says what is wrong", () => {
     ["localhost", "where the port is missing"],
     [":5432", "where the host is missing: 0.0.0.0 is every IPv4 address, [::] every IPv6 one"],
     ["::1", "where brackets and a port are missing: [::1]:5432"],
-    ["::1:x", "where an IPv6 address needs brackets and a URL has no place"],
-    ["[::1]", "where an IPv6 address needs brackets and a URL has no place"],
+    ["::1:x", "where an IPv6 address needs brackets"],
+    ["[::1]", "where an IPv6 address needs brackets"],
     ["[localhost]:1", "where the brackets hold no IPv6 address"],
-    ["postgres://db:5432", "where an IPv6 address needs brackets and a URL has no place"],
+    ["postgres://db:5432", "where a URL has no place: write its host:port only"],
     ["300.1.1.1:1", "where the host is no IPv4 address"],
     ["a b:1", "where the host is neither a name nor an IP address"],
     ["-a:1", "where the host is neither a name nor an IP address"],

@@ -28,7 +28,7 @@ function numberOf({ rows }: { readonly rows: readonly { readonly n: number }[] }
   return rows[0]!.n;
 }
 
-await testThroughGateway("npm:pg through the gateway", { workers: [1, 4] }, {
+await testThroughGateway("npm:pg through the gateway", { workers: [1, 4], programs: [] }, {
   "simple and extended queries give their rows and types": ({ via }) =>
     withClient(via, async (client) => {
       assert.deepEqual((await client.query("select 1 as one, 'ä' as a")).rows, [

@@ -43,6 +43,7 @@ const READERS: readonly (readonly string[])[] = [
 
 await testThroughGateway("pgbench through the gateway", {
   workers: [1, 4],
+  programs: ["pgbench"],
   postgres: { auth: "trust" },
   gateway: { pool: { size: 40 } },
 }, {

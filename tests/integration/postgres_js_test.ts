@@ -28,7 +28,7 @@ async function withSql(
   }
 }
 
-await testThroughGateway("npm:postgres through the gateway", { workers: [1, 4] }, {
+await testThroughGateway("npm:postgres through the gateway", { workers: [1, 4], programs: [] }, {
   "queries on one connection are pipelined and answered in order": ({ via }) =>
     withSql(via, 1, async (sql) => {
       const answers = await Promise.all(

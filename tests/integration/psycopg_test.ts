@@ -40,6 +40,7 @@ if ("unavailable" in python) {
   const told = STORIES.filter((story) => libpq >= 18 || !NEEDS_LIBPQ_18.includes(story));
   await testThroughGateway(`psycopg with libpq ${libpq} through the gateway`, {
     workers: [1, 4],
+    programs: [],
     postgres: { settings: { "max_prepared_transactions": "4" } },
   }, {
     ...Object.fromEntries(told.map((story) => [

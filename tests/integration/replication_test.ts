@@ -11,6 +11,7 @@ import { runProgram, spawnProgram } from "../support/programs.ts";
 import { type Scene, testThroughGateway } from "../support/stories.ts";
 import { eventually, PATIENCE_MS, within } from "../support/wait.ts";
 
+const PROGRAMS = ["psql", "pg_basebackup", "pg_verifybackup", "pg_receivewal", "pg_recvlogical"];
 const SETTINGS = { "wal_level": "logical" };
 
 /** pg_basebackup and pg_receivewal refuse a server that is newer than they are: says so. */
@@ -42,7 +43,7 @@ async function changeSomething({ direct }: Scene): Promise<void> {
 
 await testThroughGateway(
   "replication through the gateway",
-  { workers: [2], postgres: { settings: SETTINGS } },
+  { workers: [2], postgres: { settings: SETTINGS }, programs: PROGRAMS },
   {
     "IDENTIFY_SYSTEM on a physical and on a logical connection": async ({ via, direct }) => {
       for (const replication of ["true", "database"]) {

@@ -7,9 +7,9 @@
 import assert from "node:assert/strict";
 import { HeldClient } from "../support/clients.ts";
 import { startGateway } from "../support/gateway.ts";
-import { queryOnce, testOnEachServer } from "../support/postgres.ts";
+import { queryOnce } from "../support/postgres.ts";
 import { interruptPsql, psql } from "../support/psql.ts";
-import { targetAt } from "../support/stories.ts";
+import { targetAt, testOnServers } from "../support/stories.ts";
 import { eventually } from "../support/wait.ts";
 
 /** Whether this machine can bind [::1]: some containers cannot. */
@@ -24,10 +24,10 @@ function hasIpv6(): boolean {
 
 const ipv6 = hasIpv6();
 
-await testOnEachServer(
-  `Unix sockets${ipv6 ? " and IPv6" : ""} lead to the same server`,
-  { settings: { "listen_addresses": ipv6 ? "127.0.0.1,::1" : "127.0.0.1" } },
-  async (server) => {
+await testOnServers(`Unix sockets${ipv6 ? " and IPv6" : ""}`, {
+  postgres: { settings: { "listen_addresses": ipv6 ? "127.0.0.1,::1" : "127.0.0.1" } },
+}, {
+  "every listener leads to its server, whatever either of them is": async ({ server }) => {
     for (const workers of [1, 3]) {
       const folder = await Deno.makeTempDir({ prefix: "sluice-socket-" });
       try {
@@ -83,12 +83,10 @@ await testOnEachServer(
       }
     }
   },
-);
 
-await testOnEachServer(
-  "a socket's file that a killed gateway left is taken over, a living one's is not",
-  { auth: "trust" },
-  async (server) => {
+  "a socket's file that a killed gateway left is taken over, a living one's is not": async (
+    { server },
+  ) => {
     const folder = await Deno.makeTempDir({ prefix: "sluice-socket-" });
     try {
       const config = {
@@ -111,4 +109,4 @@ await testOnEachServer(
       await Deno.remove(folder, { recursive: true });
     }
   },
-);
+});

@@ -1,15 +1,11 @@
+import { type Address, addressText } from "../../src/base/address.ts";
 import { deepEqual, equal, rejects, throws } from "node:assert/strict";
-import { assertAddressIsFree, DenoDriver } from "../../src/net/deno_driver.ts";
-import {
-  addressText,
-  type ListenHandler,
-  type Socket,
-  type SocketAddress,
-} from "../../src/net/socket.ts";
+import { assertAddressesAreFree, DenoDriver } from "../../src/net/deno_driver.ts";
+import { type ListenHandler, type Socket } from "../../src/net/socket.ts";
 import { LISTEN, sleep } from "../support/net_harness.ts";
 
 const NOBODY: ListenHandler = { onConnection: (socket) => socket.destroy(), onAcceptError() {} };
-const TCP: SocketAddress = { kind: "tcp", host: "127.0.0.1", port: 0 };
+const TCP: Address = { kind: "tcp", host: "127.0.0.1", port: 0 };
 
 Deno.test({
   name: "DenoDriver gives up a connect that is not answered in time",
@@ -19,7 +15,7 @@ Deno.test({
     // A queue of one that nobody empties: what comes after is not answered.
     const full = Deno.listen({ hostname: "127.0.0.1", port: 0, tcpBacklog: 1 });
     const { port } = full.addr as Deno.NetAddr;
-    const address: SocketAddress = { ...TCP, port } as SocketAddress;
+    const address: Address = { ...TCP, port } as Address;
     const options = { address, timeoutMs: 50, keepAlive: true, noDelay: true };
     const driver = new DenoDriver();
     let failure: unknown;
@@ -96,26 +92,27 @@ Deno.test({
 });
 
 Deno.test({
-  name: "DenoDriver shares a port when asked to, and assertAddressIsFree notices",
+  name: "DenoDriver shares a port when asked to, and assertAddressesAreFree notices",
   ignore: Deno.build.os !== "linux",
   async fn() {
     const driver = new DenoDriver();
     const options = { ...LISTEN, reusePort: true };
     const first = await driver.listen({ ...options, address: TCP }, NOBODY);
-    throws(() => assertAddressIsFree(first.address), /Cannot listen on 127\.0\.0\.1:\d+: /);
+    throws(() => assertAddressesAreFree([first.address]), /Cannot listen on 127\.0\.0\.1:\d+: /);
     const second = await driver.listen({ ...options, address: first.address }, NOBODY);
     deepEqual(second.address, first.address);
+    throws(() => assertAddressesAreFree([TCP, first.address]), /Cannot listen on /);
     second.close();
     first.close();
     for (let isFree = false; !isFree; await sleep(1)) {
       // The system frees the address a moment after the listener is closed.
-      isFree = doesNotThrow(() => assertAddressIsFree(first.address));
+      isFree = doesNotThrow(() => assertAddressesAreFree([first.address]));
     }
   },
 });
 
 Deno.test("DenoDriver serves IPv6 where there is any, and addressText writes it with brackets", async () => {
-  const address: SocketAddress = { kind: "tcp", host: "::1", port: 0 };
+  const address: Address = { kind: "tcp", host: "::1", port: 0 };
   equal(addressText(address), "[::1]:0");
   equal(addressText({ kind: "unix", path: "/run/s" }), "/run/s");
   let listener;

@@ -370,8 +370,8 @@ onEachDriver("Driver connects, and refuses what nobody listens on", async (harne
 });
 
 onEachDriver("Driver refuses an address that somebody listens on", async (harness) => {
-  const { listener } = await listenForOne(harness);
-  const handler = { onConnection: () => {}, onAcceptError: () => {} };
+  const handler = { onConnection: (socket: Socket) => socket.destroy(), onAcceptError: () => {} };
+  const listener = await harness.driver.listen({ ...LISTEN, address: harness.address }, handler);
   const again = { ...LISTEN, address: listener.address };
   await rejects(harness.driver.listen(again, handler), /^Error: Cannot listen on /);
   listener.close();

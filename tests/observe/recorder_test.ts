@@ -107,27 +107,27 @@ const TABLE: readonly (readonly [Fact, Record<string, number>, string | undefine
   ],
   [{ kind: "wait_started", pool: "p" }, { waits: 1, waiters: 1 }, undefined],
   [
-    { kind: "wait_ended", pool: "p", outcome: "acquired", waitMs: 1 },
+    { kind: "wait_ended", session: 7, pool: "p", outcome: "acquired", waitMs: 1 },
     { waiters: -1 },
     "trace wait for server connection ended",
   ],
   [
-    { kind: "wait_ended", pool: "p", outcome: "abandoned", waitMs: 1 },
+    { kind: "wait_ended", session: 7, pool: "p", outcome: "abandoned", waitMs: 1 },
     { waiters: -1 },
     "debug wait for server connection ended",
   ],
   [
-    { kind: "wait_ended", pool: "p", outcome: "timeout", waitMs: 1 },
+    { kind: "wait_ended", session: 7, pool: "p", outcome: "timeout", waitMs: 1 },
     { waiters: -1, waitTimeouts: 1 },
     "debug wait for server connection ended",
   ],
   [
-    { kind: "wait_ended", pool: "p", outcome: "refused", waitMs: 0 },
+    { kind: "wait_ended", session: 7, pool: "p", outcome: "refused", waitMs: 0 },
     { waiters: -1, waitsRefused: 1 },
     "debug wait for server connection ended",
   ],
   [
-    { kind: "login_timeout", listener: "main" },
+    { kind: "login_timeout", session: 7, listener: "main" },
     { loginTimeouts: 1 },
     "info login timed out",
   ],
@@ -138,24 +138,34 @@ const TABLE: readonly (readonly [Fact, Record<string, number>, string | undefine
     "debug error reported to client",
   ],
   [
-    { kind: "cancel", listener: "main", outcome: "forwarded", message: undefined },
+    { kind: "cancel", session: 7, listener: "main", outcome: "forwarded", message: undefined },
     { cancelsForwarded: 1 },
     "debug cancel request",
   ],
   [
-    { kind: "cancel", listener: "main", outcome: "unknown", message: undefined },
+    { kind: "cancel", session: 7, listener: "main", outcome: "unknown", message: undefined },
     { cancelsUnknown: 1 },
     "debug cancel request",
   ],
   [
-    { kind: "cancel", listener: "main", outcome: "failed", message: "refused" },
+    { kind: "cancel", session: 7, listener: "main", outcome: "failed", message: "refused" },
     { cancelsFailed: 1 },
     "warn cancel request",
   ],
   [
-    { kind: "cancel", listener: "main", outcome: "refused", message: "too many" },
+    { kind: "cancel", session: 7, listener: "main", outcome: "refused", message: "too many" },
     { cancelsRefused: 1 },
     "warn cancel request",
+  ],
+  [
+    { kind: "abandoned_query", session: 7, pool: "p", server: "s", message: "refused" },
+    {},
+    "warn cannot cancel query of a client that is gone",
+  ],
+  [
+    { kind: "internal_error", session: 7, message: "Error: x\n    at y" },
+    {},
+    "error internal error",
   ],
   [
     { kind: "accept_failed", listener: "main", message: "no descriptors" },
@@ -234,6 +244,7 @@ Deno.test("Recorder.emit() observes how long a wait was, but not one that was re
   for (const outcome of ["acquired", "timeout", "abandoned", "refused"] as const) {
     emit({ kind: "wait_started", pool: "p" }, {
       kind: "wait_ended",
+      session: 7,
       pool: "p",
       outcome,
       waitMs: 500,
@@ -313,9 +324,9 @@ for (
   Deno.test(`Recorder at level ${level} writes ${count} of one record a level`, () => {
     const { records, emit } = record(level);
     emit(
-      { kind: "wait_ended", pool: "p", outcome: "acquired", waitMs: 1 },
+      { kind: "wait_ended", session: 7, pool: "p", outcome: "acquired", waitMs: 1 },
       CONNECTED,
-      { kind: "login_timeout", listener: "main" },
+      { kind: "login_timeout", session: 7, listener: "main" },
       { kind: "client_refused", listener: "main", peer: "x", reason: "full" },
       { kind: "accept_failed", listener: "main", message: "no descriptors" },
     );

@@ -126,3 +126,26 @@ Deno.test("Acquisition that is cancelled after the lease leaves the lease alone"
   await Promise.resolve();
   deepEqual(events, ["a leases", "b leases"]);
 });
+
+Deno.test("Pool takes no notice of a turn that it knows nothing of", () => {
+  const { ask, events, leases, pools } = fixture(1, 1, 2);
+  ask(0, "a");
+  // A worker that was restarted hears of a turn of the one before it.
+  pools[1]!.onTurn(7);
+  ask(1, "b");
+  deepEqual(events, ["a leases"]);
+  equal(leases.size, 1);
+});
+
+Deno.test("Pool gives a place back at once whose waiter leaves before it hears of its turn", () => {
+  const { ask, events, leases, pools, told } = fixture(1, 2, 2);
+  ask(0, "a");
+  const b = ask(1, "b");
+  leases.get("a")![Symbol.dispose]();
+  b.cancel();
+  ask(0, "c");
+  deepEqual(events, ["a leases", "c leases"]);
+  pools[1]!.onTurn(told[0]!.ticket); // late: the place is c's now
+  ask(0, "d");
+  deepEqual(events, ["a leases", "c leases"]);
+});

@@ -13,12 +13,13 @@
  * @module
  */
 
+import type { Address } from "../../src/base/address.ts";
 import { deepEqual, equal, ok } from "node:assert/strict";
 import { concat } from "../../src/base/bytes.ts";
 import type { ClientConfig, PoolConfig, ServerConfig } from "../../src/config/config.ts";
 import { DataPlane } from "../../src/data_plane.ts";
 import type { DataPlaneSnapshot, PeerMessage } from "../../src/data_plane_messages.ts";
-import type { SocketAddress } from "../../src/net/socket.ts";
+
 import {
   counterBuffer,
   LISTENER_CELL,
@@ -44,10 +45,10 @@ import {
 import { Random } from "./random.ts";
 
 /** Where the gateway listens. */
-const LISTENER: SocketAddress = { kind: "tcp", host: "127.0.0.1", port: 6432 };
+const LISTENER: Address = { kind: "tcp", host: "127.0.0.1", port: 6432 };
 
 /** Where the servers are, by the order in which they are tried. */
-export const SERVERS: readonly SocketAddress[] = [
+export const SERVERS: readonly Address[] = [
   { kind: "tcp", host: "10.0.0.1", port: 5432 },
   { kind: "tcp", host: "10.0.0.2", port: 5432 },
 ];
@@ -355,6 +356,7 @@ export class World {
     return {
       worker,
       workers: this.#workers,
+      generation: 0,
       servers: new Map([["main", server]]),
       clients: new Map(
         server.proxies.map((name, index) => [name, { ...whole, address: SERVERS[index]! }]),

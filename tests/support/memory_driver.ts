@@ -10,8 +10,8 @@
  * @module
  */
 
+import { type Address, addressText } from "../../src/base/address.ts";
 import {
-  addressText,
   type ConnectOptions,
   type Driver,
   LINGER_MS,
@@ -20,7 +20,6 @@ import {
   type ListenOptions,
   READ_BUFFER_SIZE_MAX,
   type Socket,
-  type SocketAddress,
   type SocketHandler,
   WRITE_QUEUE_SIZE_MAX,
 } from "../../src/net/socket.ts";
@@ -90,10 +89,10 @@ export class MemorySocket implements Socket {
     this.#isOffered = true;
   }
 
-  end(): void {
+  end(lingerMs = LINGER_MS): void {
     if (this.#state !== "open") return;
     this.#state = "ending";
-    this.#linger = this.#network.clock.after(LINGER_MS, () => this.#close(undefined));
+    this.#linger = this.#network.clock.after(lingerMs, () => this.#close(undefined));
     this.#flush();
   }
 
@@ -237,17 +236,17 @@ export class MemoryNetwork {
   }
 
   /** Says how `address` answers from now on; until it is said, it refuses. */
-  answer(address: SocketAddress, answer: DialAnswer): void {
+  answer(address: Address, answer: DialAnswer): void {
     this.#server(address).answer = answer;
   }
 
   /** The connections that `address` has accepted, oldest first. Take them out with `shift`. */
-  accepted(address: SocketAddress): MemoryPeer[] {
+  accepted(address: Address): MemoryPeer[] {
     return this.#server(address).accepted;
   }
 
   /** Connects to listener number `index` of those that share `address`. */
-  connectPeer(address: SocketAddress, index = 0): MemoryPeer {
+  connectPeer(address: Address, index = 0): MemoryPeer {
     const handler = this.#listeners.get(addressText(address))?.[index];
     if (handler === undefined) throw new Error(`Nobody listens on ${addressText(address)}`);
     const { socket, peer } = this.#pair(`127.0.0.1:${this.#lastPort += 1}`);
@@ -333,7 +332,7 @@ export class MemoryNetwork {
     return socket;
   }
 
-  #server(address: SocketAddress): { answer: DialAnswer; accepted: MemoryPeer[] } {
+  #server(address: Address): { answer: DialAnswer; accepted: MemoryPeer[] } {
     const text = addressText(address);
     const known = this.#answers.get(text) ?? { answer: "refuse" as const, accepted: [] };
     this.#answers.set(text, known);

@@ -5,10 +5,11 @@
  * @module
  */
 
+import type { Address } from "../../src/base/address.ts";
 import { ok } from "node:assert/strict";
 import { concat } from "../../src/base/bytes.ts";
 import { DenoDriver } from "../../src/net/deno_driver.ts";
-import type { Driver, Listener, Socket, SocketAddress } from "../../src/net/socket.ts";
+import type { Driver, Listener, Socket } from "../../src/net/socket.ts";
 import { FakeClock } from "./fake_clock.ts";
 import { MemoryNetwork } from "./memory_driver.ts";
 
@@ -32,10 +33,10 @@ export interface Harness extends AsyncDisposable {
   readonly name: string;
   readonly driver: Driver;
   /** An address to listen on. */
-  readonly address: SocketAddress;
+  readonly address: Address;
   /** An address that nobody listens on. */
-  readonly nobody: SocketAddress;
-  connect(address: SocketAddress): Promise<Peer>;
+  readonly nobody: Address;
+  connect(address: Address): Promise<Peer>;
   /** Waits until `condition` holds; fails if it never does. */
   until(condition: () => boolean, what: string): Promise<void>;
   /** Lets `ms` pass, so that what must not happen has had its time to. */
@@ -76,7 +77,7 @@ export function memoryHarness(): Harness {
 export async function denoHarness(kind: "tcp" | "unix"): Promise<Harness> {
   const folder = await Deno.makeTempDir();
   const conns: Deno.Conn[] = [];
-  const tcp: SocketAddress = { kind: "tcp", host: "127.0.0.1", port: 0 };
+  const tcp: Address = { kind: "tcp", host: "127.0.0.1", port: 0 };
   return {
     name: `deno, ${kind}`,
     driver: new DenoDriver(),
@@ -177,14 +178,14 @@ class ConnPeer implements Peer {
   }
 }
 
-function connectTo(address: SocketAddress): Promise<Deno.Conn> {
+function connectTo(address: Address): Promise<Deno.Conn> {
   return address.kind === "tcp"
     ? Deno.connect({ hostname: address.host, port: address.port })
     : Deno.connect({ transport: "unix", path: address.path });
 }
 
 /** An address that was free a moment ago, and that no listener here takes by asking for port 0. */
-function freeAddress(): SocketAddress {
+function freeAddress(): Address {
   const listener = Deno.listen({ hostname: "127.0.0.1", port: 0 });
   const { port } = listener.addr as Deno.NetAddr;
   listener.close();

@@ -18,17 +18,20 @@ export interface PsqlOptions extends Pick<ProgramOptions, "env" | "timeoutMs"> {
 }
 
 /**
- * The path of a program of PostgreSQL's. A server's own comes first: what Debian has in /usr/bin
- * is a script that looks for it, every time.
- *
- * @throws {Error} If this machine has none.
+ * The path of a program of PostgreSQL's, or undefined. A server's own comes first: what Debian has
+ * in /usr/bin is a script that looks for it, every time.
  */
-export async function clientProgram(name: string): Promise<string> {
+export async function findClientProgram(name: string): Promise<string | undefined> {
   for (const { binDir } of await findPostgres()) {
     const path = join(binDir, programFile(name));
     if (await Deno.stat(path).then(({ isFile }) => isFile, () => false)) return path;
   }
-  const path = await clientBinary(name);
+  return await clientBinary(name);
+}
+
+/** The path of a program of PostgreSQL's. @throws {Error} If this machine has none. */
+export async function clientProgram(name: string): Promise<string> {
+  const path = await findClientProgram(name);
   if (path === undefined) throw new Error(`This machine has no ${name}: install postgresql-client`);
   return path;
 }

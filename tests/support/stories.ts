@@ -11,6 +11,7 @@ import type {
 } from "../../src/cli/demo/embedded_postgres.ts";
 import { configFor, type Gateway, type Settings, startGateway } from "./gateway.ts";
 import { knownServers, type QueryTarget, startTestPostgres, TEST_PASSWORD } from "./postgres.ts";
+import { findClientProgram } from "./psql.ts";
 import { within } from "./wait.ts";
 
 /** Longest a story may take: only a story that hangs reaches it. */
@@ -46,6 +47,8 @@ export interface SceneOptions {
   readonly postgres?: Partial<StartPostgresOptions>;
   /** True where the version of PostgreSQL makes no difference: the newest one is enough. */
   readonly newestOnly?: boolean;
+  /** PostgreSQL's programs that the stories run. Default: psql. */
+  readonly programs?: readonly string[];
 }
 
 /** The superuser at a place. */
@@ -62,9 +65,10 @@ export async function testOnServers(
 ): Promise<void> {
   const known = await knownServers();
   const newest = Math.max(...known.map((server) => "major" in server ? server.major : 0));
+  const missing = await missingProgram(options.programs ?? ["psql"]);
   for (const server of known) {
-    if ("unavailable" in server) {
-      const reason = server.unavailable.split("\n")[0];
+    if ("unavailable" in server || missing !== undefined) {
+      const reason = missing ?? ("unavailable" in server ? server.unavailable.split("\n")[0] : "");
       Deno.test({ name: `${subject} (${server.name}: ${reason})`, ignore: true, fn: () => {} });
       continue;
     }
@@ -98,6 +102,13 @@ export async function testThroughGateway(
     ] as const
   );
   await testOnServers(subject, options, Object.fromEntries(scenes));
+}
+
+async function missingProgram(programs: readonly string[]): Promise<string | undefined> {
+  for (const name of programs) {
+    if (await findClientProgram(name) === undefined) return `this machine has no ${name}`;
+  }
+  return undefined;
 }
 
 async function tell<S>(

@@ -43,19 +43,27 @@ export function errorResponse(fields: ErrorFields): Uint8Array {
   );
 }
 
+/** Fields of an ErrorResponse that the gateway reads, by their codes in the manual. */
+export const ERROR_FIELD = {
+  /** Never translated, unlike "S": ERROR, FATAL or PANIC. */
+  severity: 0x56, // V
+  sqlState: 0x43, // C
+} as const;
+
 /**
- * The SQLSTATE of an ErrorResponse.
+ * One field of an ErrorResponse.
  *
- * @param bytes The whole message, header included.
- * @returns "" if it has none or is malformed: a server can send anything.
+ * @param bytes The message from its header on; it may be cut.
+ * @param code One of {@linkcode ERROR_FIELD}.
+ * @returns At most 8 characters; "" if it is missing or malformed: a server can send anything.
  */
-export function sqlStateOf(bytes: Uint8Array): string {
+export function errorField(bytes: Uint8Array, code: number): string {
   let offset = HEADER_SIZE;
   while (offset < bytes.length && bytes[offset] !== 0) {
     const end = bytes.indexOf(0, offset);
     if (end < 0) return "";
-    if (bytes[offset] === 0x43) {
-      return textOf(bytes.subarray(offset + 1, Math.min(end, offset + 6)));
+    if (bytes[offset] === code) {
+      return textOf(bytes.subarray(offset + 1, Math.min(end, offset + 9)));
     }
     offset = end + 1;
   }

@@ -156,13 +156,21 @@ export function unknownExtensions(message: StartupMessage): string[] {
   return [...message.parameters.keys()].filter((name) => name.startsWith(EXTENSION_PREFIX));
 }
 
-/** The packet to send to a server in the client's place: only what the gateway can carry. */
+/**
+ * The packet to send to a server in the client's place: only what the gateway can carry. Names and
+ * values stay as the bytes they are, in whatever encoding the client and the server agree on.
+ */
 export function supportedStartupPacket(message: StartupMessage): Uint8Array {
-  const isSupported = message.minorVersion <= MINOR_VERSION_MAX &&
-    unknownExtensions(message).length === 0;
-  if (isSupported) return message.packet;
-  const parameters = [...message.parameters].filter(([name]) => !name.startsWith(EXTENSION_PREFIX));
-  return startupPacket(Math.min(message.minorVersion, MINOR_VERSION_MAX), parameters);
+  const { packet, minorVersion } = message;
+  if (minorVersion <= MINOR_VERSION_MAX && unknownExtensions(message).length === 0) return packet;
+  const parameters: Uint8Array[] = [];
+  for (let offset = PACKET_HEADER_SIZE; packet[offset] !== 0;) {
+    const end = packet.indexOf(0, packet.indexOf(0, offset) + 1) + 1;
+    const isExtension = textOf(packet.subarray(offset, end)).startsWith(EXTENSION_PREFIX);
+    if (!isExtension) parameters.push(packet.subarray(offset, end));
+    offset = end;
+  }
+  return packetOf(Math.min(minorVersion, MINOR_VERSION_MAX), parameters);
 }
 
 /** Encodes a StartupMessage. No name or value may hold a NUL. */
@@ -170,8 +178,12 @@ export function startupPacket(
   minorVersion: number,
   parameters: Iterable<readonly [string, string]>,
 ): Uint8Array<ArrayBuffer> {
-  const texts = [...parameters].flatMap(([name, value]) => [utf8(`${name}\0`), utf8(`${value}\0`)]);
-  const packet = concat(new Uint8Array(PACKET_HEADER_SIZE), ...texts, new Uint8Array(1));
+  const texts = [...parameters].map(([name, value]) => utf8(`${name}\0${value}\0`));
+  return packetOf(minorVersion, texts);
+}
+
+function packetOf(minorVersion: number, parameters: Uint8Array[]): Uint8Array<ArrayBuffer> {
+  const packet = concat(new Uint8Array(PACKET_HEADER_SIZE), ...parameters, new Uint8Array(1));
   putInt32(packet, 0, packet.length);
   putInt32(packet, 4, 3 << 16 | minorVersion);
   return packet;

@@ -11,6 +11,7 @@
 export const FRONTEND = {
   copyDone: 0x63, // c
   copyFail: 0x66, // f
+  execute: 0x45, // E
   query: 0x51, // Q
   functionCall: 0x46, // F
   sync: 0x53, // S

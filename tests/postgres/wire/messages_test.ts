@@ -29,13 +29,30 @@ Deno.test("errorResponse lets no NUL cut its texts", () => {
   equal(by.errorFields(bytes).get("M"), "a b");
 });
 
-Deno.test("sqlStateOf reads the code, or nothing where there is none", () => {
-  equal(messages.sqlStateOf(by.error("ERROR", "42P01", "x")), "42P01");
-  equal(messages.sqlStateOf(by.message("E", "Mno code\0\0")), "");
-  equal(messages.sqlStateOf(by.message("E")), "");
-  equal(messages.sqlStateOf(by.message("E", "SERROR")), "");
-  equal(messages.sqlStateOf(by.message("E", "C42P01, and more\0\0")), "42P01");
-  equal(messages.sqlStateOf(by.error("ERROR", "42P01", "x".repeat(90)).subarray(0, 40)), "42P01");
+Deno.test("errorField reads one field, or nothing where there is none", () => {
+  const { severity, sqlState } = messages.ERROR_FIELD;
+  const whole = by.error("FATAL", "42P01", "x".repeat(90));
+  for (const bytes of [whole, whole.subarray(0, 40)]) {
+    deepEqual([severity, sqlState].map((code) => messages.errorField(bytes, code)), [
+      "FATAL",
+      "42P01",
+    ]);
+  }
+  const nothing = [
+    by.message("E", "Mno code\0\0"),
+    by.message("E"),
+    by.message("E", "SERROR"),
+    by.message("E", "\0C42P01\0\0"), // behind the end
+    whole.subarray(0, 5),
+    whole.subarray(0, 20), // in the middle of the code
+  ];
+  for (const bytes of nothing) equal(messages.errorField(bytes, sqlState), "");
+});
+
+Deno.test("errorField gives no more than 8 characters of what a server sends", () => {
+  const bytes = by.message("E", `C42P01, and more\0V${"x".repeat(1_000)}\0\0`);
+  equal(messages.errorField(bytes, messages.ERROR_FIELD.sqlState), "42P01, a");
+  equal(messages.errorField(bytes, messages.ERROR_FIELD.severity), "xxxxxxxx");
 });
 
 Deno.test("readBackendKeyData reads what backendKeyData writes, as a copy", () => {
