@@ -32,7 +32,7 @@ export const READ_BUFFER_SIZE_MAX = 64 * 1024;
  */
 export const WRITE_QUEUE_SIZE_MAX = 1024 * 1024;
 
-/** How long `end` waits by default for the peer to take the last bytes and close, in milliseconds. */
+/** How long `end` waits, unless told otherwise, for the peer to take the last bytes and close. */
 export const LINGER_MS = 2_000;
 
 /** What the owner of a socket is told. */

@@ -8,7 +8,7 @@
  */
 
 import { addressText } from "../base/address.ts";
-import { type Socket } from "../net/socket.ts";
+import type { Socket } from "../net/socket.ts";
 import { POOL_CELL } from "../observe/counters.ts";
 import type { ServerState } from "../observe/facts.ts";
 import type { Lease } from "../pool/pool.ts";

@@ -16,7 +16,7 @@
 
 import { addressText } from "../base/address.ts";
 import { Countdown } from "../base/countdown.ts";
-import { type Socket, type SocketHandler } from "../net/socket.ts";
+import type { Socket, SocketHandler } from "../net/socket.ts";
 import type { ClientState, WaitOutcome } from "../observe/facts.ts";
 import type { Acquisition, Lease } from "../pool/pool.ts";
 import * as reply from "./error_reply.ts";

@@ -1,11 +1,14 @@
 import { deepEqual, equal } from "node:assert/strict";
+import type { LogRecord } from "../../src/observe/log_record.ts";
 import { SERVER_KEY, SERVERS, World } from "../support/dialogue.ts";
 import {
   backendKeyData,
+  BIND,
   type Bytes,
   cancelRequest,
   complete,
   EXECUTE,
+  FLUSH,
   parse,
   query,
   ready,
@@ -14,6 +17,8 @@ import {
   TERMINATE,
 } from "../support/messages.ts";
 
+const NOT_CANCELLED = "cannot cancel query of a client that is gone";
+
 /** What the server gets, whoever asked. */
 const FORWARDED = cancelRequest(SERVER_KEY.processId, SERVER_KEY.key);
 
@@ -21,6 +26,15 @@ async function cancels(world: World, request: Bytes, worker = 0) {
   const canceller = await world.client(worker);
   await canceller.says(request);
   return canceller;
+}
+
+/** Why the last cancel did not reach its server, as the log has it, with the session it is about. */
+function whyNot(world: World): unknown {
+  const last = world.logged("cancel request").at(-1);
+  equal(last?.level, "warn");
+  const peers = world.logged("client connected").map(({ fields }) => fields["session"]);
+  equal(peers.includes(last?.fields["session"] ?? -1), true);
+  return last?.fields["error"];
 }
 
 Deno.test("Cancel reaches the server under the server's own key, and is not answered", async () => {
@@ -87,6 +101,8 @@ Deno.test("Cancel ends when the other worker does not answer", async () => {
   await canceller.hearsEnd();
   equal(world.count("cancelsFailed"), 1);
   equal(world.count("loginTimeouts"), 0);
+  equal(whyNot(world), "worker 1 did not answer");
+  equal(world.clock.pending, 0);
 });
 
 Deno.test("Cancel with the key of a session that is over reaches nobody", async () => {
@@ -144,6 +160,7 @@ Deno.test("Cancel refuses more than 64 at the same time, and takes more when tho
   const cancellers = [];
   for (let i = 0; i < 65; i++) cancellers.push(await cancels(world, request));
   equal(world.count("cancelsRefused"), 1);
+  equal(whyNot(world), "at most 64 cancels may be on their way in a worker");
   await cancellers[64]!.hearsEnd();
   for (let i = 0; i < 64; i++) await (await world.server()).leaves();
   await world.noServer();
@@ -151,6 +168,22 @@ Deno.test("Cancel refuses more than 64 at the same time, and takes more when tho
   await cancels(world, request);
   await (await world.server()).hearsBytes(FORWARDED);
   equal(world.count("cancelsForwarded"), 64);
+});
+
+Deno.test("Cancel tells the worker that was asked why another one could not", async () => {
+  const world = await World.start({ workers: 2 });
+  const { key } = await world.pair(1);
+  world.network.answer(SERVERS[0]!, "refuse");
+  const canceller = await cancels(world, cancelRequest(key.processId, key.key), 0);
+  await canceller.hearsEnd();
+  equal(world.count("cancelsFailed"), 1);
+  equal(whyNot(world), "Cannot connect to 10.0.0.1:5432: connection refused");
+  world.network.answer(SERVERS[0]!, "accept");
+  const request = cancelRequest(key.processId, key.key);
+  for (let i = 0; i < 64; i++) await cancels(world, request, 1);
+  await (await cancels(world, request, 0)).hearsEnd();
+  equal(world.count("cancelsRefused"), 1);
+  equal(whyNot(world), "at most 64 cancels may be on their way in a worker");
 });
 
 Deno.test("Cancel works when the gateway serves as many clients as it may", async () => {
@@ -165,6 +198,8 @@ Deno.test("Session cancels a query whose client has vanished", async () => {
     [query("select pg_sleep(9)")],
     [parse("select pg_sleep(9)"), EXECUTE, SYNC],
     [query("select 1"), query("select pg_sleep(9)")],
+    [parse("select pg_sleep(9)"), BIND, EXECUTE, FLUSH],
+    [query("select 1"), SYNC, parse("select pg_sleep(9)"), BIND, EXECUTE],
   ];
   for (const request of requests) {
     for (const goes of ["leaves", "breaks"] as const) {
@@ -200,6 +235,66 @@ Deno.test("Session cancels nothing when nobody's query runs", async () => {
     await server.leaves();
     await world.isOver();
   }
+});
+
+Deno.test("Session cancels nothing for an Execute whose Sync is answered", async () => {
+  const world = await World.start();
+  const { client, server } = await world.pair();
+  await client.says(parse("select 1"), BIND, EXECUTE, FLUSH);
+  await server.says(complete("SELECT 1"));
+  await client.says(SYNC);
+  await server.says(ready());
+  await client.leaves();
+  await server.hearsEnd(parse("select 1"), BIND, EXECUTE, FLUSH, SYNC, TERMINATE);
+  await world.noServer();
+});
+
+Deno.test("Session has every abandoned query cancelled, 64 at a time, and refuses none", async () => {
+  const world = await World.start({ pool: { size: 70 } });
+  const pairs = [];
+  for (let i = 0; i < 70; i++) pairs.push(await world.pair());
+  for (const { client } of pairs) await client.says(query("select pg_sleep(9)"));
+  for (const { client } of pairs) await client.leaves();
+  equal(world.network.accepted(SERVERS[0]!).length, 64);
+  for (let i = 0; i < 70; i++) {
+    const cancelled = await world.server();
+    await cancelled.hearsBytes(FORWARDED);
+    await cancelled.leaves();
+  }
+  await world.noServer();
+  for (const { server } of pairs) await server.leaves();
+  deepEqual(world.logged(NOT_CANCELLED), []);
+  equal(world.count("cancelsRefused") + world.count("cancelsForwarded"), 0); // nobody asked
+  await world.isOver();
+});
+
+Deno.test("Session logs an abandoned query that could not be cancelled", async () => {
+  const world = await World.start();
+  const { client, server } = await world.pair();
+  await client.says(query("select pg_sleep(9)"));
+  world.network.answer(SERVERS[0]!, "refuse");
+  await client.leaves();
+  const [{ level, fields }] = world.logged(NOT_CANCELLED) as [LogRecord];
+  equal(level, "warn");
+  equal(fields["session"], world.logged("session ready")[0]?.fields["session"]);
+  deepEqual([fields["pool"], fields["server"]], ["db0", "10.0.0.1:5432"]);
+  equal(fields["error"], "Cannot connect to 10.0.0.1:5432: connection refused");
+  await server.leaves();
+  await world.isOver();
+  equal(JSON.stringify(world.log).includes("pg_sleep"), false);
+});
+
+Deno.test("Session leaves a server that does not end its query, after a while", async () => {
+  const world = await World.start();
+  const { client, server } = await world.pair();
+  await client.says(query("select pg_sleep(9)"));
+  await client.leaves();
+  await (await world.server()).leaves(); // took note of the cancel, and does nothing
+  await world.pass(29_999);
+  equal(world.inUse(), 1, "the place is not free while the server works");
+  await world.pass(1);
+  await world.isOver();
+  equal(server.peer.hasSeenEnd, true);
 });
 
 Deno.test("Session cancels nothing after Terminate, which lets a query run to its end", async () => {

@@ -112,6 +112,38 @@ Deno.test("Session passes what a server says when it dies, and adds nothing", as
   await world.isOver();
 });
 
+Deno.test("Session tells of a lost server unless the server's last word was FATAL or PANIC", async () => {
+  const panic = error("PANIC", "XX000", "could not write to the log");
+  const fatal = error("FATAL", "57P01", "terminating connection");
+  const mild = error("ERROR", "42601", "syntax error");
+  const warning = error("WARNING", "57P01", "terminating soon", "N");
+  const dialogues: readonly (readonly [canTell: boolean, ...says: Uint8Array[]])[] = [
+    [true, mild],
+    [true, mild, ready()],
+    [true, warning],
+    [true, fatal, ready()], // it went on after all
+    [false, panic],
+    [false, fatal],
+    [false, mild, fatal],
+    [false, error("FATAL", "57P01", "x".repeat(50_000))],
+  ];
+  for (const [canTell, ...says] of dialogues) {
+    for (const readSizeMax of [Infinity, 1_000]) {
+      const world = await World.start();
+      const { client, server } = await world.pair();
+      world.network.readSizeMax = readSizeMax;
+      await client.says(query("select"));
+      await server.says(...says);
+      await server.leaves();
+      if (canTell) await client.hearsFatal("08006", LOST, ...says);
+      else await client.hearsEnd(...says);
+      await client.leaves();
+      equal(world.poolCount("serversLost"), 1);
+      await world.isOver();
+    }
+  }
+});
+
 Deno.test("Session reports a server that dies while nothing runs", async () => {
   for (const goes of ["leaves", "breaks"] as const) {
     const world = await World.start();
@@ -140,7 +172,7 @@ Deno.test("Session gives the place back no later than its server is gone", async
   await server.hearsEnd(TERMINATE);
   equal(world.inUse(), 1);
   deepEqual(world.states(), { "client closing": 1, "db0 closing": 1 });
-  await world.pass(1_999);
+  await world.pass(29_999); // SERVER_LINGER_MS
   equal(world.inUse(), 1);
   await world.pass(1);
   await world.isOver();
@@ -170,7 +202,7 @@ Deno.test("Session lets a client vanish in every state", async () => {
       const actor = client as Awaited<ReturnType<World["client"]>>;
       equal(world.states()[`client ${state}`], 1, state);
       await actor[goes]();
-      await world.pass(2_000);
+      await world.pass(30_000);
       const left = state === "waiting" ? { "client active": 1, "db0 active": 1 } : {};
       deepEqual(world.states(), left, `${state} ${goes}`);
       deepEqual(world.errors(), {});

@@ -44,6 +44,9 @@ Deno.test("Session tells a client that waited longer than acquireTimeout which l
   await waiter.hearsFatal("53300", text);
   await waiter.leaves();
   equal(world.poolCount("waitTimeouts"), 1);
+  const sessions = world.logged("client connected").map(({ fields }) => fields["session"]);
+  const ends = world.logged("wait for server connection ended").map(({ fields }) => fields);
+  deepEqual(ends.map(({ session, outcome }) => [session, outcome]), [[sessions[1], "timeout"]]);
   await client.leaves();
   await server.leaves();
   await world.isOver(); // the ticket that nobody wants any more has not taken the place
@@ -93,9 +96,12 @@ Deno.test("Session that leaves the queue makes room for another, and its turn go
   await a.leaves();
   await client.leaves();
   await server.leaves();
-  await (await world.server()).hearsBytes(startup({ user: "c" }));
+  const cServer = await world.server();
+  await cServer.hearsBytes(startup({ user: "c" }));
   await c.leaves();
-  await world.pass(2_000);
+  const gone = world.inUse();
+  await cServer.leaves();
+  equal(gone, 1, "the place is c's until its server has gone");
   await (await world.server()).hearsBytes(startup({ user: "d" }));
   equal(world.poolCount("waits"), 4);
 });

@@ -114,7 +114,9 @@ Deno.test("DataPlane terminates every session, with a word where one fits", asyn
   await streaming.client.hearsBytes(large.subarray(0, 20_000));
   ok(streaming.client.peer.hasSeenEnd);
   await cancelled.leaves();
-  await world.pass(2_000);
+  await world.pass(2_000); // LINGER_MS
+  ok(!isDrained(), "the servers have not closed yet");
+  for (const { server } of [idle, busy, streaming]) await server.leaves();
   ok(isDrained());
   await world.isOver();
   deepEqual(world.errors(), { "gateway 57P01": 2 });

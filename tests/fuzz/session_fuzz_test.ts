@@ -143,7 +143,7 @@ function newServers(world: World): Actor[] {
 
 Deno.test("Session survives whatever both sides do, and gives everything back", async () => {
   const reached = new Set<string>();
-  await fuzz(100, async (random) => {
+  const { isWhole } = await fuzz(100, async (random) => {
     const world = await scarceWorld(random);
     const order = new Random(random.below(2 ** 32));
     world.network.order = (sockets) => {
@@ -168,7 +168,7 @@ Deno.test("Session survives whatever both sides do, and gives everything back", 
     }
     // Longer than any login, wait, dial, cancel and goodbye; those dialled late are closed, too.
     for (let i = 0; i < 3; i++) {
-      await world.pass(20_000);
+      await world.pass(30_000);
       for (const { peer } of newServers(world)) peer.close();
     }
     await world.isOver();
@@ -176,6 +176,6 @@ Deno.test("Session survives whatever both sides do, and gives everything back", 
   });
   // A fuzzer that no longer gets into the depths is no check.
   const depths = ["client active", "client waiting", "db0 active", "gateway 08006"];
-  deepEqual(depths.filter((depth) => !reached.has(depth)), []);
+  if (isWhole) deepEqual(depths.filter((depth) => !reached.has(depth)), []);
   ok(!reached.has("gateway XX000"), "an internal error was reported");
 });

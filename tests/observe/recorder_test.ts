@@ -6,7 +6,13 @@ import {
   POOL_CELL,
   WorkerCounters,
 } from "../../src/observe/counters.ts";
-import type { ClientState, Fact, ServerState } from "../../src/observe/facts.ts";
+import type {
+  CancelOutcome,
+  ClientState,
+  Fact,
+  ServerState,
+  WaitOutcome,
+} from "../../src/observe/facts.ts";
 import type { LogLevel, LogRecord } from "../../src/observe/log_record.ts";
 import { Recorder } from "../../src/observe/recorder.ts";
 import {
@@ -46,6 +52,15 @@ function moved(counters: WorkerCounters): Record<string, number> {
       .map(([name, cell]) => [name, pool.get(cell)] as const),
   ].filter(([name, value]) => name !== "size" && value !== 0).map(([name, n]) => [name, n!]);
   return Object.fromEntries(names);
+}
+
+function waitEnded(outcome: WaitOutcome, waitMs = 1): Fact {
+  return { kind: "wait_ended", session: 7, pool: "p", outcome, waitMs };
+}
+
+function cancel(outcome: CancelOutcome): Fact {
+  const message = outcome === "failed" || outcome === "refused" ? "why" : undefined;
+  return { kind: "cancel", session: 7, listener: "main", outcome, message };
 }
 
 const CONNECTED: Fact = {
@@ -106,23 +121,15 @@ const TABLE: readonly (readonly [Fact, Record<string, number>, string | undefine
     "warn server connection lost",
   ],
   [{ kind: "wait_started", pool: "p" }, { waits: 1, waiters: 1 }, undefined],
+  [waitEnded("acquired"), { waiters: -1 }, "trace wait for server connection ended"],
+  [waitEnded("abandoned"), { waiters: -1 }, "debug wait for server connection ended"],
   [
-    { kind: "wait_ended", session: 7, pool: "p", outcome: "acquired", waitMs: 1 },
-    { waiters: -1 },
-    "trace wait for server connection ended",
-  ],
-  [
-    { kind: "wait_ended", session: 7, pool: "p", outcome: "abandoned", waitMs: 1 },
-    { waiters: -1 },
-    "debug wait for server connection ended",
-  ],
-  [
-    { kind: "wait_ended", session: 7, pool: "p", outcome: "timeout", waitMs: 1 },
+    waitEnded("timeout"),
     { waiters: -1, waitTimeouts: 1 },
     "debug wait for server connection ended",
   ],
   [
-    { kind: "wait_ended", session: 7, pool: "p", outcome: "refused", waitMs: 0 },
+    waitEnded("refused"),
     { waiters: -1, waitsRefused: 1 },
     "debug wait for server connection ended",
   ],
@@ -137,26 +144,10 @@ const TABLE: readonly (readonly [Fact, Record<string, number>, string | undefine
     {},
     "debug error reported to client",
   ],
-  [
-    { kind: "cancel", session: 7, listener: "main", outcome: "forwarded", message: undefined },
-    { cancelsForwarded: 1 },
-    "debug cancel request",
-  ],
-  [
-    { kind: "cancel", session: 7, listener: "main", outcome: "unknown", message: undefined },
-    { cancelsUnknown: 1 },
-    "debug cancel request",
-  ],
-  [
-    { kind: "cancel", session: 7, listener: "main", outcome: "failed", message: "refused" },
-    { cancelsFailed: 1 },
-    "warn cancel request",
-  ],
-  [
-    { kind: "cancel", session: 7, listener: "main", outcome: "refused", message: "too many" },
-    { cancelsRefused: 1 },
-    "warn cancel request",
-  ],
+  [cancel("forwarded"), { cancelsForwarded: 1 }, "debug cancel request"],
+  [cancel("unknown"), { cancelsUnknown: 1 }, "debug cancel request"],
+  [cancel("failed"), { cancelsFailed: 1 }, "warn cancel request"],
+  [cancel("refused"), { cancelsRefused: 1 }, "warn cancel request"],
   [
     { kind: "abandoned_query", session: 7, pool: "p", server: "s", message: "refused" },
     {},
@@ -242,13 +233,7 @@ Deno.test("Recorder.emit() does not count a server connection that never opened"
 Deno.test("Recorder.emit() observes how long a wait was, but not one that was refused", () => {
   const { counters, emit } = record();
   for (const outcome of ["acquired", "timeout", "abandoned", "refused"] as const) {
-    emit({ kind: "wait_started", pool: "p" }, {
-      kind: "wait_ended",
-      session: 7,
-      pool: "p",
-      outcome,
-      waitMs: 500,
-    });
+    emit({ kind: "wait_started", pool: "p" }, waitEnded(outcome, 500));
   }
   const { buckets, sumSeconds } = histogramOf([counters.pool("p")], POOL_CELL.waitSeconds);
   assertEquals(sumSeconds, 1.5);
@@ -324,7 +309,7 @@ for (
   Deno.test(`Recorder at level ${level} writes ${count} of one record a level`, () => {
     const { records, emit } = record(level);
     emit(
-      { kind: "wait_ended", session: 7, pool: "p", outcome: "acquired", waitMs: 1 },
+      waitEnded("acquired"),
       CONNECTED,
       { kind: "login_timeout", session: 7, listener: "main" },
       { kind: "client_refused", listener: "main", peer: "x", reason: "full" },

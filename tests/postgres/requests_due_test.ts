@@ -74,3 +74,25 @@ Deno.test("RequestsDue counts any number of requests in the same memory", () => 
   requests.onCopyIn();
   equal(requests.count, 0);
 });
+
+Deno.test("RequestsDue is busy with an Execute until a Sync for it is answered", () => {
+  const requests = new RequestsDue();
+  equal(requests.isBusy, false);
+  requests.addExecute();
+  requests.addExecute();
+  deepEqual([requests.isBusy, requests.count], [true, 0]);
+  requests.addSync();
+  deepEqual([requests.isBusy, requests.count], [true, 1]);
+  requests.onReadyForQuery();
+  equal(requests.isBusy, false);
+});
+
+Deno.test("RequestsDue is busy with an Execute whatever else is answered before", () => {
+  const requests = new RequestsDue();
+  requests.addPlain();
+  requests.addExecute();
+  requests.onReadyForQuery();
+  deepEqual([requests.isBusy, requests.count], [true, 0]);
+  requests.onError();
+  equal(requests.isBusy, true); // up to the Sync, which the client still owes
+});

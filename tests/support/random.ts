@@ -47,21 +47,43 @@ export class Random {
   }
 }
 
-/** Where fuzzing starts and how long it is: `SEED` repeats a run, `FUZZ_ROUNDS` lengthens it. */
-export function fuzzPlan(
-  roundsByDefault: number,
-): { readonly seed: number; readonly rounds: number } {
-  return {
-    seed: Number(Deno.env.get("SEED") ?? "20261121"),
-    rounds: Number(Deno.env.get("FUZZ_ROUNDS") ?? roundsByDefault),
-  };
+/** Where fuzzing starts and how long it is. */
+export interface FuzzPlan {
+  readonly seed: number;
+  readonly rounds: number;
 }
 
-/** Runs `round` with one seed after the other; a failure names the seed that repeats it. */
+/**
+ * Reads the plan from the environment: `SEED` repeats a run, `FUZZ_ROUNDS` lengthens it.
+ *
+ * @param read Gives a variable's value, if it is set.
+ * @throws {Error} If one of them is no integer, or there would be no rounds: a run that checks
+ * nothing must not look like one that found nothing.
+ */
+export function fuzzPlan(
+  roundsByDefault: number,
+  read: (name: string) => string | undefined = (name) => Deno.env.get(name),
+): FuzzPlan {
+  const seed = integer("SEED", read("SEED") ?? "20261121", 0);
+  const rounds = integer("FUZZ_ROUNDS", read("FUZZ_ROUNDS") ?? String(roundsByDefault), 1);
+  return { seed, rounds };
+}
+
+function integer(name: string, text: string, min: number): number {
+  const value = /^[0-9]+$/.test(text) ? Number(text) : NaN;
+  if (Number.isSafeInteger(value) && value >= min) return value;
+  throw new Error(`Cannot fuzz with ${name}="${text}": it must be an integer from ${min}`);
+}
+
+/**
+ * Runs `round` with one seed after the other; a failure names the seed that repeats it.
+ *
+ * @returns Whether there were as many rounds as by default: only then they reach everything.
+ */
 export async function fuzz(
   roundsByDefault: number,
   round: (random: Random) => void | Promise<void>,
-): Promise<void> {
+): Promise<{ readonly isWhole: boolean }> {
   const { seed, rounds } = fuzzPlan(roundsByDefault);
   for (let i = 0; i < rounds; i++) {
     try {
@@ -70,4 +92,5 @@ export async function fuzz(
       throw new Error(`It failed with SEED=${seed + i} FUZZ_ROUNDS=1`, { cause });
     }
   }
+  return { isWhole: rounds >= roundsByDefault };
 }

@@ -8,7 +8,6 @@ import {
   supportedStartupPacket,
 } from "../../../src/postgres/wire/startup_packet.ts";
 import * as by from "../../support/messages.ts";
-import { fuzz } from "../../support/random.ts";
 
 Deno.test("errorResponse writes the fields of the manual, in the order of PostgreSQL", () => {
   const bytes = messages.errorResponse({
@@ -99,26 +98,35 @@ Deno.test("readStartupPacket reads every packet, and keeps nothing of the view",
   }
 });
 
-Deno.test("readStartupPacket reads, waits or refuses, whatever the bytes", async () => {
-  let decoded = 0;
-  await fuzz(3_000, (random) => {
-    const packet = random.oneIn(3)
-      ? by.packet(random.oneIn(2) ? 3 << 16 : random.below(2 ** 31), random.bytes(random.below(40)))
-      : by.startup({ user: "ann", [`k${random.below(9)}`]: "v" }, random.below(4));
-    for (let i = random.below(3); i > 0; i--) {
-      packet[random.below(packet.length)] = random.below(256);
-    }
-    try {
-      const read = readStartupPacket(packet.subarray(0, random.below(packet.length * 2)), 200);
-      if (read === undefined) return;
-      decoded += 1;
-      equal(read.size <= packet.length, true);
-      if (read.packet.kind === "startup") {
-        equal((read.packet.parameters.get("user") ?? "") !== "", true);
-      }
-    } catch (error) {
-      equal((error as Error).name, "ProtocolError");
-    }
-  });
-  equal(decoded > 0, true);
+Deno.test("supportedStartupPacket cuts extensions out of the bytes, and leaves the others alone", () => {
+  const user = concat(utf8("user\0Ren"), Uint8Array.of(0xe9, 0)); // LATIN1, not UTF-8
+  const options = concat(utf8("options\0"), Uint8Array.of(0xff, 0xe9, 0x80, 0));
+  const name = concat(Uint8Array.of(0xe9, 0x5f), utf8("pq_.\0x\0")); // "é_pq_." is no extension
+  const extension = concat(utf8("_pq_.a\0"), Uint8Array.of(0xe9, 0));
+  const empty = utf8("_pq_.b\0\0");
+  const end = Uint8Array.of(0);
+  const wanted = (minor: number) => by.packet(3 << 16 | minor, user, options, name, end);
+  const cases: readonly (readonly [minor: number, agreed: number, parts: Uint8Array[]])[] = [
+    [0, 0, [user, options, name]],
+    [2, 2, [extension, user, options, name]],
+    [2, 2, [user, extension, options, empty, name]],
+    [1, 1, [user, options, name, empty, extension]],
+    [9999, 2, [user, options, name]],
+    [9999, 2, [empty, user, options, extension, name]],
+  ];
+  for (const [minor, agreed, parts] of cases) {
+    const { packet } = readStartupPacket(by.packet(3 << 16 | minor, ...parts, end), 10_000)!;
+    equal(packet.kind, "startup");
+    if (packet.kind === "startup") deepEqual(supportedStartupPacket(packet), wanted(agreed));
+  }
+});
+
+Deno.test("supportedStartupPacket keeps a value that begins like an extension", () => {
+  const sent = by.startup({ user: "_pq_.ann", "_pq_.x": "user", database: "_pq_." }, 0);
+  const { packet } = readStartupPacket(sent, 10_000)!;
+  if (packet.kind !== "startup") throw new Error("It is a StartupMessage");
+  deepEqual(
+    supportedStartupPacket(packet),
+    by.startup({ user: "_pq_.ann", database: "_pq_." }, 0),
+  );
 });
