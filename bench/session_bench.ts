@@ -53,8 +53,8 @@ async function openSession(): Promise<Pair> {
     clock: SYSTEM_CLOCK,
     observer: { emit() {} },
     cancelKeys: new CancelKeys(0, (size) => crypto.getRandomValues(new Uint8Array(size))),
-    cancel: () => Promise.resolve("unknown"),
-    cancelAbandoned() {},
+    cancel: () => Promise.resolve({ outcome: "unknown" }),
+    cancelAbandoned: () => Promise.resolve({ outcome: "unknown" }),
   };
   const cells = counters.pool("default");
   const listener = new SessionListener(gateway, contextWith(cells), () => 1);

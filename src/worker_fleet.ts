@@ -157,7 +157,9 @@ export class WorkerFleet {
         resolve(report.addresses);
         if (this.#onDrained !== undefined) send(worker, { kind: "drain" });
       } else if (report.kind === "cannot_listen") {
+        this.#bury(member);
         reject(new Error(report.message));
+        this.#checkDrained();
       } else if (report.kind === "drained") {
         member.state = "drained";
         this.#checkDrained();
@@ -203,18 +205,23 @@ export class WorkerFleet {
     };
   }
 
-  /** Its sockets closed with it. What it held goes to those who wait, and another one starts. */
+  /** What ran is replaced; what had not reported yet is left to who started it. */
   #onDeath(member: Member, message: string): void {
     if (member.state === "dead") return;
     const wasRunning = member.state === "running";
-    member.state = "dead";
-    member.worker.terminate();
+    this.#bury(member);
     if (!wasRunning) return this.#checkDrained();
     this.#log("error", "worker died", { worker: member.index, error: message });
-    clearGauges(this.layout, this.counters[member.index]!);
-    this.#reclaim(member.index);
     if (this.#onDrained !== undefined) return this.#checkDrained();
     this.#replace(member.index, message);
+  }
+
+  /** Its sockets close with it. What it held, maybe before it reported, goes to those who wait. */
+  #bury(member: Member): void {
+    member.state = "dead";
+    member.worker.terminate();
+    clearGauges(this.layout, this.counters[member.index]!);
+    this.#reclaim(member.index);
   }
 
   /** Starts another worker in a dead one's place; one that cannot start counts as a death, too. */

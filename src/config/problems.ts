@@ -100,8 +100,7 @@ export function quote(text: string): string {
 
 /** Returns `text` cut at 80 characters, with everything a terminal could act on escaped. */
 export function printable(text: string): string {
-  // People paste URLs where an address is wanted, and a URL may hold a password: it is not shown.
-  const shown = text.replaceAll(/:\/\/[^\s/]*@/g, "://...@");
+  const shown = withoutPassword(text);
   // A character is at most two code units, so this prefix is enough to find the cut.
   const characters = [...shown.slice(0, 2 * QUOTE_SIZE_MAX + 2)];
   const start = characters.slice(0, QUOTE_SIZE_MAX).join("");
@@ -110,6 +109,19 @@ export function printable(text: string): string {
     (character) => `\\u{${character.codePointAt(0)!.toString(16)}}`,
   );
   return characters.length > QUOTE_SIZE_MAX ? `${escaped}…` : escaped;
+}
+
+/**
+ * People paste URLs where an address is wanted, and `user:password@host` may be in them, with any
+ * character in the password, or `password=` behind a question mark. Rather too much is hidden.
+ */
+function withoutPassword(text: string): string {
+  const start = text.indexOf(":");
+  const end = text.lastIndexOf("@");
+  const shown = start < 0 || end < start
+    ? text
+    : `${text.slice(0, start + 1)}...${text.slice(end)}`;
+  return shown.replaceAll(/(passw(?:or)?d=)[^&\s]*/gi, "$1...");
 }
 
 /** Returns `; did you mean "x"?` when there is a guess, otherwise "". */

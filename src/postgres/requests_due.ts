@@ -45,6 +45,7 @@ export class RequestsDue {
 
   /** The client sends Query or FunctionCall. */
   addPlain(): void {
+    this.#isUnsynced = false;
     this.#push(PLAIN);
   }
 

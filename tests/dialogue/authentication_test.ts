@@ -85,13 +85,16 @@ Deno.test("Session relays a refused password once, and closes behind it", async 
 });
 
 Deno.test("Session counts an error once that is too large to be seen whole", async () => {
-  const world = await World.start();
-  const { client, server } = await begin(world);
-  const refusal = error("FATAL", "28000", `no entry ${"x".repeat(50_000)}`);
-  await server.says(refusal);
-  await server.leaves();
-  await client.hearsEnd(refusal);
-  deepEqual(world.errors(), { "server 28000": 1 });
+  for (const readSizeMax of [Infinity, 7, 1]) {
+    const world = await World.start();
+    const { client, server } = await begin(world);
+    world.network.readSizeMax = readSizeMax;
+    const refusal = error("FATAL", "28000", `no entry ${"x".repeat(9_000)}`);
+    await server.says(refusal);
+    await server.leaves();
+    await client.hearsEnd(refusal);
+    deepEqual(world.errors(), { "server 28000": 1 });
+  }
 });
 
 Deno.test("Session reports a server that closes without a word during the login", async () => {

@@ -28,12 +28,12 @@ async function cancels(world: World, request: Bytes, worker = 0) {
   return canceller;
 }
 
-/** Why the last cancel did not reach its server, as the log has it, with the session it is about. */
+/** Why the last cancel did not reach its server, as the log has it for a session that there is. */
 function whyNot(world: World): unknown {
   const last = world.logged("cancel request").at(-1);
   equal(last?.level, "warn");
-  const peers = world.logged("client connected").map(({ fields }) => fields["session"]);
-  equal(peers.includes(last?.fields["session"] ?? -1), true);
+  const sessions = world.logged("client connected").map(({ fields }) => fields["session"]);
+  equal(sessions.includes(last?.fields["session"] ?? -1), true);
   return last?.fields["error"];
 }
 

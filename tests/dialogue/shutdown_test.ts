@@ -134,3 +134,15 @@ Deno.test("DataPlane breaks off those that are closing already when it terminate
   await client.leaves();
   await world.isOver();
 });
+
+Deno.test("DataPlane gives no two sessions one number, also not after a restart", async () => {
+  const numbers: unknown[] = [];
+  for (const generation of [0, 1, 2, 1_000]) {
+    const world = await World.start({ workers: 3, generation });
+    for (const worker of [0, 1, 2, 2, 1, 0]) await world.client(worker);
+    numbers.push(...world.logged("client connected").map(({ fields }) => fields["session"]));
+  }
+  equal(numbers.length, 24);
+  equal(new Set(numbers).size, 24);
+  ok(numbers.every((number) => Number.isSafeInteger(number)));
+});

@@ -1,8 +1,8 @@
 import { type Address, addressText } from "../../src/base/address.ts";
 import { deepEqual, equal, rejects, throws } from "node:assert/strict";
 import { assertAddressesAreFree, DenoDriver } from "../../src/net/deno_driver.ts";
-import { type ListenHandler, type Socket } from "../../src/net/socket.ts";
-import { LISTEN, sleep } from "../support/net_harness.ts";
+import type { ListenHandler, Socket } from "../../src/net/socket.ts";
+import { freeAddress, LISTEN, sleep } from "../support/net_harness.ts";
 
 const NOBODY: ListenHandler = { onConnection: (socket) => socket.destroy(), onAcceptError() {} };
 const TCP: Address = { kind: "tcp", host: "127.0.0.1", port: 0 };
@@ -111,6 +111,29 @@ Deno.test({
   },
 });
 
+Deno.test("assertAddressesAreFree refuses one address twice, and holds none after that", () => {
+  const address = freeAddress();
+  const twice = [address, { ...address }];
+  throws(() => assertAddressesAreFree(twice), /^Error: Cannot listen on 127\.0\.0\.1:\d+: /);
+  assertAddressesAreFree([address]);
+  assertAddressesAreFree([TCP, TCP, TCP]); // any free port is another one each time
+  const unix: Address = { kind: "unix", path: "/nowhere/s" };
+  assertAddressesAreFree([unix, unix]); // binding a Unix socket twice fails by itself
+  assertAddressesAreFree([]);
+});
+
+Deno.test({
+  name: "assertAddressesAreFree refuses two names of one address",
+  // Where "localhost" is ::1, it is another address.
+  ignore: localhostAddress() !== "127.0.0.1",
+  fn() {
+    const address = freeAddress();
+    const names = [address, { ...address, host: "localhost" }];
+    throws(() => assertAddressesAreFree(names), /^Error: Cannot listen on localhost:\d+: /);
+    for (const name of names) assertAddressesAreFree([name]);
+  },
+});
+
 Deno.test("DenoDriver serves IPv6 where there is any, and addressText writes it with brackets", async () => {
   const address: Address = { kind: "tcp", host: "::1", port: 0 };
   equal(addressText(address), "[::1]:0");
@@ -129,6 +152,11 @@ Deno.test("DenoDriver serves IPv6 where there is any, and addressText writes it 
   conn.close();
   listener.close();
 });
+
+function localhostAddress(): string {
+  using listener = Deno.listen({ hostname: "localhost", port: 0 });
+  return (listener.addr as Deno.NetAddr).hostname;
+}
 
 function doesNotThrow(act: () => void): boolean {
   try {

@@ -96,3 +96,12 @@ Deno.test("RequestsDue is busy with an Execute whatever else is answered before"
   requests.onError();
   equal(requests.isBusy, true); // up to the Sync, which the client still owes
 });
+
+Deno.test("RequestsDue is busy with an Execute no longer than with a Query behind it", () => {
+  const requests = new RequestsDue();
+  requests.addExecute();
+  requests.addPlain();
+  equal(requests.isBusy, true);
+  requests.onReadyForQuery();
+  equal(requests.isBusy, false);
+});

@@ -61,6 +61,8 @@ export interface WorldOptions {
   readonly listener: Partial<ServerConfig>;
   readonly server: Partial<ClientConfig>;
   readonly pool: Partial<PoolConfig>;
+  /** How often each worker was started before. */
+  readonly generation: number;
 }
 
 /** A client or a server, played by the test. */
@@ -156,11 +158,13 @@ export class World {
   /** Workers that do not answer their peers. */
   readonly deafWorkers = new Set<number>();
   readonly #workers: number;
+  readonly #generation: number;
   readonly #peerMessages: (() => void)[] = [];
 
   private constructor(options: Partial<WorldOptions>) {
-    const { workers = 1, servers = 1 } = options;
+    const { workers = 1, servers = 1, generation = 0 } = options;
     this.#workers = workers;
+    this.#generation = generation;
     const server: ServerConfig = {
       address: LISTENER,
       protocol: "postgres",
@@ -356,7 +360,7 @@ export class World {
     return {
       worker,
       workers: this.#workers,
-      generation: 0,
+      generation: this.#generation,
       servers: new Map([["main", server]]),
       clients: new Map(
         server.proxies.map((name, index) => [name, { ...whole, address: SERVERS[index]! }]),

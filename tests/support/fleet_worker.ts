@@ -6,6 +6,8 @@
  * - `dies` and a number: worker 0 dies so many times, each time after all workers have started
  * - `early`: it dies before it listens
  * - `refuse`: the last worker cannot listen
+ * - `failing` and a number: of worker 0, the first so many replacements cannot listen
+ * - `stillborn` and a number: the same, but they die before they listen
  * - `silent`: it drains only when it is terminated
  * - `fragile`: worker 0 dies when it is told to drain
  *
@@ -54,13 +56,17 @@ scope.onmessage = ({ data: command }) => {
   }
 };
 
-function start({ worker, workers, servers, pools, counters, layout }: DataPlaneSnapshot): void {
+function start(snapshot: DataPlaneSnapshot): void {
+  const { worker, workers, generation, servers, pools, counters, layout } = snapshot;
   const name = layout.listeners[0]!;
   script = name.split("-");
   isFirst = worker === 0;
   isLast = worker === workers - 1;
   if (script.includes("early")) throw new Error("died early");
-  if (script.includes("refuse") && isLast) {
+  const isReplaced = isFirst && generation > 0;
+  if (isReplaced && generation <= number("stillborn")) throw new Error("died again");
+  const isRefused = script.includes("refuse") && isLast;
+  if (isRefused || isReplaced && generation <= number("failing")) {
     return scope.postMessage({ kind: "cannot_listen", message: "the port is taken" });
   }
   const cells = new WorkerCounters(layout, counters).listener(name);
@@ -71,11 +77,12 @@ function start({ worker, workers, servers, pools, counters, layout }: DataPlaneS
   const [tcp] = [...servers.values()].map(({ address }) => address);
   note("started", {
     worker,
+    generation,
     admissions,
     servers: [...servers.keys()].join(),
     port: tcp?.kind === "tcp" ? tcp.port : -1,
   });
-  const deaths = Number(/dies(\d+)/.exec(name)?.[1] ?? 0);
+  const deaths = number("dies");
   isDoomed = worker === 0 && cells.get(LISTENER_CELL.clientsAccepted) <= deaths;
   scope.postMessage({
     kind: "listening",
@@ -86,6 +93,12 @@ function start({ worker, workers, servers, pools, counters, layout }: DataPlaneS
   });
   greet();
   if (hasHeardLast) onLastStarted();
+}
+
+/** The number behind a word of the script; 0 if the word is not in it. */
+function number(word: string): number {
+  const found = script.find((one) => one.startsWith(word));
+  return Number(found?.slice(word.length) ?? 0);
 }
 
 /** The last worker tells the others that all have started. */

@@ -250,7 +250,7 @@ export class MemoryNetwork {
     const handler = this.#listeners.get(addressText(address))?.[index];
     if (handler === undefined) throw new Error(`Nobody listens on ${addressText(address)}`);
     const { socket, peer } = this.#pair(`127.0.0.1:${this.#lastPort += 1}`);
-    handler.onConnection(socket);
+    accept(handler, socket);
     return peer;
   }
 
@@ -305,7 +305,7 @@ export class MemoryNetwork {
       const [there, back] = [new Pipe(this.pipeSizeMax), new Pipe(this.pipeSizeMax)];
       const far = this.#adopt(new MemorySocket(this, "127.0.0.1:1", there, back));
       resolve(this.#adopt(new MemorySocket(this, text, back, there)));
-      listening.onConnection(far);
+      accept(listening, far);
       return promise;
     }
     const server = this.#server(address);
@@ -337,6 +337,16 @@ export class MemoryNetwork {
     const known = this.#answers.get(text) ?? { answer: "refuse" as const, accepted: [] };
     this.#answers.set(text, known);
     return known;
+  }
+}
+
+/** What a handler throws costs that connection, and nobody else. */
+function accept(handler: ListenHandler, socket: MemorySocket): void {
+  try {
+    handler.onConnection(socket);
+  } catch (error) {
+    socket.destroy();
+    handler.onAcceptError(error as Error);
   }
 }
 

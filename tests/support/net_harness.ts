@@ -5,7 +5,7 @@
  * @module
  */
 
-import type { Address } from "../../src/base/address.ts";
+import type { Address, TcpAddress } from "../../src/base/address.ts";
 import { ok } from "node:assert/strict";
 import { concat } from "../../src/base/bytes.ts";
 import { DenoDriver } from "../../src/net/deno_driver.ts";
@@ -185,7 +185,7 @@ function connectTo(address: Address): Promise<Deno.Conn> {
 }
 
 /** An address that was free a moment ago, and that no listener here takes by asking for port 0. */
-function freeAddress(): Address {
+export function freeAddress(): TcpAddress {
   const listener = Deno.listen({ hostname: "127.0.0.1", port: 0 });
   const { port } = listener.addr as Deno.NetAddr;
   listener.close();

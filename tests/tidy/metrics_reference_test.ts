@@ -39,18 +39,40 @@ Deno.test("docs/metrics.md explains every state", async () => {
   }
 });
 
-Deno.test("docs/logging.md names every message of the log, and no other", async () => {
-  const text = await page("logging.md");
-  const rows = text.matchAll(/^\| (?:error|warn|info|debug|trace) \| `([^`]+)` \|/gm);
-  const listed = new Set([...rows].map(([, message]) => message!));
+/** The rows of a table of docs/logging.md, as "level message"; 0 is what the data plane logs. */
+async function loggingTable(index: number): Promise<string[]> {
+  const tables = (await page("logging.md")).split("| Level | `msg` | When |").slice(1);
+  assertEquals(tables.length, 2);
+  const rows = tables[index]!.matchAll(/^\| (error|warn|info|debug|trace) \| `([^`]+)` \|/gm);
+  return [...rows].map(([, level, message]) => `${level} ${message}`);
+}
+
+async function sourceOf(path: string): Promise<string> {
+  return await Deno.readTextFile(new URL(`../../src/${path}`, import.meta.url));
+}
+
+Deno.test("docs/logging.md names every message of the data plane's log, and no other", async () => {
+  const listed = new Set((await loggingTable(0)).map((row) => row.replace(/^\w+ /, "")));
   const said = new Set<string>();
   for (const file of ["fact_log.ts", "recorder.ts", "log.ts"]) {
-    const source = await Deno.readTextFile(new URL(`../../src/observe/${file}`, import.meta.url));
+    const source = await sourceOf(`observe/${file}`);
     const table = /const MESSAGES[^{]*\{([^}]*)\}/.exec(source)?.[1] ?? "";
     for (const [, message] of table.matchAll(/: "(.+)",$/gm)) said.add(message!);
     for (const [, message] of source.matchAll(/^ +message: "(.+)",$/gm)) said.add(message!);
   }
   assert(said.size > 5, "No messages were found in the source");
   assertEquals([...listed].sort(), [...said].sort());
-  assert(text.includes(`cut at ${LOG_VALUE_LENGTH_MAX} characters`));
+  assert((await page("logging.md")).includes(`cut at ${LOG_VALUE_LENGTH_MAX} characters`));
+});
+
+Deno.test("docs/logging.md names every message of the control plane's log, and no other", async () => {
+  const said: string[] = [];
+  for (const file of ["app.ts", "cli/run.ts", "worker_fleet.ts"]) {
+    const source = await sourceOf(file);
+    const calls = [...source.matchAll(/(?:\bwrite|#log)\((?:log, )?"(\w+)", (?:"([^"]+)")?/g)];
+    assert(calls.length > 0, `No messages were found in ${file}`);
+    // What has no text of its own passes on the text of an error.
+    said.push(...calls.filter(([, , text]) => text).map(([, level, text]) => `${level} ${text}`));
+  }
+  assertEquals((await loggingTable(1)).sort(), said.sort());
 });

@@ -31,6 +31,12 @@ export const HEADER_SIZE = 5;
  */
 export const HELD_MESSAGE_SIZE_MAX = 8 * 1024;
 
+/**
+ * Fewest bytes in the first piece of a message that is streamed, header included: enough to hold
+ * the severity and the SQLSTATE of an ErrorResponse, which come first.
+ */
+const FIRST_PIECE_SIZE_MIN = 64;
+
 /** Frames one direction of one connection. Not shared: it remembers where it is. */
 export class Framer {
   readonly #bodySizeMax: number;
@@ -90,7 +96,8 @@ export class Framer {
     const bodySize = int32At(this.#view, start + 1) - 4;
     if (bodySize < 0 || bodySize > this.#bodySizeMax) this.#refuseLength(tag, bodySize);
     const size = HEADER_SIZE + bodySize;
-    if (size > sizeLeft && size <= HELD_MESSAGE_SIZE_MAX) return false;
+    const isHeld = size <= HELD_MESSAGE_SIZE_MAX || sizeLeft < FIRST_PIECE_SIZE_MIN;
+    if (size > sizeLeft && isHeld) return false;
     this.tag = tag;
     this.start = start;
     this.end = start + Math.min(size, sizeLeft);

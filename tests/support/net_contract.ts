@@ -1,0 +1,92 @@
+/**
+ * What the tests of the port `src/net/socket.ts` have in common: each runs on each driver, with
+ * connections whose handler notes what it is told.
+ *
+ * @module
+ */
+
+import { equal, ok } from "node:assert/strict";
+import type { Socket, SocketHandler } from "../../src/net/socket.ts";
+import {
+  denoHarness,
+  type Harness,
+  listenForOne,
+  memoryHarness,
+  type Peer,
+} from "./net_harness.ts";
+
+const HARNESSES: readonly (() => Harness | Promise<Harness>)[] = [
+  memoryHarness,
+  () => denoHarness("tcp"),
+  () => denoHarness("unix"),
+];
+
+/** Makes one test of `body` a driver. */
+export function onEachDriver(name: string, body: (harness: Harness) => Promise<void>): void {
+  for (const make of HARNESSES) {
+    const kind = make === memoryHarness ? "memory" : `Deno's, ${HARNESSES.indexOf(make)}`;
+    Deno.test(`${name} (driver: ${kind})`, async () => {
+      await using harness = await make();
+      await body(harness);
+    });
+  }
+}
+
+/** A connection with a handler that notes what it is told, and does what the test wants. */
+export class Noted implements SocketHandler {
+  readonly socket: Socket;
+  readonly seen: Uint8Array[] = [];
+  ends = 0;
+  readonly closes: (Error | undefined)[] = [];
+  /** How many bytes to take of a view; all, unless a test says otherwise. */
+  take: (view: Uint8Array) => number = (view) => view.length;
+  #isCalled = false;
+
+  constructor(socket: Socket) {
+    this.socket = socket;
+    socket.start(this);
+  }
+
+  onData(view: Uint8Array): number {
+    return this.#alone(() => {
+      ok(view.length > 0, "a view has bytes");
+      ok(this.closes.length === 0, "nothing is called after onClose");
+      this.seen.push(view.slice());
+      return this.take(view);
+    });
+  }
+
+  onEnd(): void {
+    this.#alone(() => this.ends += 1);
+  }
+
+  onClose(error: Error | undefined): void {
+    this.#alone(() => this.closes.push(error));
+  }
+
+  #alone<Result>(act: () => Result): Result {
+    ok(!this.#isCalled, "calls never nest");
+    this.#isCalled = true;
+    const result = act();
+    this.#isCalled = false;
+    return result;
+  }
+}
+
+/** A connection that the driver accepted, and its far end. */
+export async function connected(harness: Harness): Promise<{ noted: Noted; peer: Peer }> {
+  const { listener, accepted } = await listenForOne(harness);
+  const peer = await harness.connect(listener.address);
+  const noted = new Noted(await accepted);
+  listener.close();
+  return { noted, peer };
+}
+
+/** Ends a connection, and checks that `onClose` is called exactly once. */
+export async function over(harness: Harness, { noted, peer }: { noted: Noted; peer: Peer }) {
+  noted.socket.destroy();
+  peer.close();
+  await harness.until(() => noted.closes.length > 0, "onClose is called");
+  await harness.pass(10);
+  equal(noted.closes.length, 1, "exactly once");
+}
