@@ -211,8 +211,11 @@ export class ServerConnection {
         ? this.#relayDown(view)
         : this.#relayLogin(view, this.#login);
     } catch (error) {
-      if (!(error instanceof ProtocolError)) throw error;
-      this.#parts.owner.onBrokenProtocol(error, this.isClientBetweenMessages);
+      const { owner } = this.#parts;
+      owner.guard(() => {
+        if (!(error instanceof ProtocolError)) throw error;
+        owner.onBrokenProtocol(error, this.isClientBetweenMessages);
+      });
       return view.length;
     }
   }
