@@ -25,6 +25,16 @@ export interface PageFacts {
   readonly hasReconnects: boolean;
 }
 
+const WORKERS = `## One worker or several
+
+PgBouncer has one thread, so one worker is the closest comparison, and \`--workers 1\` is what
+\`deno task bench\` does unless told otherwise. On two cores that the client, the database and the
+proxy share, one worker reached 0.78 of PgBouncer's throughput at 8 clients (0.72 to 0.90 in 5
+rounds of 6 s) and 0.67 at 32 (0.59 to 0.75); the default there, a worker a core, 0.78 at 8 (0.73
+to 1.04 in 4 rounds of 3 s) and 0.92 at 32 (0.83 to 1.07), for more CPU time in all. These numbers
+are of 2026-11-21 and one otherwise idle machine; \`--write\` does not renew them.
+`;
+
 /** Without this a reader would take those rows for a defect, or the others for luck. */
 const RECONNECTS =
   `- Rows with \`-C\` open a connection for each transaction. PgBouncer logs clients in itself and
@@ -90,15 +100,7 @@ another driver there is little to win. \`bench/session_bench.ts\` measures the p
 (below 1 µs and 16 bytes of garbage for each simple query), \`bench/framer_bench.ts\` the search for
 message boundaries. The profile is of one day on a busy machine; \`--write\` does not renew it.
 
-## One worker or several
-
-PgBouncer has one thread, so one worker is the closest comparison, and \`--workers 1\` is what
-\`deno task bench\` does unless told otherwise. On two cores that the client, the database and the
-proxy share, one worker reached 0.78 of PgBouncer's throughput at 8 clients (0.72 to 0.90 in 5
-rounds of 6 s) and 0.67 at 32 (0.59 to 0.75); the default there, a worker a core, 0.78 at 8 (0.73
-to 1.04 in 4 rounds of 3 s) and 0.92 at 32 (0.83 to 1.07), for more CPU time in all. These numbers
-are of 2026-11-21 and one otherwise idle machine; \`--write\` does not renew them.
-
+${WORKERS}
 ## What this does not say
 
 - The client, the server and the proxy share the machine's cores and talk over loopback. What a
