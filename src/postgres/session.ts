@@ -43,7 +43,7 @@ export class Session {
   readonly #framer: Framer;
 
   #state: ClientState = "startup";
-  #startup: Startup;
+  readonly #startup: Startup;
   #startupMessage: StartupMessage | undefined;
   /** Ends a login that takes too long; stopped while it is the gateway that takes its time. */
   readonly #loginTime: Countdown;
@@ -85,10 +85,6 @@ export class Session {
     this.#emit({ kind: "client_state", listener, from: undefined, to: "startup" });
     this.#loginTime.start();
     this.#client.start(this.#clientHandler());
-  }
-
-  get state(): ClientState {
-    return this.#state;
   }
 
   /** The gateway stops: whoever has no session yet is sent away; the others may finish. */
