@@ -8,7 +8,7 @@
  */
 
 import { addressText } from "../base/address.ts";
-import type { Socket } from "../net/socket.ts";
+import { LINGER_MS, type Socket } from "../net/socket.ts";
 import { POOL_CELL } from "../observe/counters.ts";
 import type { ServerState } from "../observe/facts.ts";
 import type { Lease } from "../pool/pool.ts";
@@ -32,7 +32,7 @@ import { BACKEND, FRONTEND, IS_BACKEND_TAG } from "./wire/tags.ts";
 /** ReadyForQuery's transaction status "I": not in a transaction block. */
 const STATUS_IDLE = 0x49;
 
-/** How long a server may take to end what it runs for a session that is over. */
+/** How long a server may take to end what it runs for a session that is over, in milliseconds. */
 const SERVER_LINGER_MS = 30_000;
 
 /** Severities after which a server closes the connection. */
@@ -168,8 +168,10 @@ export class ServerConnection {
     const mayRun = this.#state === "active" && !this.#isTerminated;
     if (mayRun && this.#requests.isBusy) this.#cancelAbandoned();
     else if (mayRun && isBetweenMessages) this.#socket!.write(TERMINATE);
+    // Who was still logging in runs nothing, and is not waited for.
+    const lingerMs = this.#state === "active" ? SERVER_LINGER_MS : LINGER_MS;
     this.#setState("closing");
-    this.#socket!.end(SERVER_LINGER_MS);
+    this.#socket!.end(lingerMs);
   }
 
   /** PostgreSQL itself would run it to its end, with its place in the pool taken all the while. */
