@@ -1,7 +1,7 @@
 /**
  * Compares Sluice with PgBouncer and with no proxy at all: select-only pgbench and large results,
- * in interleaved rounds. Starts everything it needs, prints tables, and with `--write` writes
- * docs/performance.md.
+ * in interleaved rounds, with a server connection for each client or with few for many. Starts
+ * everything it needs, prints tables, and with `--write` writes docs/performance.md.
  *
  *     deno run -A bench/compare.ts --help
  *
@@ -9,7 +9,6 @@
  */
 
 import { join } from "node:path";
-import { parseArgs } from "node:util";
 import {
   type EmbeddedPostgres,
   obtainPostgres,
@@ -20,10 +19,20 @@ import {
   type Contestant,
   findProgram,
   findSluice,
+  type PoolOptions,
+  type SluiceOptions,
   startPgBouncer,
   startSluice,
 } from "./contestants.ts";
 import { runTransfer, TRANSFERS } from "./large_results.ts";
+import {
+  BenchError,
+  type Options,
+  optionsOf,
+  OWN_CONNECTIONS_MAX,
+  type SharingWorkloads,
+  USAGE,
+} from "./options.ts";
 import { performancePage } from "./performance_page.ts";
 import { initializePgbench, runPgbench, type Target, type Workload } from "./pgbench.ts";
 import { cpuSeconds, describeMachine, residentMiB } from "./process_usage.ts";
@@ -36,38 +45,11 @@ import {
   transferTable,
 } from "./report.ts";
 
-const USAGE = `Usage: deno run -A bench/compare.ts [options]
-
-  --clients LIST     numbers of clients, default 1,8,32
-  --protocol NAME    simple (default), extended or prepared
-  --connect          also measure a new connection for each transaction
-  --workers N        Sluice's workers, default 1, since PgBouncer has one thread
-  --rounds N         default 5
-  --seconds N        of each run, default 6
-  --source           measure the source even if there is an executable
-  --quick            2 rounds of 2 seconds, unless said otherwise
-  --write            write docs/performance.md
-
-SLUICE_BINARY names the executable to measure; without it dist/sluice is, if it is there, and else
-the source, run by this Deno.
-`;
-
 /** 1,000,000 accounts: fits in memory, so that the disk does not take part. */
 const SCALE = 10;
 
-/** More than the largest workload has clients. */
-const MAX_CONNECTIONS = 250;
-
-/** Connect storms above this only measure how PostgreSQL starts processes. */
-const CONNECT_CLIENTS = 8;
-
-interface Options {
-  readonly workloads: readonly Workload[];
-  readonly workers: number;
-  readonly isFromSource: boolean;
-  readonly rounds: number;
-  readonly isWriting: boolean;
-}
+/** More than the largest workload has server connections. */
+const MAX_CONNECTIONS = OWN_CONNECTIONS_MAX + 10;
 
 interface Programs {
   readonly pgbench: string;
@@ -84,55 +66,6 @@ interface Field {
   readonly loadAverage: number;
   /** Aborted when the user interrupts: what was started must be stopped, too. */
   readonly signal: AbortSignal;
-}
-
-/** A wrong argument or a missing program: said in one line, not with a stack. */
-class BenchError extends Error {
-  override readonly name = "BenchError";
-}
-
-function optionsOf(args: readonly string[]): Options {
-  const { values } = parseArgs({
-    args: [...args],
-    options: {
-      clients: { type: "string", default: "1,8,32" },
-      protocol: { type: "string", default: "simple" },
-      connect: { type: "boolean", default: false },
-      workers: { type: "string", default: "1" },
-      rounds: { type: "string" },
-      seconds: { type: "string" },
-      source: { type: "boolean", default: false },
-      quick: { type: "boolean", default: false },
-      write: { type: "boolean", default: false },
-    },
-  });
-  const { protocol, quick } = values;
-  if (protocol !== "simple" && protocol !== "extended" && protocol !== "prepared") {
-    throw new BenchError(`--protocol must be simple, extended or prepared, and is ${protocol}`);
-  }
-  const seconds = wholeNumber("--seconds", values.seconds ?? (quick ? "2" : "6"));
-  const workloads = values.clients.split(",").map((text): Workload => {
-    const clients = wholeNumber("--clients", text);
-    if (clients >= MAX_CONNECTIONS - 10) throw new BenchError(`--clients must be below 240`);
-    return { clients, seconds, protocol, reconnects: false };
-  });
-  if (values.connect) {
-    workloads.push({ clients: CONNECT_CLIENTS, seconds, protocol, reconnects: true });
-  }
-  return {
-    workloads,
-    workers: wholeNumber("--workers", values.workers),
-    isFromSource: values.source,
-    rounds: wholeNumber("--rounds", values.rounds ?? (quick ? "2" : "5")),
-    isWriting: values.write,
-  };
-}
-
-function wholeNumber(option: string, text: string): number {
-  if (!/^[1-9]\d{0,3}$/.test(text)) {
-    throw new BenchError(`${option} must be a whole number from 1 to 9999, and is ${text}`);
-  }
-  return Number(text);
 }
 
 async function findPrograms(binDir: string): Promise<Programs> {
@@ -193,19 +126,28 @@ async function runRounds<T>(
   return results;
 }
 
-async function compareTransactions(field: Field, options: Options): Promise<readonly Cell[]> {
+async function compareTransactions(
+  field: Field,
+  rounds: number,
+  workloads: readonly Workload[],
+  poolSize?: number,
+): Promise<readonly Cell[]> {
   const cells: Cell[] = [];
-  for (const workload of options.workloads) {
-    const name = workloadName(workload);
+  for (const workload of workloads) {
+    const name = workloadName(workload, poolSize);
     printError(`${name} ...\n`);
-    const rounds = await runRounds(
-      options.rounds,
-      field.contestants,
-      (contestant) => measure(field, contestant, workload),
-    );
-    cells.push({ workload: name, rounds });
+    const able = field.contestants.filter((contestant) => canRun(contestant, workload, poolSize));
+    const run = (contestant: Contestant) => measure(field, contestant, workload);
+    cells.push({ workload: name, rounds: await runRounds(rounds, able, run) });
   }
   return cells;
+}
+
+/** The server itself has no place for 1,000 clients; old PgBouncers lose prepared statements. */
+function canRun(contestant: Contestant, workload: Workload, poolSize?: number): boolean {
+  if (contestant.name === "direct") return workload.clients < OWN_CONNECTIONS_MAX;
+  return poolSize === undefined || workload.protocol !== "prepared" ||
+    contestant.sharesStatements;
 }
 
 async function compareTransfers(field: Field, options: Options): Promise<readonly TransferCell[]> {
@@ -223,9 +165,10 @@ async function compareTransfers(field: Field, options: Options): Promise<readonl
   return cells;
 }
 
-function workloadName({ clients, protocol, reconnects }: Workload): string {
+function workloadName({ clients, protocol, reconnects }: Workload, poolSize?: number): string {
   const suffix = reconnects ? ", -C" : "";
-  return `${clients} ${clients === 1 ? "client" : "clients"}, ${protocol}${suffix}`;
+  const servers = poolSize === undefined ? "" : `, ${poolSize} servers`;
+  return `${clients} ${clients === 1 ? "client" : "clients"}${servers}, ${protocol}${suffix}`;
 }
 
 function targetOf({ port }: { readonly port: number }): Target {
@@ -250,28 +193,73 @@ async function compare(options: Options, signal: AbortSignal): Promise<void> {
     });
     printError(`making ${SCALE * 100_000} accounts ...\n`);
     await initializePgbench(programs.pgbench, targetOf(postgres), SCALE, signal);
-    await using pgBouncer = await startPgBouncer(programs.pgbouncer, postgres.port, folder);
     const binary = options.isFromSource ? undefined : await findSluice();
-    const sluiceOptions = { binary, workers: options.workers };
-    await using sluice = await startSluice(sluiceOptions, postgres.port, folder);
-    const contestants = [directTo(postgres), pgBouncer, sluice];
-    await report({ programs, contestants, folder: logs, loadAverage, signal }, options);
+    const start: Start = {
+      postgres,
+      sluice: { binary, workers: options.workers },
+      field: { programs, contestants: [directTo(postgres)], folder: logs, loadAverage, signal },
+      folder,
+    };
+    const shared = await measureSharing(start, options);
+    if (options.workloads.length === 0) return print(`\n${asText(transactionTable(shared))}`);
+    await inField(start, undefined, (field) => report(field, options, shared));
   } finally {
     await Deno.remove(folder, { recursive: true });
   }
 }
 
-function directTo({ port, version }: EmbeddedPostgres): Contestant {
-  const description = `PostgreSQL ${version}, settings as initdb makes them`;
-  return { name: "direct", port, processId: undefined, description };
+/** What starting contestants needs. */
+interface Start {
+  readonly postgres: EmbeddedPostgres;
+  readonly sluice: SluiceOptions;
+  /** The field with the server alone. */
+  readonly field: Field;
+  readonly folder: string;
 }
 
-async function report(field: Field, options: Options): Promise<void> {
-  const { seconds } = options.workloads[0]!;
+/** Starts both proxies for `body`; with `pool` they share server connections. */
+async function inField<T>(
+  { postgres, sluice, field, folder }: Start,
+  pool: PoolOptions | undefined,
+  body: (field: Field) => Promise<T>,
+): Promise<T> {
+  const { pgbouncer } = field.programs;
+  await using pgBouncer = await startPgBouncer(pgbouncer, postgres.port, folder, pool);
+  const options = { ...sluice, ...pool === undefined ? {} : { pool } };
+  await using gateway = await startSluice(options, postgres.port, folder);
+  return await body({ ...field, contestants: [...field.contestants, pgBouncer, gateway] });
+}
+
+async function measureSharing(start: Start, options: Options): Promise<readonly Cell[]> {
+  const cells: Cell[] = [];
+  const measureOne = ({ poolSize, workloads }: SharingWorkloads) =>
+    inField(
+      start,
+      { mode: "transaction", size: poolSize },
+      (field) => compareTransactions(field, options.rounds, workloads, poolSize),
+    );
+  for (const workloads of options.sharing) cells.push(...await measureOne(workloads));
+  return cells;
+}
+
+function directTo({ port, version }: EmbeddedPostgres): Contestant {
+  const description = `PostgreSQL ${version}, settings as initdb makes them`;
+  return { name: "direct", port, processId: undefined, description, sharesStatements: false };
+}
+
+async function report(
+  field: Field,
+  options: Options,
+  shared: readonly Cell[],
+): Promise<void> {
   for (const { description } of field.contestants) printError(`${description}\n`);
-  const transactions = transactionTable(await compareTransactions(field, options));
+  const transactions = transactionTable(
+    await compareTransactions(field, options.rounds, options.workloads),
+  );
   const transfers = transferTable(await compareTransfers(field, options));
+  const sharing = shared.length === 0 ? undefined : transactionTable(shared);
   print(`\n${asText(transactions)}\n${asText(transfers)}`);
+  if (sharing !== undefined) print(`\n${asText(sharing)}`);
   if (!options.isWriting) return;
   const page = performancePage(
     {
@@ -281,12 +269,13 @@ async function report(field: Field, options: Options): Promise<void> {
       programs: field.contestants.map(({ description }) => description),
       loadAverage: field.loadAverage,
       rounds: options.rounds,
-      seconds,
+      seconds: options.seconds,
       scale: SCALE,
       hasReconnects: options.workloads.some(({ reconnects }) => reconnects),
     },
     transactions,
     transfers,
+    sharing,
   );
   const path = join(import.meta.dirname!, "..", "docs", "performance.md");
   await Deno.writeTextFile(path, page);

@@ -12,6 +12,18 @@ import { serverUser } from "../src/cli/demo/server_user.ts";
 /** Server connections that a proxy may open: more than any workload has clients. */
 const POOL_SIZE = 200;
 
+/** Clients that a proxy lets in: more than any workload has. */
+const CLIENTS_MAX = 2_000;
+
+/** How a proxy shares server connections, and how many it may open. */
+export interface PoolOptions {
+  readonly mode: "session" | "transaction";
+  readonly size: number;
+}
+
+/** A server connection for every client. */
+const OWN_CONNECTIONS: PoolOptions = { mode: "session", size: POOL_SIZE };
+
 /** A proxy that is not up after this will not come up. */
 const START_TIMEOUT_MS = 20_000;
 const START_PAUSE_MS = 50;
@@ -26,6 +38,8 @@ export interface Contestant {
   readonly processId: number | undefined;
   /** Version and the like, for the report. */
   readonly description: string;
+  /** True if prepared statements work for clients that share server connections. */
+  readonly sharesStatements: boolean;
 }
 
 /** A proxy that was started; disposing of it ends its process. */
@@ -37,6 +51,8 @@ export interface RunningProxy extends Contestant, AsyncDisposable {
 export interface SluiceOptions {
   readonly binary: string | undefined;
   readonly workers: number;
+  /** Default: session mode, a server connection for every client. */
+  readonly pool?: PoolOptions;
 }
 
 /** Path of a program on the search path or where Debian keeps daemons; undefined without it. */
@@ -59,22 +75,27 @@ export async function findSluice(): Promise<string | undefined> {
 }
 
 /**
- * Starts PgBouncer in session mode, one process, not logging connections.
+ * Starts PgBouncer, one process, not logging connections.
  *
  * @param folder Where to write its configuration; its user must be allowed to read it.
+ * @param pool Default: session mode, a server connection for every client.
  * @throws {Error} If it does not start.
  */
 export async function startPgBouncer(
   program: string,
   postgresPort: number,
   folder: string,
+  pool: PoolOptions = OWN_CONNECTIONS,
 ): Promise<RunningProxy> {
   const port = freePort();
   const users = join(folder, "userlist.txt");
   const settings = join(folder, "pgbouncer.ini");
   await Deno.writeTextFile(users, `"postgres" ""\n`, { mode: 0o644 });
-  await Deno.writeTextFile(settings, pgBouncerSettings(port, postgresPort, users), { mode: 0o644 });
   const version = await firstLine(program, ["--version"]);
+  // 1.21 to 1.23 have it switched off unless told otherwise; older ones refuse to know it.
+  const statements = keepsStatements(version) ? "max_prepared_statements = 200\n" : "";
+  const text = pgBouncerSettings(port, postgresPort, users, pool) + statements;
+  await Deno.writeTextFile(settings, text, { mode: 0o644 });
   // It refuses to run as root, as PostgreSQL does.
   const user = serverUser();
   const child = new Deno.Command(program, {
@@ -85,10 +106,21 @@ export async function startPgBouncer(
     stdout: "null",
     stderr: "null",
   }).spawn();
-  return await proxyOf("pgbouncer", child, port, version);
+  return await proxyOf("pgbouncer", child, port, version, keepsStatements(version));
 }
 
-function pgBouncerSettings(port: number, postgresPort: number, users: string): string {
+/** Since 1.21 PgBouncer keeps prepared statements in transaction mode. */
+function keepsStatements(version: string): boolean {
+  const [, major, minor] = /(\d+)\.(\d+)/.exec(version) ?? [];
+  return Number(major) > 1 || Number(minor) >= 21;
+}
+
+function pgBouncerSettings(
+  port: number,
+  postgresPort: number,
+  users: string,
+  pool: PoolOptions,
+): string {
   return `[databases]
 * = host=${HOST} port=${postgresPort}
 [pgbouncer]
@@ -97,9 +129,9 @@ listen_port = ${port}
 unix_socket_dir =
 auth_type = trust
 auth_file = ${users}
-pool_mode = session
-default_pool_size = ${POOL_SIZE}
-max_client_conn = ${5 * POOL_SIZE}
+pool_mode = ${pool.mode}
+default_pool_size = ${pool.size}
+max_client_conn = ${CLIENTS_MAX}
 log_connections = 0
 log_disconnections = 0
 `;
@@ -117,7 +149,7 @@ export async function startSluice(
 ): Promise<RunningProxy> {
   const port = freePort();
   const file = join(folder, "sluice.yaml");
-  await Deno.writeTextFile(file, sluiceSettings(port, postgresPort, options.workers));
+  await Deno.writeTextFile(file, sluiceSettings(port, postgresPort, options));
   const root = join(import.meta.dirname!, "..");
   const fromSource = ["run", "-A", "--config", join(root, "deno.json"), join(root, "main.ts")];
   const program = options.binary ?? Deno.execPath();
@@ -125,6 +157,8 @@ export async function startSluice(
   const version = await firstLine(program, [...prefix, "--version"]);
   const child = new Deno.Command(program, {
     args: [...prefix, "run", "--config", file],
+    clearEnv: true,
+    env: environment(),
     stdin: "null",
     stdout: "null",
     stderr: "inherit",
@@ -133,20 +167,36 @@ export async function startSluice(
     ? `from source, Deno ${Deno.version.deno}`
     : "compiled executable";
   const workers = options.workers === 1 ? "1 worker" : `${options.workers} workers`;
-  return await proxyOf("sluice", child, port, `Sluice ${version} (${runtime}, ${workers})`);
+  const description = `Sluice ${version} (${runtime}, ${workers})`;
+  return await proxyOf("sluice", child, port, description, true);
 }
 
-function sluiceSettings(port: number, postgresPort: number, workers: number): string {
+/** Without what would be taken for settings of Sluice's, such as SLUICE_BINARY. */
+function environment(): Record<string, string> {
+  const entries = Object.entries(Deno.env.toObject());
+  return Object.fromEntries(entries.filter(([name]) => !name.startsWith("SLUICE_")));
+}
+
+function sluiceSettings(port: number, postgresPort: number, options: SluiceOptions): string {
+  const { mode, size } = options.pool ?? OWN_CONNECTIONS;
+  // To share server connections it must log clients in itself, as PgBouncer does here.
+  const isSharing = mode === "transaction";
+  const auth = isSharing ? ", auth: { method: trust }" : "";
+  const user = isSharing ? ", user: postgres" : "";
+  // With 1,000 clients on 10 servers nearly all of them wait.
+  const pool = isSharing
+    ? `mode: ${mode}, size: ${size}, waitersMax: ${CLIENTS_MAX}`
+    : `size: ${size}`;
   return `servers:
-  default: { address: "${HOST}:${port}" }
+  default: { address: "${HOST}:${port}", clientsMax: ${CLIENTS_MAX}${auth} }
 clients:
-  default: { address: "${HOST}:${postgresPort}" }
+  default: { address: "${HOST}:${postgresPort}"${user} }
 pools:
-  default: { size: ${POOL_SIZE} }
+  default: { ${pool} }
 loggers:
   default: { level: warn }
 metrics: { address: "${HOST}:0" }
-runtime: { workers: ${workers} }
+runtime: { workers: ${options.workers} }
 `;
 }
 
@@ -155,6 +205,7 @@ async function proxyOf(
   child: Deno.ChildProcess,
   port: number,
   description: string,
+  sharesStatements: boolean,
 ): Promise<RunningProxy> {
   let code: number | undefined;
   const ended = child.status.then((status) => code = status.code);
@@ -172,6 +223,7 @@ async function proxyOf(
     port,
     processId: child.pid,
     description,
+    sharesStatements,
     async [Symbol.asyncDispose]() {
       if (code === undefined) child.kill("SIGKILL");
       await ended;

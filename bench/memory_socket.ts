@@ -10,6 +10,7 @@ import type { Driver, Listener, Socket, SocketHandler } from "../src/net/socket.
 /** One end of a connection, as the gateway sees it. */
 export class MemorySocket implements Socket {
   readonly peer = "memory";
+  readonly peerAddress = { kind: "unix" } as const;
   #handler: SocketHandler | undefined;
   #hasEnded = false;
   /** Bytes that the gateway wrote. */
@@ -17,6 +18,15 @@ export class MemorySocket implements Socket {
 
   start(handler: SocketHandler): void {
     this.#handler = handler;
+  }
+
+  setHandler(handler: SocketHandler): void {
+    this.#handler = handler;
+  }
+
+  /** At once: nothing is sent, so nothing can be sent too early. */
+  beforeSending(prepare: () => void): void {
+    prepare();
   }
 
   write(bytes: Uint8Array): void {

@@ -25,6 +25,24 @@ export interface PageFacts {
   readonly hasReconnects: boolean;
 }
 
+const CPU_TIME = `## Where Sluice's CPU time goes
+
+A profile of one worker at 8 clients (\`perf\`, Deno 2.9.6), in shares of its CPU time:
+
+| | share |
+| --- | ---: |
+| the kernel: sending, receiving, waiting | 52 % |
+| Deno: its event loop, and a read and a write for each chunk | 34 % |
+| JavaScript between them: promises, the driver | 9 % |
+| Sluice's protocol logic, both directions, with its counters | 5 % |
+
+There are two reads and two writes for each transaction, and no read finds nothing. A program of 20
+lines that only copies bytes between \`Deno.Conn\`s needs 90 to 96 % of Sluice's CPU time: without
+another driver there is little to win. \`bench/session_bench.ts\` measures the protocol logic alone
+(below 1 µs and 16 bytes of garbage for each simple query), \`bench/framer_bench.ts\` the search for
+message boundaries. The profile is of one day on a busy machine; \`--write\` does not renew it.
+`;
+
 const WORKERS = `## One worker or several
 
 PgBouncer has one thread, so one worker is the closest comparison, and \`--workers 1\` is what
@@ -43,8 +61,25 @@ const RECONNECTS =
   PostgreSQL starts processes. Applications that connect for each query need a pool of their own.
 `;
 
-/** The whole page. */
-export function performancePage(facts: PageFacts, transactions: Table, transfers: Table): string {
+function sharingSection(table: Table): string {
+  return `## Many clients on few server connections
+
+The same queries in transaction mode: PgBouncer and Sluice log clients in themselves and lend each
+transaction one of a few server connections. There is no row where a contestant cannot take part:
+the server itself has no place for 1,000 clients, and PgBouncer before 1.21 loses prepared
+statements between transactions.
+
+${asMarkdown(table)}
+`;
+}
+
+/** The whole page. @param sharing Transaction mode, if it was measured. */
+export function performancePage(
+  facts: PageFacts,
+  transactions: Table,
+  transfers: Table,
+  sharing?: Table,
+): string {
   const accounts = facts.scale * 100_000;
   const load = facts.loadAverage.toFixed(1);
   const rounds = `${facts.rounds} rounds of ${facts.seconds} s`;
@@ -68,7 +103,7 @@ after the run, the largest of all rounds.
 ${asMarkdown(transfers)}
 Rows are 1,000 bytes of text each; \`psql\` throws them away.
 
-## How it was measured
+${sharing === undefined ? "" : sharingSection(sharing)}## How it was measured
 
 - Date: ${facts.date}
 - Machine: ${facts.cpu}, ${facts.cores} cores, ${facts.kernel}
@@ -77,29 +112,14 @@ ${facts.programs.map((program) => `- ${program}`).join("\n")}
 - Select-only \`pgbench\` on ${accounts} accounts (scale ${facts.scale}), ${rounds} for each row;
   within a round every contestant runs once, and the order changes from round to round.
 - No transaction failed: a run with a failed transaction ends the benchmark.
-- PgBouncer is in session mode, as Sluice is; both keep a server connection for each client.
+- Unless a row says how many servers there are, PgBouncer is in session mode, as Sluice is; both
+  keep a server connection for each client.
 - Latencies are of a tenth of all transactions, from pgbench's own log.
 
 Run it yourself: \`deno task bench\` (\`--quick\` for a rough answer, \`--help\` for everything). It
 needs Linux, a PostgreSQL with \`pgbench\` and \`psql\`, and PgBouncer.
 
-## Where Sluice's CPU time goes
-
-A profile of one worker at 8 clients (\`perf\`, Deno 2.9.6), in shares of its CPU time:
-
-| | share |
-| --- | ---: |
-| the kernel: sending, receiving, waiting | 52 % |
-| Deno: its event loop, and a read and a write for each chunk | 34 % |
-| JavaScript between them: promises, the driver | 9 % |
-| Sluice's protocol logic, both directions, with its counters | 5 % |
-
-There are two reads and two writes for each transaction, and no read finds nothing. A program of 20
-lines that only copies bytes between \`Deno.Conn\`s needs 90 to 96 % of Sluice's CPU time: without
-another driver there is little to win. \`bench/session_bench.ts\` measures the protocol logic alone
-(below 1 µs and 16 bytes of garbage for each simple query), \`bench/framer_bench.ts\` the search for
-message boundaries. The profile is of one day on a busy machine; \`--write\` does not renew it.
-
+${CPU_TIME}
 ${WORKERS}
 ## What this does not say
 

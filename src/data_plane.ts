@@ -7,7 +7,7 @@
 
 import type { Address } from "./base/address.ts";
 import type { Clock } from "./base/clock.ts";
-import type { ClientConfig, ServerConfig } from "./config/config.ts";
+import type { ClientConfig, PoolConfig, ServerConfig } from "./config/config.ts";
 import type { DataPlaneSnapshot, PeerMessage } from "./data_plane_messages.ts";
 import type { Driver, Listener } from "./net/socket.ts";
 import { WorkerCounters } from "./observe/counters.ts";
@@ -24,6 +24,8 @@ import {
 } from "./postgres/cancel.ts";
 import type { Gateway, ListenerContext, Route } from "./postgres/gateway.ts";
 import { SessionListener } from "./postgres/listener.ts";
+import { Gate } from "./gate.ts";
+import { PooledPlane } from "./pooled_plane.ts";
 import type { ServerAddress } from "./upstream/dial.ts";
 
 /** What serves a listener's clients, by the protocol they speak. */
@@ -56,6 +58,8 @@ export class DataPlane {
   readonly #pools = new Map<string, Pool>();
   readonly #gateway: Gateway;
   readonly #canceller: Canceller;
+  readonly #pooled: PooledPlane;
+  readonly #gates = new Map<string, Gate>();
   readonly #listeners: Listener[] = [];
   readonly #sessions: SessionListener[] = [];
   readonly #cancelsAsked = new Map<number, (result: CancelResult) => void>();
@@ -85,6 +89,18 @@ export class DataPlane {
       cancelAbandoned: (target) => this.#canceller.cancelQueued(target),
     };
     for (const name of snapshot.pools.keys()) this.#pools.set(name, this.#makePool(name));
+    this.#pooled = new PooledPlane({
+      snapshot,
+      driver: parts.driver,
+      clock: parts.clock,
+      wallClockMs: parts.wallClockMs,
+      randomBytes: parts.randomBytes,
+      observer: this.#recorder,
+      counters: this.#counters,
+      cancelKeys,
+      canceller: this.#canceller,
+      tellPlaces: (worker, message) => void parts.tellPeer(worker, { kind: "places", message }),
+    });
   }
 
   /**
@@ -110,6 +126,7 @@ export class DataPlane {
       this.#stopListening();
       throw error;
     }
+    this.#pooled.prefill();
     return bound;
   }
 
@@ -123,9 +140,21 @@ export class DataPlane {
           this.#parts.tellPeer(worker, { kind: "cancelled", request: message.request, result });
         });
         return;
+      case "places":
+        return this.#pooled.onPlaces(worker, message.message);
       case "cancelled":
         return this.#cancelsAsked.get(message.request)?.(message.result);
     }
+  }
+
+  /** Files have changed: new connections and logins go by what they say now. */
+  refresh(
+    servers: ReadonlyMap<string, ServerConfig>,
+    clients: ReadonlyMap<string, ClientConfig>,
+    pools: ReadonlyMap<string, PoolConfig>,
+  ): void {
+    for (const [name, server] of servers) this.#gates.get(name)?.refresh(server);
+    this.#pooled.refresh(clients, pools);
   }
 
   /** Accepts no more, and calls `onDrained` once every session is over. */
@@ -133,6 +162,7 @@ export class DataPlane {
     this.#stopListening();
     let left = this.#sessions.length;
     const finish = () => {
+      this.#pooled.drain();
       this.#recorder.flush();
       onDrained();
     };
@@ -174,8 +204,18 @@ export class DataPlane {
   #makeSessionListener(name: string, server: ServerConfig): SessionListener {
     const { worker, workers, clientBudgets } = this.#snapshot;
     const budget = new SharedBudget(clientBudgets.get(name)!, worker, workers);
+    const gate = new Gate(name, server, {
+      pooled: this.#pooled,
+      clock: this.#parts.clock,
+      observer: this.#recorder,
+      randomBytes: this.#parts.randomBytes,
+      mockKey: this.#snapshot.mockKey,
+    });
+    this.#gates.set(name, gate);
     const context: ListenerContext = {
       name,
+      authentication: gate.context,
+      tls: gate.tls,
       routes: server.proxies.map((proxy) => this.#makeRoute(proxy)),
       clients: new Pool(
         { name, acquireTimeoutMs: 0, waitersMax: 0 },
@@ -218,7 +258,15 @@ export class DataPlane {
   }
 
   async #cancelHere(processId: number, key: Uint8Array): Promise<CancelResult> {
-    const target = this.#gateway.cancelKeys.find(processId, key);
-    return target === undefined ? { outcome: "unknown" } : await this.#canceller.cancel(target);
+    const subject = this.#gateway.cancelKeys.find(processId, key);
+    if (subject === undefined) return { outcome: "unknown" };
+    const target = subject.target();
+    if (target === undefined) return { outcome: "idle" };
+    const release = subject.hold();
+    try {
+      return await this.#canceller.cancel(target);
+    } finally {
+      release();
+    }
   }
 }

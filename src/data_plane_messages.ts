@@ -6,10 +6,16 @@
  */
 
 import type { Address } from "./base/address.ts";
-import type { ClientConfig, PoolConfig, ProxyConfig, ServerConfig } from "./config/config.ts";
-
+import type {
+  ClientConfig,
+  PoolConfig,
+  ProxyConfig,
+  ServerConfig,
+  UserConfig,
+} from "./config/config.ts";
 import type { CounterLayout } from "./observe/counters.ts";
 import type { LogLevel, LogRecord } from "./observe/log_record.ts";
+import type { PlaceMessage } from "./pool/server_pool_types.ts";
 import type { CancelResult } from "./postgres/cancel.ts";
 
 /** Everything that a worker needs to know, fixed for its life. */
@@ -24,6 +30,18 @@ export interface DataPlaneSnapshot {
   readonly clients: ReadonlyMap<string, ClientConfig>;
   readonly proxies: ReadonlyMap<string, ProxyConfig>;
   readonly pools: ReadonlyMap<string, { config: PoolConfig; budget: SharedArrayBuffer }>;
+  /** What is different for some users of PostgreSQL, by name. */
+  readonly users: ReadonlyMap<string, UserConfig>;
+  /** One budget for each of them that may have so many clients only. */
+  readonly userBudgets: ReadonlyMap<string, SharedArrayBuffer>;
+  /** Places for the connections of pools, over all workers: see pool/shared_places.ts. */
+  readonly places: SharedArrayBuffer;
+  /** Connections of all pools; 0 is without limit. */
+  readonly serverConnectionsMax: number;
+  /** One 32-bit word that grows when a statement changes a schema. */
+  readonly schemaGeneration: SharedArrayBuffer;
+  /** 32 bytes that made-up secrets of unknown users are derived from. Secret. */
+  readonly mockKey: Uint8Array;
   /** One budget a listener: how many clients it serves over all workers. */
   readonly clientBudgets: ReadonlyMap<string, SharedArrayBuffer>;
   readonly layout: CounterLayout;
@@ -38,6 +56,13 @@ export type WorkerCommand =
   | { readonly kind: "start"; readonly snapshot: DataPlaneSnapshot }
   | { readonly kind: "peer"; readonly worker: number; readonly port: MessagePort }
   | { readonly kind: "turn"; readonly pool: string; readonly ticket: number }
+  /** Files that the configuration names have changed; nothing else has. */
+  | {
+    readonly kind: "refresh";
+    readonly servers: ReadonlyMap<string, ServerConfig>;
+    readonly clients: ReadonlyMap<string, ClientConfig>;
+    readonly pools: ReadonlyMap<string, PoolConfig>;
+  }
   | { readonly kind: "drain" }
   | { readonly kind: "terminate" };
 
@@ -59,4 +84,6 @@ export type PeerMessage =
     readonly processId: number;
     readonly key: Uint8Array;
   }
-  | { readonly kind: "cancelled"; readonly request: number; readonly result: CancelResult };
+  | { readonly kind: "cancelled"; readonly request: number; readonly result: CancelResult }
+  /** A place for a pooled connection may be free, or is wanted. */
+  | { readonly kind: "places"; readonly message: PlaceMessage };

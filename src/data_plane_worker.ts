@@ -27,6 +27,8 @@ scope.onmessage = ({ data: command }) => {
       return addPeer(command.worker, command.port);
     case "turn":
       return dataPlane?.onPeerMessage(-1, command);
+    case "refresh":
+      return dataPlane?.refresh(command.servers, command.clients, command.pools);
     case "drain":
       return drain();
     case "terminate":

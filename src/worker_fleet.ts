@@ -5,6 +5,7 @@
  * @module
  */
 
+import { createHash } from "node:crypto";
 import type { Address } from "./base/address.ts";
 import type { Config, ServerConfig } from "./config/config.ts";
 import type { DataPlaneSnapshot, WorkerCommand, WorkerReport } from "./data_plane_messages.ts";
@@ -14,6 +15,7 @@ import { counterBuffer, type CounterLayout, WorkerCounters } from "./observe/cou
 import type { LogLevel, LogSink } from "./observe/log_record.ts";
 import { clearGauges } from "./observe/state_cells.ts";
 import { budgetBuffer, SharedBudget } from "./pool/shared_budget.ts";
+import { placesBuffer, SharedPlaces } from "./pool/shared_places.ts";
 
 /** Log records a second that one worker may send: more is a flood that nobody reads. */
 const LOG_RECORDS_PER_SECOND_MAX = 1000;
@@ -50,10 +52,15 @@ export class WorkerFleet {
   /** One region a worker, in the order of their indexes. */
   readonly counters: readonly WorkerCounters[];
   readonly #options: WorkerFleetOptions;
+  #config: Config;
   readonly #workers: number;
   readonly #counterBuffers: readonly SharedArrayBuffer[];
   readonly #poolBudgets: ReadonlyMap<string, SharedArrayBuffer>;
   readonly #clientBudgets: ReadonlyMap<string, SharedArrayBuffer>;
+  readonly #userBudgets: ReadonlyMap<string, SharedArrayBuffer>;
+  readonly #places: SharedArrayBuffer;
+  readonly #schemaGeneration = new SharedArrayBuffer(4);
+  readonly #mockKey: Uint8Array;
   readonly #members: Member[] = [];
   /** What listens where: a port 0 means the same port to all, also to one that is restarted. */
   readonly #bound = new Map<string, Address>();
@@ -63,8 +70,9 @@ export class WorkerFleet {
   #onDrained: (() => void) | undefined;
 
   constructor(options: WorkerFleetOptions) {
-    const { servers, pools, runtime } = options.config;
+    const { servers, pools, users, runtime } = options.config;
     this.#options = options;
+    this.#config = options.config;
     const workers = this.#workers = runtime.workers;
     this.layout = { listeners: [...servers.keys()], pools: [...pools.keys()] };
     this.#counterBuffers = Array.from({ length: workers }, () => counterBuffer(this.layout));
@@ -77,6 +85,13 @@ export class WorkerFleet {
       servers,
       (server) => budgetBuffer(server.clientsMax, 0, workers),
     );
+    const limited = [...users].filter(([, { connectionsMax }]) => connectionsMax > 0);
+    this.#userBudgets = mapValues(
+      new Map(limited),
+      ({ connectionsMax }) => budgetBuffer(connectionsMax, 0, workers),
+    );
+    this.#places = placesBuffer(workers);
+    this.#mockKey = mockKeyFrom(options.config);
   }
 
   /** Workers that serve now. */
@@ -92,7 +107,7 @@ export class WorkerFleet {
    * @throws {Error} If one cannot be bound.
    */
   async start(): Promise<ReadonlyMap<string, Address>> {
-    const { servers } = this.#options.config;
+    const { servers } = this.#config;
     // Another gateway with SO_REUSEPORT on the same port would silently get half of the clients.
     if (this.#workers > 1) {
       assertAddressesAreFree([...servers.values()].map(({ address }) => address));
@@ -115,6 +130,15 @@ export class WorkerFleet {
     return promise;
   }
 
+  /** Files that the configuration names have changed: has every worker use what they say now. */
+  refresh({ servers, clients, pools }: Config): void {
+    this.#config = { ...this.#config, servers, clients, pools };
+    for (const { index, worker, state } of this.#members) {
+      if (state !== "running") continue;
+      send(worker, { kind: "refresh", servers: this.#serversOf(index), clients, pools });
+    }
+  }
+
   /** Ends every session; each client is told. */
   terminate(): void {
     for (const { worker, state } of this.#members) {
@@ -133,7 +157,7 @@ export class WorkerFleet {
 
   /** Every worker listens on every TCP port. A Unix socket has one listener: they take turns. */
   #serversOf(index: number): Map<string, ServerConfig> {
-    const mine = [...this.#options.config.servers].filter(([, { address }], position) =>
+    const mine = [...this.#config.servers].filter(([, { address }], position) =>
       address.kind === "tcp" || position % this.#workers === index
     );
     return new Map(
@@ -188,7 +212,7 @@ export class WorkerFleet {
   }
 
   #snapshotFor(worker: number, generation: number): DataPlaneSnapshot {
-    const { clients, proxies, pools } = this.#options.config;
+    const { clients, proxies, pools, users, runtime } = this.#config;
     return {
       worker,
       workers: this.#workers,
@@ -197,6 +221,12 @@ export class WorkerFleet {
       clients,
       proxies,
       pools: mapValues(pools, (config, name) => ({ config, budget: this.#poolBudgets.get(name)! })),
+      users,
+      userBudgets: this.#userBudgets,
+      places: this.#places,
+      serverConnectionsMax: runtime.serverConnectionsMax,
+      schemaGeneration: this.#schemaGeneration,
+      mockKey: this.#mockKey,
       clientBudgets: this.#clientBudgets,
       layout: this.layout,
       counters: this.#counterBuffers[worker]!,
@@ -245,9 +275,10 @@ export class WorkerFleet {
   }
 
   #reclaim(dead: number): void {
-    for (const buffer of this.#clientBudgets.values()) {
+    for (const buffer of [...this.#clientBudgets.values(), ...this.#userBudgets.values()]) {
       new SharedBudget(buffer, dead, this.#workers).reclaim(dead);
     }
+    new SharedPlaces(this.#places, dead, this.#workers, Date.now).reclaim(dead);
     for (const [pool, buffer] of this.#poolBudgets) {
       for (
         const { worker, ticket } of new SharedBudget(buffer, dead, this.#workers).reclaim(dead)
@@ -265,6 +296,22 @@ export class WorkerFleet {
   #log(level: LogLevel, message: string, fields: Record<string, string | number>): void {
     this.#options.log.write({ level, message, fields, timeMs: Date.now() });
   }
+}
+
+/**
+ * The same in all workers and after a restart with the same users, so that a stranger who asks twice
+ * for a user that does not exist sees the same salt, as for one who does.
+ */
+function mockKeyFrom({ servers }: Config): Uint8Array {
+  const hash = createHash("sha256").update("sluice made-up secrets\0");
+  let isSecret = false;
+  for (const { auth } of servers.values()) {
+    for (const [user, secret] of auth.users) {
+      hash.update(`${user}\0${secret}\0`);
+      isSecret = true;
+    }
+  }
+  return isSecret ? hash.digest() : crypto.getRandomValues(new Uint8Array(32));
 }
 
 function send(worker: Worker, command: WorkerCommand, transfer: Transferable[] = []): void {

@@ -5,6 +5,7 @@ import type { Config, ServerConfig } from "../src/config/config.ts";
 import { LISTENER_CELL } from "../src/observe/counters.ts";
 import type { LogRecord } from "../src/observe/log_record.ts";
 import { WorkerFleet } from "../src/worker_fleet.ts";
+import { POOL_DEFAULTS, SERVER_DEFAULTS } from "./support/configs.ts";
 import { sleep } from "./support/net_harness.ts";
 
 /** Patience with the machine, not a measure. */
@@ -16,16 +17,10 @@ const RESTART_PAUSE_OVER_MS = 700;
 const LISTEN: TcpAddress = { kind: "tcp", host: "127.0.0.1", port: 0 };
 
 const SERVER: ServerConfig = {
+  ...SERVER_DEFAULTS,
   address: LISTEN,
-  protocol: "postgres",
   proxies: ["main"],
   clientsMax: 10,
-  loginTimeoutMs: 1_000,
-  startupPacketSizeMax: 10_000,
-  messageSizeMax: 65_536,
-  keepAlive: true,
-  noDelay: true,
-  socketMode: 0o700,
 };
 
 /** A fleet of workers that do what `script` says (see support/fleet_worker.ts). */
@@ -46,11 +41,12 @@ class Fixture implements Disposable {
     const config: Config = {
       servers,
       clients: new Map(),
-      pools: new Map([["main", { size: 1, acquireTimeoutMs: 1_000, waitersMax: 10 }]]),
+      pools: new Map([["main", { ...POOL_DEFAULTS, size: 1, acquireTimeoutMs: 1_000 }]]),
       proxies: new Map(),
+      users: new Map(),
       loggers: new Map(),
       metrics: { enabled: false, address: LISTEN, path: "/metrics" },
-      runtime: { workers, shutdownTimeoutMs: 1_000 },
+      runtime: { workers, shutdownTimeoutMs: 1_000, serverConnectionsMax: 0 },
     };
     this.fleet = new WorkerFleet({
       config,

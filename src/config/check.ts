@@ -5,15 +5,9 @@
  * @module
  */
 
-import {
-  exampleText,
-  type Key,
-  type Keys,
-  type SectionName,
-  SECTIONS,
-  type Values,
-} from "./declarations.ts";
+import { type SectionName, SECTIONS } from "./declarations.ts";
 import { variableName } from "./environment.ts";
+import { exampleText, type Key, type Keys, type Values } from "./key.ts";
 import { ENVIRONMENT, keyPlace, type Place, type Problems } from "./problems.ts";
 import type { Settings, WrittenGroup, WrittenValue } from "./settings.ts";
 
@@ -24,6 +18,13 @@ export interface CheckedGroup<K extends Keys> {
   readonly written: ReadonlyMap<string, WrittenValue>;
   /** Every key, except those that were wrong: without problems it is a `Values<K>`. */
   readonly values: Partial<Values<K>>;
+}
+
+/**
+ * Returns where the value of a key is written; where it would be, if it is not.
+ */
+export function placeOf<K extends Keys>(group: CheckedGroup<K>, key: keyof K & string): Place {
+  return group.written.get(key)?.place ?? keyPlace(group.place, key);
 }
 
 /** Returns the groups of a section with their values, in the order of the settings. */
@@ -97,7 +98,8 @@ function checkGroup<K extends Keys>(
 
 function expectedMessage(declared: Key<unknown>, groupName: string, got: string): string {
   const example = exampleText(declared, groupName === "" ? "default" : groupName);
-  const suchAs = declared.type.namesEveryValue ? "" : `, such as ${example}`;
+  const isClear = declared.type.namesEveryValue || example === '""';
+  const suchAs = isClear ? "" : `, such as ${example}`;
   const advice = got === "nothing" ? "; write a value or remove the key" : "";
   return `expected ${declared.type.rule}${suchAs}; got ${got}${advice}`;
 }
@@ -157,6 +159,8 @@ function fallbackValue(declared: Key<unknown>, groupName: string, place: Place):
       return undefined;
     case "only with":
       return "";
+    case "empty list":
+      return [];
     case "own name":
       return type.isList ? [groupName] : groupName;
     case "value": {

@@ -1,26 +1,27 @@
 /**
- * Every key of a configuration, declared once. The loader, the environment variables, the JSON
- * Schema, the template and the reference page all follow from here; a new key is one entry.
+ * Every section of a configuration with its keys, each declared once. The loader, the environment
+ * variables, the JSON Schema, the template and the reference page all follow from here; a new key
+ * is one entry.
  *
  * @module
  */
 
+import { CLIENT_KEYS } from "./client_keys.ts";
+import { key, type Keys } from "./key.ts";
 import {
-  address,
   bool,
   duration,
+  GROUP_NAME_PATTERN,
+  GROUP_NAME_RULE,
   int,
   intOrWord,
-  type KeyType,
-  mode,
   name,
-  names,
-  number,
   oneOf,
-  size,
   tcpAddress,
-  text,
 } from "./key_types.ts";
+import { POOL_KEYS, USER_KEYS } from "./pool_keys.ts";
+import { SERVER_KEYS } from "./server_keys.ts";
+import { text, USER_NAME_PATTERN, USER_NAME_RULE } from "./text_types.ts";
 
 /** Prefix of every environment variable that sets a key. */
 export const ENVIRONMENT_PREFIX = "SLUICE_";
@@ -31,52 +32,32 @@ export const GROUPS_MAX = 1_000;
 /** Size of a configuration file in bytes. */
 export const FILE_SIZE_MAX = 1_048_576;
 
-/** What a key is when nobody writes it. */
-export type Fallback =
-  /** It must be written; `example` is what the template and messages show. */
-  | { readonly kind: "required"; readonly example: string }
-  /** A value, as somebody would write it. */
-  | { readonly kind: "value"; readonly text: string }
-  /** The name of the group that the key is in. */
-  | { readonly kind: "own name" }
-  /** Required when another key of the group has a certain value, an error when it has not. */
-  | {
-    readonly kind: "only with";
-    readonly key: string;
-    readonly value: string;
-    readonly example: string;
-  };
-
-/** One key: its type, what it is when nobody writes it, and what it means. */
-export interface Key<T> {
-  readonly type: KeyType<T>;
-  readonly fallback: Fallback;
-  /** Whole sentences; the first one stands alone. */
-  readonly doc: string;
-}
-
-/** The keys of a group in the order they are shown. */
-export type Keys = { readonly [key: string]: Key<unknown> };
-
-/** What a group looks like when every key is read and every default filled in. */
-export type Values<K extends Keys> = {
-  readonly [N in keyof K]: K[N] extends Key<infer T> ? T : never;
-};
-
 /** Name of a section. */
 export type SectionName =
   | "servers"
   | "clients"
   | "pools"
   | "proxies"
+  | "users"
   | "loggers"
   | "metrics"
   | "runtime";
 
+/** What the groups of a section are called. */
+export interface GroupNames {
+  /** What a name must look like, as the source of a regular expression. */
+  readonly pattern: string;
+  /** {@linkcode GroupNames.pattern} in words. */
+  readonly rule: string;
+  /** Of the one group in the template. */
+  readonly example: string;
+}
+
 /** One section: groups by name (`servers.default.address`) or keys (`metrics.address`). */
 export interface Section {
   readonly name: SectionName;
-  readonly hasGroups: boolean;
+  /** Undefined for a section without groups. */
+  readonly groups: GroupNames | undefined;
   /** Word for one group, such as `server`; the section's own name where there are no groups. */
   readonly singular: string;
   /** True when a configuration without any group in this section cannot work. */
@@ -84,97 +65,6 @@ export interface Section {
   readonly doc: string;
   readonly keys: Keys;
 }
-
-function key<T>(type: KeyType<T>, fallback: Fallback | string, doc: string): Key<T> {
-  const isText = typeof fallback === "string";
-  return { type, fallback: isText ? { kind: "value", text: fallback } : fallback, doc };
-}
-
-const KEEP_ALIVE = key(
-  bool(),
-  "true",
-  "Whether TCP keep-alive finds out about peers that vanished.",
-);
-
-const NO_DELAY = key(
-  bool(),
-  "true",
-  "Whether small packets are sent at once instead of being gathered (TCP_NODELAY).",
-);
-
-/** Keys of `servers.NAME`. */
-export const SERVER_KEYS = {
-  address: key(
-    address({ portMin: 0, allowsUnix: true }),
-    { kind: "required", example: "127.0.0.1:15432" },
-    "Where clients connect to. Port 0 takes any free port.",
-  ),
-  protocol: key(oneOf("postgres"), "postgres", "What clients speak."),
-  proxies: key(
-    names("proxies"),
-    { kind: "own name" },
-    "Proxies in the order they are tried: the first one whose database can be reached gets the " +
-      "client. A client of that name stands in for a proxy that is not declared.",
-  ),
-  clientsMax: key(int(1, 100_000), "1000", "Largest number of clients at the same time."),
-  // authentication_timeout in PostgreSQL's postgresql.conf.sample is 1min.
-  loginTimeout: key(
-    duration("100ms", "1h"),
-    "60s",
-    "How long a client may take to say what it wants and to log in. The time that it waits for a " +
-      "place in the pool, or for the server to be reached, does not count.",
-  ),
-  // MAX_STARTUP_PACKET_LENGTH in PostgreSQL's src/include/libpq/pqcomm.h is 10000.
-  startupPacketSizeMax: key(
-    size(512, 65_535),
-    "10000B",
-    "Largest startup packet. The default is what PostgreSQL itself accepts.",
-  ),
-  // PG_LARGE_MESSAGE_LIMIT, src/include/libpq/libpq.h: MaxAllocSize - 1, two bytes below 1 GiB.
-  messageSizeMax: key(
-    size(65_536, 1_073_741_824),
-    "1GiB",
-    "Largest message in either direction. PostgreSQL itself accepts none above 1GiB.",
-  ),
-  keepAlive: KEEP_ALIVE,
-  noDelay: NO_DELAY,
-  socketMode: key(
-    mode(),
-    "0700",
-    "Permission bits of the socket's file. Only used when the address is a Unix socket.",
-  ),
-};
-
-/** Keys of `clients.NAME`. */
-export const CLIENT_KEYS = {
-  address: key(
-    address({ portMin: 1, allowsUnix: true }),
-    { kind: "required", example: "127.0.0.1:5432" },
-    "Where the database listens: a host and a port, or the full path of its Unix socket such as " +
-      "/run/postgresql/.s.PGSQL.5432.",
-  ),
-  dialTimeout: key(duration("10ms", "10m"), "5s", "How long one attempt to connect may take."),
-  retries: key(int(0, 100), "3", "Further attempts after the first one failed."),
-  backoff: key(duration("0ms", "1m"), "200ms", "Pause before the first further attempt."),
-  backoffMultiplier: key(number(1, 10), "2", "What every further pause is multiplied by."),
-  keepAlive: KEEP_ALIVE,
-  noDelay: NO_DELAY,
-};
-
-/** Keys of `pools.NAME`. */
-export const POOL_KEYS = {
-  size: key(int(1, 10_000), "50", "Largest number of server connections, over all workers."),
-  acquireTimeout: key(
-    duration("10ms", "1h"),
-    "30s",
-    "How long a client waits for a server connection before it is turned away.",
-  ),
-  waitersMax: key(
-    int(0, 100_000),
-    "1000",
-    "Largest number of clients that wait at the same time. 0 turns a client away at once.",
-  ),
-};
 
 /** Keys of `proxies.NAME`. */
 export const PROXY_KEYS = {
@@ -235,13 +125,25 @@ export const RUNTIME_KEYS = {
     "30s",
     "How long clients may finish what they began when the gateway is asked to stop.",
   ),
+  serverConnectionsMax: key(
+    int(0, 100_000),
+    "0",
+    "Largest number of server connections of all pools together. 0 is without limit.",
+  ),
+};
+
+/** Names of groups that are somebody's own choice. */
+const OWN_NAMES: GroupNames = {
+  pattern: GROUP_NAME_PATTERN,
+  rule: GROUP_NAME_RULE,
+  example: "default",
 };
 
 /** Every section, in the order it is shown. */
 export const SECTIONS: readonly Section[] = [
   {
     name: "servers",
-    hasGroups: true,
+    groups: OWN_NAMES,
     singular: "server",
     isRequired: true,
     doc: "Listeners: where clients connect to, and what they may do before they are let through.",
@@ -249,7 +151,7 @@ export const SECTIONS: readonly Section[] = [
   },
   {
     name: "clients",
-    hasGroups: true,
+    groups: OWN_NAMES,
     singular: "client",
     isRequired: true,
     doc: "How each database server is reached.",
@@ -257,23 +159,33 @@ export const SECTIONS: readonly Section[] = [
   },
   {
     name: "pools",
-    hasGroups: true,
+    groups: OWN_NAMES,
     singular: "pool",
     isRequired: false,
-    doc: "How many server connections there may be, and who may wait for one.",
+    doc: "How many server connections there may be, who gets one, and for how long.",
     keys: POOL_KEYS,
   },
   {
     name: "proxies",
-    hasGroups: true,
+    groups: OWN_NAMES,
     singular: "proxy",
     isRequired: false,
     doc: "Tie a client (how a database is reached) to a pool (how many connections to it).",
     keys: PROXY_KEYS,
   },
   {
+    name: "users",
+    groups: { pattern: USER_NAME_PATTERN, rule: USER_NAME_RULE, example: "app" },
+    singular: "user",
+    isRequired: false,
+    doc:
+      "What is different for single users, by the name that they log in with. It makes no user: " +
+      "who may log in is up to auth in servers.",
+    keys: USER_KEYS,
+  },
+  {
     name: "loggers",
-    hasGroups: true,
+    groups: OWN_NAMES,
     singular: "logger",
     isRequired: false,
     doc: "Where log records go. Without any there is one called default, with every default.",
@@ -281,7 +193,7 @@ export const SECTIONS: readonly Section[] = [
   },
   {
     name: "metrics",
-    hasGroups: false,
+    groups: undefined,
     singular: "metrics",
     isRequired: false,
     doc: "Metrics for Prometheus.",
@@ -289,22 +201,10 @@ export const SECTIONS: readonly Section[] = [
   },
   {
     name: "runtime",
-    hasGroups: false,
+    groups: undefined,
     singular: "runtime",
     isRequired: false,
     doc: "The process as a whole.",
     keys: RUNTIME_KEYS,
   },
 ];
-
-/**
- * Returns the value that shows how a key is written in YAML: its default, or an example where it
- * has none. Text that YAML would take for a number is in quotes.
- */
-export function exampleText(declared: Key<unknown>, groupName: string): string {
-  const { fallback, type } = declared;
-  if (fallback.kind === "own name") return type.isList ? `[${groupName}]` : groupName;
-  const example = fallback.kind === "value" ? fallback.text : fallback.example;
-  const looksLikeNumber = !Number.isNaN(Number(example));
-  return looksLikeNumber && typeof type.json(example) === "string" ? `"${example}"` : example;
-}

@@ -37,7 +37,7 @@ interface Target {
 /** Returns the variable that sets a key: words in upper case, joined by `_`. */
 export function variableName(section: SectionName, group: string, key: string): string {
   const words = [section, group, key.replaceAll(/[A-Z]/g, "_$&")].filter((word) => word !== "");
-  return (ENVIRONMENT_PREFIX + words.join("_")).replaceAll("-", "_").toUpperCase();
+  return (ENVIRONMENT_PREFIX + words.join("_")).replaceAll(/[.-]/g, "_").toUpperCase();
 }
 
 /**
@@ -103,17 +103,22 @@ function setValue(
   }
   const replaced = group.keys.get(target.key);
   if (replaced !== undefined) notes.add(replaced.place, `replaced by ${place.path}`);
-  const isList = target.section.keys[target.key]!.type.isList;
-  group.keys.set(target.key, isList ? writtenList(text, place) : writtenText(text, place));
+  const { separator } = target.section.keys[target.key]!.type;
+  const value = separator === undefined
+    ? writtenText(text, place)
+    : writtenList(text, separator, place);
+  group.keys.set(target.key, value);
 }
 
 function writtenText(text: string, place: Place): WrittenValue {
   return { kind: "text", text, isQuoted: false, place };
 }
 
-function writtenList(text: string, place: Place): WrittenValue {
-  const items = text.split(",").map((item) => writtenText(item.trim(), place));
-  return { kind: "list", items, place };
+function writtenList(text: string, separator: "," | "\n", place: Place): WrittenValue {
+  const items = text.split(separator).map((item) => item.trim());
+  // Lines of text may have empty ones between them, as in a file.
+  const kept = separator === "\n" ? items.filter((item) => item !== "") : items;
+  return { kind: "list", items: kept.map((item) => writtenText(item, place)), place };
 }
 
 /** Finds the key that a variable means among the groups that the file has. */
@@ -129,7 +134,9 @@ class TargetIndex {
   constructor(settings: Settings) {
     const allNames = allGroupNames(settings);
     for (const section of SECTIONS) {
-      const names = section.hasGroups ? [...settings.get(section.name)!.groups.keys()] : [""];
+      const names = section.groups !== undefined
+        ? [...settings.get(section.name)!.groups.keys()]
+        : [""];
       this.#declared.set(section, targetsByName(section, names));
       if (section.name === "pools" || section.name === "proxies") {
         this.#implied.set(section, targetsByName(section, allNames));
@@ -165,7 +172,7 @@ function targetsByName(
 
 /** A variable can create a group whose name is one word: `SLUICE_POOLS_REPORTS_SIZE`. */
 function targetsToCreate(section: Section, rest: string): readonly Target[] {
-  if (!section.hasGroups) return [];
+  if (section.groups === undefined) return [];
   const underscore = rest.indexOf("_");
   const group = rest.slice(0, Math.max(underscore, 0)).toLowerCase();
   if (!/^[a-z0-9]+$/.test(group) || !new RegExp(GROUP_NAME_PATTERN).test(group)) return [];
@@ -192,7 +199,9 @@ function unknownMessage(settings: Settings, variable: string): string {
     return `unknown variable; behind ${ENVIRONMENT_PREFIX} comes one of ${sections}`;
   }
   const keys = Object.keys(section.keys).join(", ");
-  if (!section.hasGroups) return `unknown variable; the keys of ${section.name} are ${keys}`;
+  if (section.groups === undefined) {
+    return `unknown variable; the keys of ${section.name} are ${keys}`;
+  }
   const shape = `${ENVIRONMENT_PREFIX}${section.name.toUpperCase()}_NAME_KEY`;
   return `unknown variable; expected ${shape} with the keys ${keys}, and a NAME that is in the ` +
     "file or one word";
@@ -204,10 +213,10 @@ function* knownVariables(settings: Settings, variable: string): Generator<string
   const { section: meant, rest } = splitVariable(variable);
   const created = rest.split("_", 1)[0]!.toLowerCase();
   const sections = meant === undefined ? SECTIONS : [meant];
-  for (const { name, hasGroups, keys } of sections) {
-    const groups = hasGroups ? new Set(settings.get(name)!.groups.keys()) : new Set([""]);
-    if (hasGroups && /^[a-z][a-z0-9]*$/.test(created)) groups.add(created);
-    if (hasGroups) groups.add("default");
+  for (const { name, groups: names, keys } of sections) {
+    const groups = new Set(names === undefined ? [""] : settings.get(name)!.groups.keys());
+    if (names !== undefined && /^[a-z][a-z0-9]*$/.test(created)) groups.add(created);
+    if (names !== undefined) groups.add(names.example);
     for (const group of groups) {
       for (const key of Object.keys(keys)) {
         left -= 1;

@@ -17,7 +17,7 @@ import type { WrittenValue } from "./settings.ts";
 export type JsonSchema = { readonly [keyword: string]: unknown };
 
 /** What a name refers to; a key of that type holds the name of a group in that section. */
-export type NamedSection = "servers" | "clients" | "pools" | "proxies" | "loggers";
+export type NamedSection = "clients" | "pools" | "proxies";
 
 /** A value that was read, or what was found in its place. */
 export type Reading<T> =
@@ -36,6 +36,10 @@ export interface KeyType<T> {
   /** True when the rule already names every value, so that an example would say nothing new. */
   readonly namesEveryValue: boolean;
   readonly isList: boolean;
+  /** What an environment variable puts between the items of a list; undefined for no list. */
+  readonly separator: "," | "\n" | undefined;
+  /** True when values must never be shown. */
+  readonly isSecret: boolean;
   readonly refersTo?: NamedSection;
   readonly schema: JsonSchema;
   /** Reads what was written. It reports at most one thing that is wrong. */
@@ -44,11 +48,14 @@ export interface KeyType<T> {
   json(text: string): unknown;
 }
 
-interface ScalarSpec<T> {
+/** What differs from one type of single values to another. */
+export interface ScalarSpec<T> {
   readonly name: string;
   readonly range: string;
   readonly rule: string;
   readonly namesEveryValue?: boolean;
+  /** True when empty text is a value. */
+  readonly allowsEmpty?: boolean;
   readonly refersTo?: NamedSection;
   readonly schema: JsonSchema;
   parse(text: string): T | undefined;
@@ -57,7 +64,8 @@ interface ScalarSpec<T> {
   json?(text: string): unknown;
 }
 
-function scalar<T>(spec: ScalarSpec<T>): KeyType<T> {
+/** Makes a type of single values. */
+export function scalar<T>(spec: ScalarSpec<T>): KeyType<T> {
   const json = (text: string) => spec.json?.(text) ?? text;
   return {
     name: spec.name,
@@ -65,12 +73,14 @@ function scalar<T>(spec: ScalarSpec<T>): KeyType<T> {
     rule: spec.rule,
     namesEveryValue: spec.namesEveryValue ?? false,
     isList: false,
+    separator: undefined,
+    isSecret: false,
     ...(spec.refersTo === undefined ? {} : { refersTo: spec.refersTo }),
     schema: spec.schema,
     json,
     read: (written) => {
       if (written.kind !== "text") return wrong(written, describe(written));
-      if (written.text === "") return wrong(written, "empty text");
+      if (written.text === "" && spec.allowsEmpty !== true) return wrong(written, "empty text");
       if (written.isQuoted && typeof json(written.text) !== "string") {
         return wrong(written, `${quote(written.text)} in quotes, which makes it text`);
       }
@@ -81,7 +91,8 @@ function scalar<T>(spec: ScalarSpec<T>): KeyType<T> {
   };
 }
 
-function wrong(
+/** Returns what is not a value of the type. `got` must be safe to print. */
+export function wrong(
   written: WrittenValue,
   got: string,
 ): { readonly ok: false; readonly place: Place; readonly got: string } {
@@ -268,17 +279,6 @@ export function mode(): KeyType<number> {
   });
 }
 
-/** Text that fits a pattern. `rule` says in words what `pattern` demands. */
-export function text(rule: string, pattern: string): KeyType<string> {
-  return scalar({
-    name: "text",
-    range: rule,
-    rule,
-    schema: { type: "string", pattern },
-    parse: (value) => new RegExp(pattern, "u").test(value) ? value : undefined,
-  });
-}
-
 /** What a group may be called. Names become values of metric labels, so they are bounded. */
 export const GROUP_NAME_PATTERN = "^[a-z][a-z0-9_-]{0,62}$";
 
@@ -309,6 +309,8 @@ export function names(section: NamedSection): KeyType<readonly string[]> {
     rule: `a list of 1 to ${NAMES_MAX} names of groups in ${section}`,
     namesEveryValue: false,
     isList: true,
+    separator: ",",
+    isSecret: false,
     refersTo: section,
     schema: {
       type: "array",

@@ -11,14 +11,10 @@ import { addressText } from "../base/address.ts";
 import { collides } from "./address.ts";
 import { type CheckedGroup, defaultGroup } from "./check.ts";
 import type { Address } from "../base/address.ts";
-import {
-  type CLIENT_KEYS,
-  type LOGGER_KEYS,
-  type METRICS_KEYS,
-  POOL_KEYS,
-  PROXY_KEYS,
-  type SERVER_KEYS,
-} from "./declarations.ts";
+import type { CLIENT_KEYS } from "./client_keys.ts";
+import { type LOGGER_KEYS, type METRICS_KEYS, PROXY_KEYS } from "./declarations.ts";
+import { POOL_KEYS, type USER_KEYS } from "./pool_keys.ts";
+import type { SERVER_KEYS } from "./server_keys.ts";
 import {
   didYouMean,
   keyPlace,
@@ -36,6 +32,7 @@ export interface CheckedGroups {
   readonly clients: Map<string, CheckedGroup<typeof CLIENT_KEYS>>;
   readonly pools: Map<string, CheckedGroup<typeof POOL_KEYS>>;
   readonly proxies: Map<string, CheckedGroup<typeof PROXY_KEYS>>;
+  readonly users: Map<string, CheckedGroup<typeof USER_KEYS>>;
   readonly loggers: Map<string, CheckedGroup<typeof LOGGER_KEYS>>;
   readonly metrics: CheckedGroup<typeof METRICS_KEYS>;
 }

@@ -1,44 +1,45 @@
 /**
  * Text and environment variables in, a checked configuration or every problem out. It reads no
- * file and no environment itself: both are arguments, and so is the number of cores.
+ * environment itself, and no file but through what it is given: they are arguments, and so is the
+ * number of cores.
  *
  * @module
  */
 
-import { type CheckedGroup, checkGroups, checkSection, defaultGroup } from "./check.ts";
-import type { ClientConfig, Config, LoggerConfig, ServerConfig } from "./config.ts";
-import {
-  CLIENT_KEYS,
-  type Keys,
-  LOGGER_KEYS,
-  METRICS_KEYS,
-  POOL_KEYS,
-  PROXY_KEYS,
-  RUNTIME_KEYS,
-  SERVER_KEYS,
-  type Values,
-} from "./declarations.ts";
+import { serverAuth } from "./auth_config.ts";
+import { buildConfig, type BuildParts } from "./build.ts";
+import { checkGroups, checkSection, defaultGroup, placeOf } from "./check.ts";
+import { CLIENT_KEYS } from "./client_keys.ts";
+import { clientLogin } from "./client_login.ts";
+import type { Config } from "./config.ts";
+import { ConfigFiles, type FileReader, readFromDisk } from "./config_files.ts";
+import { crossCheck } from "./cross_checks.ts";
+import { LOGGER_KEYS, METRICS_KEYS, PROXY_KEYS, RUNTIME_KEYS } from "./declarations.ts";
 import { readEnvironment } from "./environment.ts";
+import { expandSecrets } from "./expand_secrets.ts";
+import { LIMITS_FILE_SIZE_MAX, parseLimitsFile, type PlacedLimit } from "./limits_file.ts";
 import { type CheckedGroups, linkGroups } from "./links.ts";
+import { POOL_KEYS, USER_KEYS } from "./pool_keys.ts";
 import { type Problem, Problems } from "./problems.ts";
 import { readFile } from "./read_file.ts";
+import { SERVER_KEYS } from "./server_keys.ts";
+import { type Checking, clientTls, serverTls } from "./tls_config.ts";
 
 export { type Problem, problemsText } from "./problems.ts";
-
-/** More workers than this rarely pay before somebody measured that they do. */
-const AUTO_WORKERS_MAX = 4;
 
 /** Everything a configuration is made of. */
 export interface ConfigSource {
   /** YAML; "" when the environment says it all. */
   readonly text: string;
-  /** Name of the file in problems, such as `sluice.yaml`. */
+  /** Path of the file, such as `conf/sluice.yaml`. Relative paths in it start from its folder. */
   readonly fileName: string;
   readonly env: Readonly<Record<string, string>>;
   /** Processor cores of this machine, for `workers: auto`; from 1. */
   readonly cores: number;
   /** `SLUICE_` variables that are no settings, such as `SLUICE_CONFIG`. */
   readonly ignoredEnv?: readonly string[];
+  /** Reads files that the configuration names, such as certificates. By default from the disk. */
+  readonly readFile?: FileReader;
 }
 
 /** A configuration that can be run, or everything that is wrong with it. */
@@ -58,7 +59,8 @@ export function loadConfig(source: ConfigSource): LoadedConfig {
   const notes = new Problems();
   const { settings, isYaml } = readFile(source.text, source.fileName, problems);
   // What is missing, and which variables have a group to go to, is unknown until it is YAML.
-  if (!isYaml) return { ok: false, problems: problems.sorted() };
+  if (!isYaml) return { ok: false, problems: problems.sorted(source.fileName) };
+  expandSecrets(settings, source.env, problems);
   readEnvironment(settings, source.env, source.ignoredEnv ?? [], problems, notes);
 
   const groups: CheckedGroups = {
@@ -66,6 +68,7 @@ export function loadConfig(source: ConfigSource): LoadedConfig {
     clients: checkGroups(settings, "clients", CLIENT_KEYS, problems),
     pools: checkGroups(settings, "pools", POOL_KEYS, problems),
     proxies: checkGroups(settings, "proxies", PROXY_KEYS, problems),
+    users: checkGroups(settings, "users", USER_KEYS, problems),
     loggers: checkGroups(settings, "loggers", LOGGER_KEYS, problems),
     metrics: checkSection(settings, "metrics", METRICS_KEYS, problems),
   };
@@ -76,52 +79,47 @@ export function loadConfig(source: ConfigSource): LoadedConfig {
   }
   linkGroups(groups, problems, notes);
 
-  if (problems.count > 0) return { ok: false, problems: problems.sorted() };
-  return { ok: true, config: build(groups, runtime, source.cores), notes: notes.sorted() };
+  const reader = source.readFile ?? readFromDisk;
+  const files = new ConfigFiles(reader, source.fileName, problems, notes);
+  const { parts, limits } = readParts(groups, { files, problems, notes });
+  crossCheck(groups, runtime, { auth: parts.auth, limits }, problems, notes);
+
+  if (problems.count > 0) return { ok: false, problems: problems.sorted(source.fileName) };
+  const config = buildConfig(groups, runtime, parts, source.cores);
+  return { ok: true, config, notes: notes.sorted(source.fileName) };
 }
 
-function build(
+/** What groups say about each other, and what is in their files. */
+function readParts(
   groups: CheckedGroups,
-  runtime: CheckedGroup<typeof RUNTIME_KEYS>,
-  cores: number,
-): Config {
-  const { workers, shutdownTimeout } = complete(runtime);
-  const autoWorkers = Math.min(AUTO_WORKERS_MAX, Math.max(1, Math.trunc(cores) || 1));
-  return {
-    servers: mapValues(groups.servers, (group) => serverConfig(complete(group))),
-    clients: mapValues(groups.clients, (group) => clientConfig(complete(group))),
-    pools: mapValues(groups.pools, (group) => {
-      const { size, acquireTimeout, waitersMax } = complete(group);
-      return { size, acquireTimeoutMs: acquireTimeout, waitersMax };
-    }),
-    proxies: mapValues(groups.proxies, (group) => ({ ...complete(group) })),
-    loggers: mapValues(groups.loggers, (group): LoggerConfig => ({ ...complete(group) })),
-    metrics: { ...complete(groups.metrics) },
-    runtime: {
-      workers: workers === "auto" ? autoWorkers : workers,
-      shutdownTimeoutMs: shutdownTimeout,
-    },
+  checking: Checking,
+): { readonly parts: BuildParts; readonly limits: ReadonlyMap<string, readonly PlacedLimit[]> } {
+  const { files } = checking;
+  const limitsFiles = mapValues(
+    groups.pools,
+    (group) => files.resolve(group.values.limitsFile ?? ""),
+  );
+  const limits = mapValues(groups.pools, (group, name) => {
+    const path = limitsFiles.get(name)!;
+    const place = placeOf(group, "limitsFile");
+    if (path === "") return [];
+    const file = { path, place, sizeMax: LIMITS_FILE_SIZE_MAX, isSecret: false };
+    return files.read(file, parseLimitsFile) ?? [];
+  });
+  const parts = {
+    auth: mapValues(groups.servers, (group) => serverAuth(group, checking)),
+    serverTls: mapValues(groups.servers, (group) => serverTls(group, checking)),
+    clientTls: mapValues(groups.clients, (group) => clientTls(group, checking)),
+    logins: mapValues(groups.clients, (group) => clientLogin(group, checking)),
+    limitsFiles,
+    limits: mapValues(limits, (placed) => placed.map(({ limit }) => limit)),
   };
-}
-
-/** Without problems no value is missing; only `checkGroups` knows that, not the type. */
-function complete<K extends Keys>(group: CheckedGroup<K>): Values<K> {
-  return group.values as Values<K>;
-}
-
-function serverConfig(values: Values<typeof SERVER_KEYS>): ServerConfig {
-  const { loginTimeout, ...rest } = values;
-  return { ...rest, loginTimeoutMs: loginTimeout };
-}
-
-function clientConfig(values: Values<typeof CLIENT_KEYS>): ClientConfig {
-  const { dialTimeout, backoff, ...rest } = values;
-  return { ...rest, dialTimeoutMs: dialTimeout, backoffMs: backoff };
+  return { parts, limits };
 }
 
 function mapValues<A, B>(
   map: ReadonlyMap<string, A>,
-  change: (value: A) => B,
+  change: (value: A, name: string) => B,
 ): ReadonlyMap<string, B> {
-  return new Map([...map].map(([name, value]) => [name, change(value)]));
+  return new Map([...map].map(([name, value]) => [name, change(value, name)]));
 }

@@ -62,13 +62,17 @@ export class Problems {
     this.#count += 1;
   }
 
-  /** Every problem in the order of the file, then those of the environment by variable. */
-  sorted(): readonly Problem[] {
+  /**
+   * Every problem in the order of the main file, then those of other files, then those of the
+   * environment by variable.
+   */
+  sorted(mainFile: string): readonly Problem[] {
+    const rank = (file: string) => file === mainFile ? 0 : file === ENVIRONMENT ? 2 : 1;
     const sorted = this.#list.toSorted((a, b) => {
-      const [aInEnv, bInEnv] = [a.file === ENVIRONMENT, b.file === ENVIRONMENT];
-      if (aInEnv !== bInEnv) return aInEnv ? 1 : -1;
-      if (aInEnv) return a.path < b.path ? -1 : a.path > b.path ? 1 : 0;
-      return a.line - b.line || a.column - b.column;
+      const [aRank, bRank] = [rank(a.file), rank(b.file)];
+      if (aRank !== bRank) return aRank - bRank;
+      if (aRank === 2) return compare(a.path, b.path);
+      return compare(a.file, b.file) || a.line - b.line || a.column - b.column;
     });
     const last = sorted.at(-1);
     if (last !== undefined && this.#count > sorted.length) {
@@ -77,6 +81,10 @@ export class Problems {
     }
     return sorted;
   }
+}
+
+function compare(a: string, b: string): number {
+  return a < b ? -1 : a > b ? 1 : 0;
 }
 
 /**
@@ -113,7 +121,8 @@ export function printable(text: string): string {
 
 /**
  * People paste URLs where an address is wanted, and `user:password@host` may be in them, with any
- * character in the password, or `password=` behind a question mark. Rather too much is hidden.
+ * character in the password, or `password=` behind a question mark. They also forget the space in
+ * `password: x`. Rather too much is hidden.
  */
 function withoutPassword(text: string): string {
   const start = text.indexOf(":");
@@ -121,7 +130,8 @@ function withoutPassword(text: string): string {
   const shown = start < 0 || end < start
     ? text
     : `${text.slice(0, start + 1)}...${text.slice(end)}`;
-  return shown.replaceAll(/(passw(?:or)?d=)[^&\s]*/gi, "$1...");
+  return shown.replaceAll(/(passw(?:or)?d=)[^&\s]*/gi, "$1...")
+    .replace(/(passw(?:or)?d\s*:).*/is, "$1...");
 }
 
 /** Returns `; did you mean "x"?` when there is a guess, otherwise "". */

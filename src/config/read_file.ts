@@ -6,8 +6,14 @@
  */
 
 import { nearest } from "../base/suggest.ts";
-import { GROUPS_MAX, type Section, type SectionName, SECTIONS } from "./declarations.ts";
-import { GROUP_NAME_PATTERN, GROUP_NAME_RULE } from "./key_types.ts";
+import {
+  type GroupNames,
+  GROUPS_MAX,
+  type Section,
+  type SectionName,
+  SECTIONS,
+} from "./declarations.ts";
+import { type KeyNode, keyNodes, type Keys } from "./key.ts";
 import { didYouMean, type Place, type Problems, quote } from "./problems.ts";
 import type { Settings, WrittenGroup, WrittenSection, WrittenValue } from "./settings.ts";
 import { type YamlEntry, YamlFile, type YamlNode } from "./yaml_file.ts";
@@ -57,20 +63,25 @@ class SectionReader {
 
   read(section: Section, entry: YamlEntry): WrittenSection {
     const groups = new Map<string, WrittenGroup>();
-    if (section.hasGroups) this.#readGroups(section, entry, groups);
-    else groups.set("", this.#readGroup(section, entry));
+    if (section.groups === undefined) groups.set("", this.#readGroup(section, entry));
+    else this.#readGroups(section, section.groups, entry, groups);
     return { place: entry.keyPlace, groups };
   }
 
-  #readGroups(section: Section, entry: YamlEntry, groups: Map<string, WrittenGroup>): void {
-    const expected = `${section.name} by name, such as "default:" with its keys below`;
+  #readGroups(
+    section: Section,
+    names: GroupNames,
+    entry: YamlEntry,
+    groups: Map<string, WrittenGroup>,
+  ): void {
+    const expected = `${section.name} by name, such as "${names.example}:" with its keys below`;
     for (const group of this.#entries(entry.node, entry.valuePlace, expected)) {
       if (groups.size === GROUPS_MAX) {
         this.#problems.add(group.keyPlace, `more than ${GROUPS_MAX} groups in ${section.name}`);
         return;
       }
-      if (!new RegExp(GROUP_NAME_PATTERN).test(group.key)) {
-        this.#problems.add(group.keyPlace, wrongNameMessage(section, group));
+      if (!new RegExp(names.pattern, "u").test(group.key)) {
+        this.#problems.add(group.keyPlace, wrongNameMessage(section, names, group));
       }
       // Kept under a wrong name too, so that what refers to it is not called dangling.
       groups.set(group.key, this.#readGroup(section, group));
@@ -79,14 +90,31 @@ class SectionReader {
 
   #readGroup(section: Section, group: YamlEntry): WrittenGroup {
     const keys = new Map<string, WrittenValue>();
-    const expected = `the keys of ${section.hasGroups ? `a ${section.singular}` : section.name}`;
-    const entries = this.#entries(group.node, group.valuePlace, expected);
-    const known = Object.keys(section.keys);
-    const elsewhere = (key: string) => sectionOwning(key, section);
-    for (const [key, entry] of recognize(entries, known, this.#problems, elsewhere)) {
-      keys.set(key, this.#file.value(entry));
-    }
+    const expected = `the keys of ${
+      section.groups === undefined ? section.name : `a ${section.singular}`
+    }`;
+    this.#readKeys(section, keyNodes(section.keys), group, expected, "", keys);
     return { place: group.keyPlace, keys };
+  }
+
+  /** @param prefix In front of the names: "" or that of a group of keys and a dot. */
+  #readKeys(
+    section: Section,
+    nodes: readonly KeyNode[],
+    parent: YamlEntry,
+    expected: string,
+    prefix: string,
+    keys: Map<string, WrittenValue>,
+  ): void {
+    const entries = this.#entries(parent.node, parent.valuePlace, expected);
+    const known = nodes.map(({ name }) => name);
+    const elsewhere = (key: string) => sectionOwning(key, section, prefix);
+    for (const [name, entry] of recognize(entries, known, this.#problems, elsewhere)) {
+      const { below } = nodes.find((node) => node.name === name)!;
+      const path = prefix + name;
+      if (below === undefined) keys.set(path, this.#file.value(entry));
+      else this.#readKeys(section, keyNodes(below), entry, `the keys of ${path}`, `${path}.`, keys);
+    }
   }
 
   /** The entries of a map; none, and a problem, when it is something else. */
@@ -124,15 +152,29 @@ function recognize(
 }
 
 /** Returns where a key that is unknown in `here` would be right: `pools.NAME`, or undefined. */
-function sectionOwning(key: string, here?: Section): string | undefined {
-  const owners = SECTIONS.filter((section) => section !== here && Object.hasOwn(section.keys, key));
-  if (owners.length === 0) return undefined;
-  return owners.map(({ name, hasGroups }) => hasGroups ? `${name}.NAME` : name).join(" or ");
+function sectionOwning(key: string, here?: Section, prefix = ""): string | undefined {
+  const owners: string[] = [];
+  for (const section of SECTIONS) {
+    for (const place of placesOf(key, section.keys)) {
+      if (section === here && place === prefix) continue;
+      const words = [section.name, section.groups === undefined ? "" : "NAME", place.slice(0, -1)];
+      owners.push(words.filter((word) => word !== "").join("."));
+    }
+  }
+  return owners.length === 0 ? undefined : owners.join(" or ");
 }
 
-function wrongNameMessage(section: Section, group: YamlEntry): string {
+/** Returns the prefixes with which `key` is declared: "" for a key of the group itself. */
+function placesOf(key: string, keys: Keys): readonly string[] {
+  // A key that is written with its dots is right one level further down.
+  const last = key.slice(key.lastIndexOf(".") + 1);
+  return Object.keys(keys).filter((path) => path === last || path.endsWith(`.${last}`))
+    .map((path) => path.slice(0, path.length - last.length));
+}
+
+function wrongNameMessage(section: Section, names: GroupNames, group: YamlEntry): string {
   const lower = group.key.toLowerCase().replaceAll(/[\s.]/g, "-");
-  const guess = new RegExp(GROUP_NAME_PATTERN).test(lower) ? lower : undefined;
-  const rule = `the name of a ${section.singular} must be ${GROUP_NAME_RULE}`;
+  const guess = new RegExp(names.pattern, "u").test(lower) ? lower : undefined;
+  const rule = `the name of a ${section.singular} must be ${names.rule}`;
   return `${rule}; got ${quote(group.key)}${didYouMean(guess)}`;
 }

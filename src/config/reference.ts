@@ -5,9 +5,10 @@
  * @module
  */
 
-import { FILE_SIZE_MAX, GROUPS_MAX, type Key, type Section, SECTIONS } from "./declarations.ts";
+import { FILE_SIZE_MAX, GROUPS_MAX, type Section, SECTIONS } from "./declarations.ts";
 import { variableName } from "./environment.ts";
 import { formatSize } from "../base/size.ts";
+import type { Key } from "./key.ts";
 import { GROUP_NAME_RULE } from "./key_types.ts";
 
 const INTRODUCTION = `\
@@ -61,6 +62,12 @@ gets the client.
 - **address**: \`host:port\`, \`"[::1]:port"\` (YAML needs the quotes) or the path of a Unix socket.
 - **boolean**: \`true\` or \`false\`; \`yes\` and \`on\` are errors.
 - **mode**: octal permission bits as \`chmod\` takes them, such as \`"0700"\`.
+- **path**: a file; a relative path starts from the folder of the configuration file.
+- **secret**: text that no message and no log ever shows. \`\${NAME}\` in it is the value of an
+  environment variable, which must be set, and \`$\${\` the characters \`\${\` themselves.
+- **list of lines**: lines in a syntax of their own, see below.
+
+A key with a dot, such as \`tls.mode\`, is a key below another one: \`tls: { mode: require }\`.
 
 A name of a group has ${GROUP_NAME_RULE}. A section has at most ${GROUPS_MAX} groups, a file
 at most ${
@@ -71,7 +78,8 @@ at most ${
 
 Every key has an environment variable, and the variable wins over the file. In the tables below,
 \`NAME\` stands for the name of a group in upper case. Underscores do not matter: they may stand
-between words or be left out, and stand for the \`-\` in a name. Lists are separated by commas.
+between words or be left out, and stand for the \`-\` in a name. Lists are separated by commas,
+lists of lines by line ends. A secret is taken as it is, without looking for \`\${NAME}\` in it.
 A variable can also create a group that the file does not have, if its name is one word of letters
 and digits:
 
@@ -92,13 +100,103 @@ sluice.yaml:7:3: servers.default.proxie: unknown key; did you mean "proxies"?
 \`\`\`
 `;
 
+const FILES = `
+## Authentication and TLS
+
+By default a server relays: the database authenticates each client, which needs a server
+connection for each of them. To pool connections, the gateway has to know who its clients are:
+
+\`\`\`yaml
+servers:
+  default:
+    address: 127.0.0.1:15432
+    auth: { method: scram-sha-256, usersFile: users.txt }
+    tls: { mode: prefer, certFile: gateway.crt, keyFile: gateway.key }
+clients:
+  default:
+    address: db.example.com:5432
+    user: app
+    password: "\${APP_PASSWORD}"
+    tls: { mode: verify-full, caFile: ca.crt }
+pools:
+  default: { mode: transaction, size: 10, minSize: 2 }
+\`\`\`
+
+Without a \`user\`, the gateway logs in to the database as the client's own user: with the plain
+password of the users file, with the one that the client sent (\`password\`), or with the client's
+proof when the database has the same SCRAM secret.
+
+### Users
+
+\`auth.usersFile\` is in the format of PgBouncer's \`userlist.txt\`. A secret is plain text, an MD5
+hash or what \`pg_authid.rolpassword\` has; a quote in either text is doubled:
+
+\`\`\`text
+; user   secret
+"app"    "SCRAM-SHA-256$4096:W22Z...$WG5d...:wfPL..."
+"report" "plain text"
+\`\`\`
+
+Method \`scram-sha-256\` cannot use an MD5 hash; method \`md5\` uses SCRAM for a SCRAM secret.
+
+### Rules
+
+\`auth.rules\` and \`auth.rulesFile\` are in the syntax of \`pg_hba.conf\`; the first rule that
+fits decides, and a client that none fits is refused:
+
+\`\`\`yaml
+servers:
+  default:
+    address: 0.0.0.0:15432
+    auth:
+      method: rules
+      usersFile: users.txt
+      rules:
+        - local   all      all            trust
+        - hostssl all      /^ops_   all        cert map=people
+        - host    app,logs all      10.0.0.0/8 scram-sha-256
+      nameMap:
+        - people /^(.*)@example\\.com$ \\1
+    tls: { mode: prefer, certFile: gateway.crt, keyFile: gateway.key, caFile: ca.crt }
+\`\`\`
+
+- Types: \`local\`, \`host\`, \`hostssl\`, \`hostnossl\`.
+- Databases: names, \`all\`, \`sameuser\`, \`replication\`, and \`/\` with a regular expression.
+- Users: names, \`all\`, and \`/\` with a regular expression.
+- Addresses: \`all\`, \`10.0.0.0/8\`, \`2001:db8::/32\`, or an address and a mask. It is the
+  client's own address; no names of hosts are looked up.
+- Methods: \`trust\`, \`reject\`, \`password\`, \`md5\`, \`scram-sha-256\`, \`cert\`, \`relay\`.
+- Options: \`map=NAME\` with \`cert\`; \`clientcert=verify-ca\` and \`clientcert=verify-full\` with
+  \`hostssl\`.
+
+Everything else that PostgreSQL has there is an error. A line of \`auth.nameMap\` is the name of a
+map, the common name of a certificate, and a user; the name of the map is left out for method
+\`cert\` and for rules without \`map=\`.
+
+### Limits
+
+\`pools.NAME.limitsFile\` is in the format of \`pgagroal_databases.conf\`:
+
+\`\`\`text
+# DATABASE[=ALIAS,ALIAS] USER MAX_SIZE [INITIAL_SIZE [MIN_SIZE]] [disabled]
+sales=shop,orders  app   20 5 2
+sales              all   5
+all                admin 2
+archive            all   all disabled
+\`\`\`
+
+The line for the database and the user counts; without one, that for \`all\` and the user, then the
+database and \`all\`, then \`all\` and \`all\`. Clients may use an alias for the name of the
+database. \`all\` as a size is what the pool has. \`disabled\` refuses new clients.
+`;
+
 /** Returns the reference page as Markdown. */
 export function configReference(): string {
-  return INTRODUCTION + SECTIONS.map(sectionText).join("");
+  return INTRODUCTION + FILES + SECTIONS.map(sectionText).join("");
 }
 
 function sectionText(section: Section): string {
-  const title = section.hasGroups ? `${section.name}.NAME` : section.name;
+  const title = section.groups === undefined ? section.name : `${section.name}.NAME`;
   const required = section.isRequired ? ` At least one ${section.singular} is required.` : "";
   const rows = Object.entries(section.keys).map(([name, key]) => rowText(section, name, key));
   return `
@@ -118,7 +216,7 @@ function rowText(section: Section, name: string, key: Key<unknown>): string {
     key.type.name,
     defaultText(key),
     key.type.range,
-    `\`${variableName(section.name, section.hasGroups ? "NAME" : "", name)}\``,
+    `\`${variableName(section.name, section.groups === undefined ? "" : "NAME", name)}\``,
     key.doc,
   ];
   return `| ${cells.map((cell) => cell.replaceAll("|", "\\|")).join(" | ")} |`;
@@ -129,7 +227,9 @@ function defaultText({ fallback }: Key<unknown>): string {
     case "required":
       return "required";
     case "value":
-      return `\`${fallback.text}\``;
+      return fallback.text === "" ? "empty" : `\`${fallback.text}\``;
+    case "empty list":
+      return "empty";
     case "own name":
       return "the group's name";
     case "only with":

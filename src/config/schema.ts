@@ -7,8 +7,9 @@
  * @module
  */
 
-import { GROUPS_MAX, type Key, type Keys, type Section, SECTIONS } from "./declarations.ts";
-import { GROUP_NAME_PATTERN, type JsonSchema } from "./key_types.ts";
+import { GROUPS_MAX, type Section, SECTIONS } from "./declarations.ts";
+import { type Key, keyNodes, type Keys } from "./key.ts";
+import type { JsonSchema } from "./key_types.ts";
 
 /** Returns the JSON Schema of a configuration file: draft 7, which every YAML editor reads. */
 export function configSchema(): JsonSchema {
@@ -26,7 +27,7 @@ export function configSchema(): JsonSchema {
 
 function sectionSchema(section: Section): JsonSchema {
   const keys = keysSchema(section.keys);
-  if (!section.hasGroups) return { description: section.doc, ...keys };
+  if (section.groups === undefined) return { description: section.doc, ...keys };
   return {
     description: section.doc,
     // A section whose groups are all commented out is null.
@@ -34,7 +35,7 @@ function sectionSchema(section: Section): JsonSchema {
     ...(section.isRequired ? { minProperties: 1 } : {}),
     maxProperties: GROUPS_MAX,
     additionalProperties: false,
-    patternProperties: { [GROUP_NAME_PATTERN]: keys },
+    patternProperties: { [section.groups.pattern]: keys },
   };
 }
 
@@ -48,7 +49,12 @@ function keysSchema(keys: Keys): JsonSchema {
     type: required.length > 0 ? "object" : ["object", "null"],
     additionalProperties: false,
     ...(required.length > 0 ? { required: required.map(([name]) => name) } : {}),
-    properties: Object.fromEntries(entries.map(([name, key]) => [name, keySchema(key)])),
+    properties: Object.fromEntries(
+      keyNodes(keys).map(({ name, key, below }) => [
+        name,
+        key === undefined ? keysSchema(below ?? {}) : keySchema(key),
+      ]),
+    ),
     ...(conditions.length > 0 ? { allOf: conditions } : {}),
   };
 }
@@ -63,6 +69,10 @@ function conditionSchema(name: string, other: string, value: string): JsonSchema
 }
 
 function keySchema({ type, fallback, doc }: Key<unknown>): JsonSchema {
-  const byDefault = fallback.kind === "value" ? { default: type.json(fallback.text) } : {};
+  const byDefault = fallback.kind === "value"
+    ? { default: type.json(fallback.text) }
+    : fallback.kind === "empty list"
+    ? { default: [] }
+    : {};
   return { description: doc, ...type.schema, ...byDefault };
 }

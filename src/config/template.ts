@@ -5,13 +5,11 @@
  * @module
  */
 
-import { exampleText, type Fallback, type Section, SECTIONS } from "./declarations.ts";
+import { type Section, SECTIONS } from "./declarations.ts";
+import { exampleText, type Fallback, type Key, keyNodes, type Keys } from "./key.ts";
 
 /** Width of a line of comment, as everywhere in this project. */
 const COLUMNS_MAX = 100;
-
-/** Name of the one group that the template has in every section. */
-const GROUP = "default";
 
 const INTRODUCTION = `\
 # Sluice configuration.
@@ -36,18 +34,10 @@ function sectionText(section: Section): string {
   const lines = ["", ...comment(section.doc, "")];
   const off = section.isRequired ? "" : "#";
   lines.push(`${off}${section.name}:`);
-  if (section.hasGroups) lines.push(`  ${off}${GROUP}:`);
-  const indent = section.hasGroups ? "    " : "  ";
-  let isFirst = true;
-  for (const [name, key] of Object.entries(section.keys)) {
-    if (key.fallback.kind === "only with") continue; // has a group of its own below
-    if (!isFirst) lines.push("");
-    isFirst = false;
-    lines.push(...comment(key.doc, indent));
-    lines.push(...comment(rangeText(key.type.range, key.fallback), indent));
-    const isActive = key.fallback.kind === "required";
-    lines.push(`${indent}${isActive ? "" : "#"}${name}: ${exampleText(key, GROUP)}`);
-  }
+  const group = section.groups?.example ?? "";
+  if (group !== "") lines.push(`  ${off}${group}:`);
+  const indent = group === "" ? "  " : "    ";
+  lines.push(...keyLines(section.keys, group, indent));
   for (const [name, { fallback, doc, type }] of Object.entries(section.keys)) {
     if (fallback.kind !== "only with") continue;
     lines.push("", `  #${fallback.value}:`);
@@ -58,12 +48,43 @@ function sectionText(section: Section): string {
   return lines.map((line) => `${line}\n`).join("");
 }
 
+/** The keys of a group, or of a group of keys, with an empty line between them. */
+function keyLines(keys: Keys, group: string, indent: string): readonly string[] {
+  const lines: string[] = [];
+  for (const { name, key, below } of keyNodes(keys)) {
+    if (key?.fallback.kind === "only with") continue; // has a group of its own below
+    if (lines.length > 0) lines.push("");
+    if (key === undefined) {
+      lines.push(`${indent}#${name}:`, ...keyLines(below ?? {}, group, `${indent}  `));
+    } else {
+      lines.push(...valueLines(name, key, group, indent));
+    }
+  }
+  return lines;
+}
+
+function valueLines(
+  name: string,
+  key: Key<unknown>,
+  group: string,
+  indent: string,
+): readonly string[] {
+  const off = key.fallback.kind === "required" ? "" : "#";
+  return [
+    ...comment(key.doc, indent),
+    ...comment(rangeText(key.type.range, key.fallback), indent),
+    `${indent}${off}${name}: ${exampleText(key, group)}`,
+  ];
+}
+
 function rangeText(range: string, fallback: Fallback): string {
   switch (fallback.kind) {
     case "required":
       return `Required. Allowed: ${range}.`;
     case "value":
-      return `Default: ${fallback.text}. Allowed: ${range}.`;
+      return `Default: ${fallback.text === "" ? "empty" : fallback.text}. Allowed: ${range}.`;
+    case "empty list":
+      return `Default: none. Allowed: ${range}.`;
     case "own name":
       return `Default: the name of this group. Allowed: ${range}.`;
     case "only with":

@@ -35,6 +35,8 @@ const ENTRIES_MAX = 400_000;
 /** A merge inside a merge this deep is a mistake, most likely a circle. */
 const MERGE_DEPTH_MAX = 10;
 
+const NO_ANCHOR = 'there is no anchor of this name above; text that begins with "*" needs quotes';
+
 /** A node, or null where a key has nothing behind it. */
 export type YamlNode = Node | null;
 
@@ -185,7 +187,8 @@ export class YamlFile {
     const lineText = source.slice(start, start + 500).split(/\r?\n/, 1)[0]!;
     const ipv6 = /(\[[0-9A-Fa-f:.]*::[0-9A-Fa-f:.]*\]:[0-9]+)/.exec(lineText);
     if (ipv6 !== null) return `an IPv6 address needs quotes: "${ipv6[1]}"`;
-    return SYNTAX_HINTS.get(error.code) ?? printable(error.message.split("\n", 1)[0]!);
+    // What follows a colon repeats the file, which may be a password.
+    return SYNTAX_HINTS.get(error.code) ?? printable(error.message.split(/:?\n|: /, 1)[0]!);
   }
 
   /** Walks the tree in the order of the text, without recursion: a file decides how deep it is. */
@@ -199,10 +202,8 @@ export class YamlFile {
       } else if (isAlias(node)) {
         const target = anchors.get(node.source);
         if (target !== undefined) this.#targets.set(node, target);
-        else {this.#problems.add(
-            this.#place(node, ""),
-            `no anchor &${printable(node.source)} above`,
-          );}
+        // The name is not repeated: it may be the beginning of a password.
+        else this.#problems.add(this.#place(node, ""), NO_ANCHOR);
       } else if (isNode(node)) {
         if ("anchor" in node && typeof node.anchor === "string") anchors.set(node.anchor, node);
         if (isCollection(node)) {

@@ -11,6 +11,7 @@ import { concat } from "../base/bytes.ts";
 import { asError } from "../base/errors.ts";
 import {
   LINGER_MS,
+  type PeerAddress,
   READ_BUFFER_SIZE_MAX,
   READ_BUFFER_SIZE_MIN,
   type Socket,
@@ -28,6 +29,7 @@ const SMALL_READS_TO_SHRINK = 64;
 export class WriteRound {
   #isOpen = false;
   #written: DenoSocket[] = [];
+  readonly #prepares: (() => void)[] = [];
 
   /** True while an `onData` runs: views that are written stay good until the round is flushed. */
   get isOpen(): boolean {
@@ -42,8 +44,17 @@ export class WriteRound {
     if (!this.#written.includes(socket)) this.#written.push(socket);
   }
 
+  /** Calls `prepare` when the round is flushed, or at once if there is none. */
+  beforeFlush(prepare: () => void): void {
+    if (this.#isOpen) this.#prepares.push(prepare);
+    else prepare();
+  }
+
   /** Ends the round. @returns What to wait for before the views may change, if anything. */
   flush(): Promise<unknown> | undefined {
+    // One may ask for another: a layer's preparation writes to the layer below.
+    for (const prepare of this.#prepares) prepare();
+    this.#prepares.length = 0;
     this.#isOpen = false;
     const written = this.#written;
     if (written.length === 0) return undefined;
@@ -83,14 +94,25 @@ export class DenoSocket implements Socket {
   }
 
   get peer(): string {
+    const address = this.peerAddress;
+    return address.kind === "unix" ? "unix" : addressText(address);
+  }
+
+  get peerAddress(): PeerAddress {
     const address = this.#conn.remoteAddr;
-    if (address.transport !== "tcp") return "unix";
-    return addressText({ kind: "tcp", host: address.hostname, port: address.port });
+    if (address.transport !== "tcp") return { kind: "unix" };
+    return { kind: "tcp", host: address.hostname, port: address.port };
   }
 
   start(handler: SocketHandler): void {
     this.#handler = handler;
     this.#readLoop().catch((error) => this.#close(asError(error)));
+  }
+
+  setHandler(handler: SocketHandler): void {
+    if (this.#handler === undefined) return this.start(handler);
+    this.#handler = handler;
+    this.reoffer();
   }
 
   write(bytes: Uint8Array): void {
@@ -114,6 +136,10 @@ export class DenoSocket implements Socket {
       this.#enqueueDirect();
       this.#enqueue(bytes);
     }
+  }
+
+  beforeSending(prepare: () => void): void {
+    this.#round.beforeFlush(prepare);
   }
 
   /** Starts sending what was written. @returns Settles when nothing is left; never rejects. */

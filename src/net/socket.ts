@@ -14,7 +14,7 @@
  * @module
  */
 
-import type { Address } from "../base/address.ts";
+import type { Address, TcpAddress } from "../base/address.ts";
 
 /**
  * A handler may leave less than this unconsumed and is shown more. Twice what PostgreSQL sends
@@ -51,14 +51,31 @@ export interface SocketHandler {
   onClose(error: Error | undefined): void;
 }
 
+/** The other end of a connection: what rules about addresses are matched with. */
+export type PeerAddress = TcpAddress | { readonly kind: "unix" };
+
 /** One connection, seen by its owner. After `end` or `destroy` only `onClose` is called. */
 export interface Socket {
   /** The other end as text for people: "127.0.0.1:51234", or "unix". */
   readonly peer: string;
+  /** Who is connected; `host` is an IPv4 or IPv6 address. A Unix socket's client has none. */
+  readonly peerAddress: PeerAddress;
   /** Begins reading. Called once, before anything else. */
   start(handler: SocketHandler): void;
+  /**
+   * Calls another handler from now on, and shows it soon, and not from here, what is unconsumed.
+   * What the `onData` that runs returns still counts. Starts a socket that was not started.
+   */
+  setHandler(handler: SocketHandler): void;
   /** Sends bytes, in order. Does nothing once the socket is ending or gone. */
   write(bytes: Uint8Array): void;
+  /**
+   * For a layer above, such as TLS, that gathers what one `onData` writes: calls `prepare` once
+   * that `onData`, of whichever socket of the driver, has returned, and before anything is sent;
+   * at once if none runs. Its writes belong to that `onData`, and views are still good. It must
+   * not throw.
+   */
+  beforeSending(prepare: () => void): void;
   /** Has `onData` called with the unconsumed bytes, if there are any, soon and not from here. */
   reoffer(): void;
   /**

@@ -10,6 +10,7 @@
  * @module
  */
 
+import type { ServerCloseReason } from "./facts.ts";
 import { SqlStateCells, sqlStateTableSize } from "./sqlstate_cells.ts";
 
 /** Upper bounds of the latency histogram's buckets, in seconds; the last one, +Inf, is implied. */
@@ -50,30 +51,57 @@ export const LISTENER_CELL = {
   cancelsFailed: 10,
   cancelsRefused: 11,
   loginTimeouts: 12,
-  size: 13,
+  authenticationFailures: 13,
+  tlsAccepted: 14,
+  cancelsIdle: 15,
+  size: 16,
 } as const;
 
 /** What is counted for a pool: offsets into its cells. */
 export const POOL_CELL = {
   serversConnecting: 0,
   serversLogin: 1,
-  serversActive: 2,
-  serversClosing: 3,
-  serversOpened: 4,
-  serverDialFailures: 5,
-  serversLost: 6,
-  waits: 7,
-  waitTimeouts: 8,
-  waitsRefused: 9,
-  waiters: 10,
-  bytesFromClients: 11,
-  bytesFromServers: 12,
-  queries: 13,
-  transactions: 14,
-  waitSeconds: 15,
-  querySeconds: 15 + HISTOGRAM_CELLS,
-  size: 15 + 2 * HISTOGRAM_CELLS,
+  serversIdle: 2,
+  serversActive: 3,
+  serversCleaning: 4,
+  serversClosing: 5,
+  serversOpened: 6,
+  serverDialFailures: 7,
+  serverLoginFailures: 8,
+  serversLost: 9,
+  waits: 10,
+  waitTimeouts: 11,
+  waitsRefused: 12,
+  waiters: 13,
+  bytesFromClients: 14,
+  bytesFromServers: 15,
+  queries: 16,
+  transactions: 17,
+  pins: 18,
+  queryTimeouts: 19,
+  transactionTimeouts: 20,
+  idleTransactionTimeouts: 21,
+  clientIdleTimeouts: 22,
+  /** One for each reason, in the order of `CLOSE_REASONS`. */
+  serversClosed: 23,
+  waitSeconds: 33,
+  querySeconds: 33 + HISTOGRAM_CELLS,
+  size: 33 + 2 * HISTOGRAM_CELLS,
 } as const;
+
+/** Reasons for which a pooled server connection is closed, in the order of their cells. */
+export const CLOSE_REASONS: readonly ServerCloseReason[] = [
+  "lost",
+  "idle_timeout",
+  "max_lifetime",
+  "validation",
+  "surplus",
+  "moved",
+  "drain",
+  "reconnect",
+  "close_idle",
+  "unclean",
+];
 
 /** The names that have cells of their own, in a fixed order. */
 export interface CounterLayout {

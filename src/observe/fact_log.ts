@@ -30,6 +30,14 @@ const MESSAGES: Readonly<Record<Fact["kind"], string>> = {
   "login_timeout": "login timed out",
   "error_reported": "error reported to client",
   "cancel": "cancel request",
+  "authentication_failed": "authentication failed",
+  "tls_accepted": "TLS established",
+  "server_login_failed": "cannot log in to server",
+  "server_opened": "",
+  "server_closed": "server connection closed",
+  "session_pinned": "session pinned to its server",
+  "session_timeout": "session timed out",
+  "files_refreshed": "files read again",
   "abandoned_query": "cannot cancel query of a client that is gone",
   "internal_error": "internal error",
   "accept_failed": "cannot accept clients",
@@ -40,6 +48,7 @@ export function levelOf(fact: Fact, context: SessionContext | undefined): LogLev
   switch (fact.kind) {
     case "client_state":
     case "server_state":
+    case "server_opened":
     case "wait_started":
       return undefined;
     case "client_connected":
@@ -49,7 +58,14 @@ export function levelOf(fact: Fact, context: SessionContext | undefined): LogLev
       return context?.login === undefined ? "debug" : "info";
     case "session_ready":
     case "login_timeout":
+    case "session_timeout":
+    case "files_refreshed":
       return "info";
+    case "tls_accepted":
+    case "session_pinned":
+      return "debug";
+    case "server_closed":
+      return fact.reason === "lost" || fact.reason === "unclean" ? "warn" : "debug";
     case "wait_ended":
       // A wait that failed is told to the client, and logged as that error.
       return fact.outcome === "acquired" ? "trace" : "debug";
@@ -59,6 +75,8 @@ export function levelOf(fact: Fact, context: SessionContext | undefined): LogLev
     case "cancel":
       return fact.outcome === "failed" || fact.outcome === "refused" ? "warn" : "debug";
     case "abandoned_query":
+    case "authentication_failed":
+    case "server_login_failed":
     case "client_refused":
     case "server_dial_failed":
     case "server_lost":

@@ -13,14 +13,33 @@ import type { ErrorSource } from "./sqlstate_cells.ts";
 /** Where a client is on its way: each connected client is in exactly one of these. */
 export type ClientState = "startup" | "waiting" | "connecting" | "login" | "active" | "closing";
 
-/** Where a server connection is on its way; `connecting` holds its place in the pool already. */
-export type ServerState = "connecting" | "login" | "active" | "closing";
+/**
+ * Where a server connection is on its way; `connecting` holds its place in the pool already.
+ * `idle`: logged in, and free for any session. `cleaning`: what a session left behind is removed.
+ */
+export type ServerState = "connecting" | "login" | "idle" | "active" | "cleaning" | "closing";
+
+/** Why a pooled server connection was closed; `lost`: by the server or the network. */
+export type ServerCloseReason =
+  | "lost"
+  | "idle_timeout"
+  | "max_lifetime"
+  | "validation"
+  | "surplus"
+  | "moved"
+  | "drain"
+  | "reconnect"
+  | "close_idle"
+  | "unclean";
+
+/** Limits of a session's time that have SQLSTATEs of their own. */
+export type SessionTimeout = "query" | "transaction" | "idle_transaction" | "client_idle";
 
 /** What became of a wait for a server connection. */
 export type WaitOutcome = "acquired" | "timeout" | "refused" | "abandoned";
 
-/** What became of a CancelRequest. */
-export type CancelOutcome = "forwarded" | "unknown" | "failed" | "refused";
+/** What became of a CancelRequest; `idle`: no server works for its owner. */
+export type CancelOutcome = "forwarded" | "idle" | "unknown" | "failed" | "refused";
 
 /** One thing that happened. `session` is the gateway's own number of the client's connection. */
 export type Fact =
@@ -109,6 +128,61 @@ export type Fact =
     readonly listener: string;
     readonly outcome: CancelOutcome;
     readonly message: string | undefined;
+  }
+  | {
+    /** A client has not shown who it is. `reason` is for the operator, and holds no secret. */
+    readonly kind: "authentication_failed";
+    readonly session: number;
+    readonly listener: string;
+    readonly user: string;
+    readonly database: string;
+    readonly reason: string;
+  }
+  | {
+    readonly kind: "tls_accepted";
+    readonly session: number;
+    readonly listener: string;
+    readonly version: string;
+    readonly cipher: string;
+  }
+  | {
+    /** A server was reached for a pool; whether it lets the gateway in is not known yet. */
+    readonly kind: "server_opened";
+    readonly pool: string;
+  }
+  | {
+    /** A server was reached, but did not let the gateway in. */
+    readonly kind: "server_login_failed";
+    readonly pool: string;
+    readonly server: string;
+    readonly user: string;
+    readonly database: string;
+    readonly message: string;
+  }
+  | {
+    /** A pooled server connection is gone. */
+    readonly kind: "server_closed";
+    readonly pool: string;
+    readonly server: string;
+    readonly reason: ServerCloseReason;
+    readonly message: string | undefined;
+  }
+  | {
+    /** A session holds what only its server has, and stays with it. */
+    readonly kind: "session_pinned";
+    readonly session: number;
+    readonly pool: string;
+    readonly reason: string;
+  }
+  | {
+    readonly kind: "session_timeout";
+    readonly session: number;
+    readonly pool: string;
+    readonly timeout: SessionTimeout;
+  }
+  | {
+    /** Files were read again: certificates, users, rules, limits. */
+    readonly kind: "files_refreshed";
   }
   | {
     /** A query whose client is gone could not be cancelled: the server runs it to its end. */

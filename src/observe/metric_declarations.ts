@@ -8,7 +8,7 @@
  * @module
  */
 
-import { type Histogram, LISTENER_CELL, POOL_CELL } from "./counters.ts";
+import { CLOSE_REASONS, type Histogram, LISTENER_CELL, POOL_CELL } from "./counters.ts";
 import type { Readings } from "./metric_readings.ts";
 import {
   processCpuSeconds,
@@ -79,6 +79,16 @@ export const METRICS: readonly MetricDeclaration[] = [
     "Clients that did not log in within the listener's loginTimeout.",
     LISTENER_CELL.loginTimeouts,
   ),
+  listenerCounter(
+    "sluice_authentication_failures_total",
+    "Clients that did not show who they are, or were refused by a rule or for too many failures.",
+    LISTENER_CELL.authenticationFailures,
+  ),
+  listenerCounter(
+    "sluice_tls_connections_total",
+    "Clients that agreed on TLS.",
+    LISTENER_CELL.tlsAccepted,
+  ),
   {
     name: "sluice_cancel_requests_total",
     type: "counter",
@@ -89,6 +99,7 @@ export const METRICS: readonly MetricDeclaration[] = [
         const cells = readings.listener(listener);
         return [
           { outcome: "forwarded", cell: LISTENER_CELL.cancelsForwarded },
+          { outcome: "idle", cell: LISTENER_CELL.cancelsIdle },
           { outcome: "unknown", cell: LISTENER_CELL.cancelsUnknown },
           { outcome: "failed", cell: LISTENER_CELL.cancelsFailed },
           { outcome: "refused", cell: LISTENER_CELL.cancelsRefused },
@@ -168,6 +179,38 @@ export const METRICS: readonly MetricDeclaration[] = [
     read: (readings) => [
       ...poolSamples(readings, POOL_CELL.bytesFromClients, { direction: "client_to_server" }),
       ...poolSamples(readings, POOL_CELL.bytesFromServers, { direction: "server_to_client" }),
+    ],
+  },
+  {
+    name: "sluice_server_connections_closed_total",
+    type: "counter",
+    labels: ["pool", "reason"],
+    help: "Pooled server connections that were closed, by reason; lost: not by the gateway.",
+    read: (readings) =>
+      CLOSE_REASONS.flatMap((reason, i) =>
+        poolSamples(readings, POOL_CELL.serversClosed + i, { reason })
+      ),
+  },
+  poolCounter(
+    "sluice_server_login_failures_total",
+    "Logins to servers that failed although the server was reached.",
+    POOL_CELL.serverLoginFailures,
+  ),
+  poolCounter(
+    "sluice_sessions_pinned_total",
+    "Times that a session came to hold what only its server has.",
+    POOL_CELL.pins,
+  ),
+  {
+    name: "sluice_session_timeouts_total",
+    type: "counter",
+    labels: ["pool", "timeout"],
+    help: "Sessions or queries that a limit of their time has ended.",
+    read: (readings) => [
+      ...poolSamples(readings, POOL_CELL.queryTimeouts, { timeout: "query" }),
+      ...poolSamples(readings, POOL_CELL.transactionTimeouts, { timeout: "transaction" }),
+      ...poolSamples(readings, POOL_CELL.idleTransactionTimeouts, { timeout: "idle_transaction" }),
+      ...poolSamples(readings, POOL_CELL.clientIdleTimeouts, { timeout: "client_idle" }),
     ],
   },
   poolCounter("sluice_queries_total", "Queries that servers answered.", POOL_CELL.queries),

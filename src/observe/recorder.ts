@@ -5,9 +5,15 @@
  * @module
  */
 
-import { type Cells, LISTENER_CELL, POOL_CELL, type WorkerCounters } from "./counters.ts";
+import {
+  type Cells,
+  CLOSE_REASONS,
+  LISTENER_CELL,
+  POOL_CELL,
+  type WorkerCounters,
+} from "./counters.ts";
 import { levelOf, recordOf, type SessionContext } from "./fact_log.ts";
-import type { CancelOutcome, Fact, Observer } from "./facts.ts";
+import type { CancelOutcome, Fact, Observer, SessionTimeout } from "./facts.ts";
 import { LOG_LEVELS, type LogLevel, type LogSink } from "./log_record.ts";
 import { CLIENT_STATE_CELL, SERVER_STATE_CELL } from "./state_cells.ts";
 
@@ -24,8 +30,16 @@ export interface RecorderOptions {
   readonly recordsPerSecondMax: number;
 }
 
+const TIMEOUT_CELL: Readonly<Record<SessionTimeout, number>> = {
+  query: POOL_CELL.queryTimeouts,
+  transaction: POOL_CELL.transactionTimeouts,
+  idle_transaction: POOL_CELL.idleTransactionTimeouts,
+  client_idle: POOL_CELL.clientIdleTimeouts,
+};
+
 const CANCEL_CELL: Readonly<Record<CancelOutcome, number>> = {
   forwarded: LISTENER_CELL.cancelsForwarded,
+  idle: LISTENER_CELL.cancelsIdle,
   unknown: LISTENER_CELL.cancelsUnknown,
   failed: LISTENER_CELL.cancelsFailed,
   refused: LISTENER_CELL.cancelsRefused,
@@ -114,6 +128,8 @@ export class Recorder implements Observer {
         if (isOpened) cells.add(POOL_CELL.serversOpened, 1);
         return;
       }
+      case "server_opened":
+        return this.#pool(fact.pool).add(POOL_CELL.serversOpened, 1);
       case "server_dial_failed":
         return this.#pool(fact.pool).add(POOL_CELL.serverDialFailures, 1);
       case "server_lost":
@@ -133,11 +149,28 @@ export class Recorder implements Observer {
       }
       case "login_timeout":
         return this.#listener(fact.listener).add(LISTENER_CELL.loginTimeouts, 1);
+      case "authentication_failed":
+        return this.#listener(fact.listener).add(LISTENER_CELL.authenticationFailures, 1);
+      case "tls_accepted":
+        return this.#listener(fact.listener).add(LISTENER_CELL.tlsAccepted, 1);
+      case "server_login_failed":
+        return this.#pool(fact.pool).add(POOL_CELL.serverLoginFailures, 1);
+      case "server_closed": {
+        const cells = this.#pool(fact.pool);
+        cells.add(POOL_CELL.serversClosed + CLOSE_REASONS.indexOf(fact.reason), 1);
+        if (fact.reason === "lost") cells.add(POOL_CELL.serversLost, 1);
+        return;
+      }
+      case "session_pinned":
+        return this.#pool(fact.pool).add(POOL_CELL.pins, 1);
+      case "session_timeout":
+        return this.#pool(fact.pool).add(TIMEOUT_CELL[fact.timeout], 1);
       case "error_reported":
         return this.#options.counters.sqlStates.add(fact.source, fact.sqlState);
       case "cancel":
         return this.#listener(fact.listener).add(CANCEL_CELL[fact.outcome], 1);
       case "session_ready":
+      case "files_refreshed":
       case "client_disconnected":
       case "abandoned_query":
       case "internal_error":

@@ -28,7 +28,9 @@ export const CLIENT_STATE_CELL: Readonly<Record<ClientState, number>> = {
 export const SERVER_STATE_CELL: Readonly<Record<ServerState, number>> = {
   connecting: POOL_CELL.serversConnecting,
   login: POOL_CELL.serversLogin,
+  idle: POOL_CELL.serversIdle,
   active: POOL_CELL.serversActive,
+  cleaning: POOL_CELL.serversCleaning,
   closing: POOL_CELL.serversClosing,
 };
 

@@ -44,6 +44,14 @@ export interface CancelTarget {
   readonly key: Uint8Array;
 }
 
+/** Whom a key cancels: the server that works for its owner may change. */
+export interface CancelSubject {
+  /** The server that works for the owner now, if any does. */
+  target(): CancelTarget | undefined;
+  /** Keeps that server with its owner until what is returned is called. */
+  hold(): () => void;
+}
+
 /** What a client is given to cancel with. */
 export interface CancelKey {
   readonly processId: number;
@@ -65,7 +73,10 @@ export function workerOf(processId: number): number {
 export class CancelKeys {
   readonly #worker: number;
   readonly #randomBytes: (size: number) => Uint8Array;
-  readonly #issued = new Map<number, { readonly key: Uint8Array; readonly target: CancelTarget }>();
+  readonly #issued = new Map<
+    number,
+    { readonly key: Uint8Array; readonly subject: CancelSubject }
+  >();
   #lastNumber: number;
 
   /** @param worker 0 to {@linkcode CANCEL_WORKERS_MAX} - 1. */
@@ -84,12 +95,12 @@ export class CancelKeys {
   }
 
   /** Makes a key for a session, good until it is revoked. */
-  issue(target: CancelTarget, minorVersion: number): CancelKey {
+  issue(subject: CancelSubject, minorVersion: number): CancelKey {
     do this.#lastNumber = (this.#lastNumber + 1) & NUMBER_MASK; while (
       this.#lastNumber === 0 || this.#issued.has(this.#lastNumber)
     );
     const key = this.#randomBytes(minorVersion >= 2 ? LONG_KEY_SIZE : KEY_SIZE);
-    this.#issued.set(this.#lastNumber, { key, target });
+    this.#issued.set(this.#lastNumber, { key, subject });
     return { processId: this.#worker << NUMBER_BITS | this.#lastNumber, key };
   }
 
@@ -98,10 +109,10 @@ export class CancelKeys {
     this.#issued.delete(processId & NUMBER_MASK);
   }
 
-  /** What a key that came in a CancelRequest is good for, if it is. */
-  find(processId: number, key: Uint8Array): CancelTarget | undefined {
+  /** Whom a key that came in a CancelRequest cancels, if it is one. */
+  find(processId: number, key: Uint8Array): CancelSubject | undefined {
     const issued = this.#issued.get(processId & NUMBER_MASK);
-    return issued && equalInConstantTime(issued.key, key) ? issued.target : undefined;
+    return issued && equalInConstantTime(issued.key, key) ? issued.subject : undefined;
   }
 }
 

@@ -39,6 +39,168 @@ export function poolExhausted(reason: "refused" | "timeout", pool: Pool): ErrorF
   };
 }
 
+/** The listener wants TLS, and the client did not ask for it. */
+export function tlsRequired(listener: string): ErrorFields {
+  return {
+    severity: "FATAL",
+    sqlState: "28000", // invalid_authorization_specification, as PostgreSQL answers by pg_hba.conf
+    message: `connections to listener "${listener}" must use TLS`,
+    hint: "Connect with sslmode=require or stricter.",
+  };
+}
+
+/** No rule lets the client in. */
+export function notAdmitted(message: string): ErrorFields {
+  return { severity: "FATAL", sqlState: "28000", message };
+}
+
+/** The address of the client has failed to log in too often. */
+export function tooManyFailures(retryAfterMs: number): ErrorFields {
+  return {
+    severity: "FATAL",
+    sqlState: "28000", // invalid_authorization_specification
+    message: "too many authentication failures from your address",
+    hint: `Try again in ${Math.ceil(retryAfterMs / 1000)} s.`,
+  };
+}
+
+/** The query that looks up secrets failed: nobody can be told from anybody else now. */
+export function secretNotFound(): ErrorFields {
+  return {
+    severity: "FATAL",
+    sqlState: "08006", // connection_failure
+    message: "cannot look up the secret of this user; the gateway's log says why",
+  };
+}
+
+/** A user has as many clients as it may. */
+export function tooManyClientsOfUser(user: string, connectionsMax: number): ErrorFields {
+  return {
+    severity: "FATAL",
+    sqlState: "53300", // too_many_connections
+    message: `too many connections for user "${user}": at most ${connectionsMax}`,
+    hint: `The limit is users.${user}.connectionsMax.`,
+  };
+}
+
+/** The limits file disables the database. */
+export function databaseDisabled(database: string): ErrorFields {
+  return {
+    severity: "FATAL",
+    sqlState: "57P03", // cannot_connect_now
+    message: `database "${database}" is disabled at the gateway`,
+  };
+}
+
+/** The gateway keeps account of a limited number of databases and users. */
+export function tooManyPools(why: string): ErrorFields {
+  return {
+    severity: "FATAL",
+    sqlState: "53300", // too_many_connections
+    message: `cannot make a pool for this database and user: ${why}`,
+  };
+}
+
+/** No server connection of a shared pool came free, or too many wait for one. */
+export function noServerFree(
+  refusal: { readonly kind: "timeout"; readonly full?: string | undefined } | {
+    readonly kind: "queue_full";
+  },
+  pool: { readonly pool: string; readonly size: number } & {
+    readonly acquireTimeoutMs: number;
+    readonly waitersMax: number;
+  },
+): ErrorFields {
+  const key = refusal.kind === "timeout" ? "acquireTimeout" : "waitersMax";
+  const limit = refusal.kind === "timeout"
+    ? `none came free within ${formatDuration(pool.acquireTimeoutMs)}`
+    : `at most ${pool.waitersMax} clients may wait`;
+  const what = refusal.kind === "timeout" && refusal.full !== undefined && refusal.full !== "pool"
+    ? `the limit of ${refusal.full} is reached`
+    : `all ${pool.size} of pool "${pool.pool}" are in use`;
+  return {
+    severity: "FATAL",
+    sqlState: "53300", // too_many_connections
+    message: `cannot acquire a server connection: ${what}, and ${limit}`,
+    hint: `Raise pools.${pool.pool}.size or pools.${pool.pool}.${key}, or use connections shorter.`,
+  };
+}
+
+/** The server does not let the gateway in. */
+export function serverLoginFailed(why: string): ErrorFields {
+  return {
+    severity: "FATAL",
+    sqlState: "08004", // sqlserver_rejected_establishment_of_sqlconnection
+    message: `cannot log in to the database server: ${why}`,
+  };
+}
+
+/** A startup parameter, or one that a session has set, is refused by a server. */
+export function parameterRefused(fields: ReadonlyMap<string, string>): ErrorFields {
+  const hint = fields.get("H");
+  const detail = fields.get("D");
+  return {
+    severity: "FATAL",
+    sqlState: fields.get("C") ?? "22023", // invalid_parameter_value
+    message: fields.get("M") ?? "the server refused a parameter",
+    ...(detail === undefined ? {} : { detail }),
+    ...(hint === undefined ? {} : { hint }),
+  };
+}
+
+/** SQLSTATE for a StartupMessage with more parameters than the gateway follows. */
+export const TOO_MANY_PARAMETERS = "54000"; // program_limit_exceeded
+
+/** A transaction block where each statement may run on another server. */
+export function transactionInStatementMode(): ErrorFields {
+  return {
+    severity: "FATAL",
+    sqlState: "0A000", // feature_not_supported
+    message: "transaction blocks are not allowed in statement mode",
+    hint: "Use a pool in transaction mode.",
+  };
+}
+
+/** What PostgreSQL's idle_session_timeout says. */
+export function clientIdleTimedOut(timeoutMs: number): ErrorFields {
+  return {
+    severity: "FATAL",
+    sqlState: "57P05", // idle_session_timeout
+    message: "terminating connection due to idle-session timeout",
+    detail: `The limit is ${formatDuration(timeoutMs)}.`,
+  };
+}
+
+/** What PostgreSQL's idle_in_transaction_session_timeout says. */
+export function idleTransactionTimedOut(timeoutMs: number): ErrorFields {
+  return {
+    severity: "FATAL",
+    sqlState: "25P03", // idle_in_transaction_session_timeout
+    message: "terminating connection due to idle-in-transaction timeout",
+    detail: `The limit is ${formatDuration(timeoutMs)}.`,
+  };
+}
+
+/** What PostgreSQL's transaction_timeout says. */
+export function transactionTimedOut(timeoutMs: number): ErrorFields {
+  return {
+    severity: "FATAL",
+    sqlState: "25P04", // transaction_timeout
+    message: "terminating connection due to transaction timeout",
+    detail: `The limit is ${formatDuration(timeoutMs)}.`,
+  };
+}
+
+/** A query that did not end although it was cancelled. */
+export function queryTimedOut(timeoutMs: number): ErrorFields {
+  return {
+    severity: "FATAL",
+    sqlState: "57014", // query_canceled
+    message: "canceling statement due to statement timeout",
+    detail: `The limit is ${formatDuration(timeoutMs)}; the server did not end the query in time.`,
+  };
+}
+
 /** No server accepted a connection. `clients` are the configuration's names of those tried. */
 export function unreachable(clients: readonly string[]): ErrorFields {
   const names = clients.map((name) => `"${name}"`).join(", ");

@@ -6,11 +6,13 @@
 
 import type { Clock } from "../base/clock.ts";
 import type { Driver } from "../net/socket.ts";
+import type { TlsServerContext } from "../net/tls/server_context.ts";
 import type { Cells } from "../observe/counters.ts";
 import type { Observer } from "../observe/facts.ts";
 import type { Pool } from "../pool/pool.ts";
 import type { ServerAddress } from "../upstream/dial.ts";
 import type { CancelKeys, CancelResult, CancelTarget } from "./cancel.ts";
+import type { GateContext } from "./client_gate.ts";
 
 /** One way to a database: how it is reached, and how many connections there may be. */
 export interface Route {
@@ -20,6 +22,14 @@ export interface Route {
   readonly cells: Cells;
 }
 
+/** TLS towards clients. */
+export interface ListenerTls {
+  /** Whether clients must use it. A Unix socket's need not. */
+  readonly isRequired: boolean;
+  /** The newest: its certificate may have been renewed. */
+  context(): TlsServerContext;
+}
+
 /** What a listener asks of its clients and where it sends them. */
 export interface ListenerContext {
   readonly name: string;
@@ -27,6 +37,9 @@ export interface ListenerContext {
   readonly routes: readonly Route[];
   /** One place for each client that may be served, over all workers. */
   readonly clients: Pool;
+  /** Undefined where servers authenticate clients. */
+  readonly authentication: GateContext | undefined;
+  readonly tls: ListenerTls | undefined;
   readonly loginTimeoutMs: number;
   readonly startupPacketSizeMax: number;
   readonly messageSizeMax: number;

@@ -334,7 +334,10 @@ export class ServerConnection {
     return login.translate(tag, view.subarray(start, end), (serverKey, minorVersion) => {
       const { gateway, route } = this.#parts;
       const target = { server: route.server, ...readBackendKeyData(serverKey) };
-      const { processId, key } = gateway.cancelKeys.issue(target, minorVersion);
+      const { processId, key } = gateway.cancelKeys.issue(
+        { target: () => target, hold: () => () => {} }, // it never changes
+        minorVersion,
+      );
       this.#revokeKey();
       this.#key = { processId, target };
       return backendKeyData(processId, key);

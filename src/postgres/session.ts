@@ -1,56 +1,56 @@
 /**
- * One client, from its first byte to its last: the hot path, top to bottom.
+ * One client, from its first byte to its last.
  *
- *     startup -> waiting -> connecting -> login -> active -> closing
+ *     startup -> login -> waiting -> connecting -> login -> active -> closing
  *
- * `startup`: first packets. `waiting`: for a place in the pool. `connecting`: the place is ours,
- * the server is being dialled. `login`: the server authenticates the client through us. `active`:
- * messages pass both ways. `closing`: the client has been told its last; sockets are winding up.
+ * `startup`: first packets, and TLS. `login`: the client shows who it is, to the gateway or, later
+ * and through it, to the server. `waiting`: for a server connection. `active`: messages pass both
+ * ways. `closing`: the client has been told its last; sockets are winding up.
  *
- * Everything here is synchronous: bytes and events in, bytes and decisions out. A session has a
- * server connection of its own from `login` to the end, authenticated as its client, so no other
- * client can be given it: it ends with the session, and the place in the pool becomes free.
+ * What its messages are for is the business of its `Upstream`: `relay.ts` where the server
+ * authenticates the client, `pooled/pooled_session.ts` where the gateway does.
+ *
+ * Everything here is synchronous: bytes and events in, bytes and decisions out.
  *
  * @module
  */
 
-import { addressText } from "../base/address.ts";
 import { Countdown } from "../base/countdown.ts";
 import type { Socket, SocketHandler } from "../net/socket.ts";
-import type { ClientState, WaitOutcome } from "../observe/facts.ts";
-import type { Acquisition, Lease } from "../pool/pool.ts";
+import type { TlsInfo } from "../net/tls/tls_connection.ts";
+import type { ClientState } from "../observe/facts.ts";
+import type { Lease } from "../pool/pool.ts";
+import { ClientGate } from "./client_gate.ts";
 import * as reply from "./error_reply.ts";
-import type { Gateway, ListenerContext, Route } from "./gateway.ts";
-import { ServerConnection } from "./server_connection.ts";
+import type { Gateway, ListenerContext } from "./gateway.ts";
+import { Relay } from "./relay.ts";
 import { type Purpose, Startup } from "./startup.ts";
+import type { Upstream, UpstreamOwner } from "./upstream.ts";
 import { ProtocolError } from "./wire/errors.ts";
-import { Framer } from "./wire/framer.ts";
-import { type ErrorFields, errorResponse } from "./wire/messages.ts";
+import { type ErrorFields, errorResponse, sqlStateOf } from "./wire/messages.ts";
 import type { StartupMessage } from "./wire/startup_packet.ts";
-import { FRONTEND, IS_FRONTEND_TAG } from "./wire/tags.ts";
 
 /** Why a session ended that its client ended as the protocol says. */
 const TERMINATED = "client terminated";
 
 /** Serves one client. Made for each accepted connection; `onOver` is called when it is all over. */
-export class Session {
+export class Session implements UpstreamOwner {
   readonly #gateway: Gateway;
   readonly #listener: ListenerContext;
-  readonly #client: Socket;
+  #client: Socket;
   readonly #number: number;
   readonly #onOver: (session: Session) => void;
   readonly #startedMs: number;
-  readonly #framer: Framer;
 
   #state: ClientState = "startup";
   readonly #startup: Startup;
-  #startupMessage: StartupMessage | undefined;
+  #tls: TlsInfo | undefined;
   /** Ends a login that takes too long; stopped while it is the gateway that takes its time. */
   readonly #loginTime: Countdown;
   /** The client's own place among those its listener serves. */
   #clientLease: Lease | undefined;
-  #acquisition: Acquisition | undefined;
-  #server: ServerConnection | undefined;
+  #gate: ClientGate | undefined;
+  #upstream: Upstream | undefined;
   /** Why it ended, in a word for the log. */
   #reason = "client closed the connection";
   #isClientGone = false;
@@ -71,10 +71,9 @@ export class Session {
     this.#loginTime = new Countdown(
       gateway.clock,
       listener.loginTimeoutMs,
-      () => this.#guard(() => this.#onLoginTimeout()),
+      () => this.guard(() => this.#onLoginTimeout()),
     );
-    this.#framer = new Framer(listener.messageSizeMax, IS_FRONTEND_TAG);
-    this.#startup = new Startup(listener.startupPacketSizeMax);
+    this.#startup = new Startup(listener.startupPacketSizeMax, listener.tls !== undefined);
   }
 
   /** Begins with the client's first byte. */
@@ -89,14 +88,14 @@ export class Session {
 
   /** The gateway stops: whoever has no session yet is sent away; the others may finish. */
   drain(): void {
-    const isLate = ["startup", "waiting", "connecting"].includes(this.#state);
-    if (isLate) this.#guard(() => this.#fail(reply.shuttingDown(), "gateway shut down"));
+    if (this.#state === "closing" || this.#upstream?.mayFinish() === true) return;
+    this.guard(() => this.fail(reply.shuttingDown(), "gateway shut down"));
   }
 
   /** The gateway stops and waits no longer. */
   terminate(): void {
     if (this.#state === "closing") return this.#client.destroy();
-    this.#guard(() => this.#fail(reply.terminated(), "gateway shut down"));
+    this.guard(() => this.fail(reply.terminated(), "gateway shut down"));
   }
 
   // From the client ---------------------------------------------------------------------------
@@ -111,11 +110,11 @@ export class Session {
           return view.length; // what cannot be understood is not looked at again
         }
       },
-      onEnd: () => this.#guard(() => this.#onClientGone()),
+      onEnd: () => this.guard(() => this.#onClientGone()),
       onClose: (error) => {
         if (error !== undefined) this.#reason = `client connection broke: ${error.message}`;
         this.#isClientGone = true;
-        this.#guard(() => {
+        this.guard(() => {
           this.#onClientGone();
           this.#finish();
         });
@@ -124,25 +123,41 @@ export class Session {
   }
 
   #onClientData(view: Uint8Array): number {
-    switch (this.#state) {
-      case "startup":
-        return this.#onStartup(view);
-      case "waiting":
-      case "connecting":
-        return 0; // nothing may come yet; what comes early is kept by the driver, up to a buffer
-      case "login":
-      case "active":
-        return this.#relayUp(view);
-      case "closing":
-        return view.length;
-    }
+    if (this.#state === "closing") return view.length;
+    if (this.#upstream !== undefined) return this.#upstream.onClientData(view);
+    if (this.#gate !== undefined) return this.#gate.onClientData(view);
+    if (this.#state === "startup") return this.#onStartup(view);
+    return 0;
   }
 
   #onStartup(view: Uint8Array): number {
     const { taken, purpose } = this.#startup.take(view, (bytes) => this.#client.write(bytes));
+    if (purpose?.kind === "tls") this.#startTls();
     if (purpose?.kind === "cancel") this.#cancel(purpose);
     if (purpose?.kind === "startup") this.#admit(purpose);
     return taken;
+  }
+
+  /** What is unconsumed goes to the handshake; there is none behind an SSLRequest, see Startup. */
+  #startTls(): void {
+    const secured = this.#listener.tls!.context().accept(
+      this.#client,
+      (info) => this.guard(() => this.#onSecured(info)),
+    );
+    this.#client = secured;
+    secured.start(this.#clientHandler());
+  }
+
+  #onSecured(info: TlsInfo): void {
+    this.#tls = info;
+    this.#startup.onSecured(info.alpn);
+    this.#emit({
+      kind: "tls_accepted",
+      session: this.#number,
+      listener: this.#listener.name,
+      version: info.protocol,
+      cipher: info.cipher,
+    });
   }
 
   /** As PostgreSQL does, closes without a word: who sent the key may not be who it belongs to. */
@@ -150,7 +165,7 @@ export class Session {
     const { name: listener } = this.#listener;
     this.#reason = "cancel request";
     this.#loginTime.stop();
-    this.#setState("closing");
+    this.setState("closing");
     const session = this.#number;
     this.#gateway.cancel(request.processId, request.key).then(({ outcome, message }) => {
       this.#emit({ kind: "cancel", session, listener, outcome, message });
@@ -159,187 +174,120 @@ export class Session {
   }
 
   #admit(startup: StartupMessage): void {
-    this.#startupMessage = startup;
-    const { name, clients } = this.#listener;
+    const { name, clients, tls } = this.#listener;
+    if (tls?.isRequired === true && this.#tls === undefined) {
+      if (this.#client.peerAddress.kind !== "unix") {
+        return this.fail(reply.tlsRequired(name), "TLS required");
+      }
+    }
     clients.acquire({
       onLease: (lease) => {
         this.#clientLease = lease;
-        this.#attach(0);
+        this.#authenticate(startup);
       },
       onRefused: () => {
         const reason = `servers.${name}.clientsMax clients are served`;
         this.#emit({ kind: "client_refused", listener: name, peer: this.#client.peer, reason });
-        this.#fail(reply.tooManyClients(name, clients.size), "too many clients");
+        this.fail(reply.tooManyClients(name, clients.size), "too many clients");
       },
     });
   }
 
-  // A server connection -----------------------------------------------------------------------
-
-  /** Asks for a place in the pool of route number `index`, then dials. */
-  #attach(index: number): void {
-    const route = this.#listener.routes[index]!;
-    const pool = route.pool.options.name;
-    const { clock } = this.#gateway;
-    const startedMs = clock.nowMs();
-    // Who gets a place at once has not waited; who is refused at once has, for no time.
-    let hasWaited = false;
-    const endWait = (outcome: WaitOutcome) => {
-      this.#acquisition = undefined;
-      if (!hasWaited && outcome === "acquired") return;
-      if (!hasWaited) this.#emit({ kind: "wait_started", pool });
-      const waitMs = clock.nowMs() - startedMs;
-      this.#emit({ kind: "wait_ended", session: this.#number, pool, outcome, waitMs });
-    };
-    this.#loginTime.stop();
-    this.#setState("waiting");
-    const acquisition = route.pool.acquire({
-      onLease: (lease) => {
-        endWait("acquired");
-        this.#guard(() => this.#connect(index, route, lease));
-      },
-      onRefused: (reason) => {
-        endWait(reason);
-        this.#guard(() => this.#fail(reply.poolExhausted(reason, route.pool), "pool exhausted"));
-      },
-    });
-    if (this.#state !== "waiting") return;
-    hasWaited = true;
-    this.#emit({ kind: "wait_started", pool });
-    this.#acquisition = {
-      cancel: () => {
-        endWait("abandoned");
-        acquisition.cancel();
-      },
-    };
-  }
-
-  #connect(index: number, route: Route, lease: Lease): void {
-    this.#setState("connecting");
-    this.#server = new ServerConnection({
-      gateway: this.#gateway,
-      route,
-      lease,
-      session: this.#number,
-      startup: this.#startupMessage!,
-      messageSizeMax: this.#listener.messageSizeMax,
+  #authenticate(startup: StartupMessage): void {
+    const { authentication } = this.#listener;
+    if (authentication === undefined) return this.#relay(startup);
+    this.setState("login");
+    this.#gate = new ClientGate(authentication, {
       client: this.#client,
-      owner: {
-        onLogin: () => this.#onLogin(),
-        onReady: () => this.#onReady(route),
-        onUnreachable: () => this.#onUnreachable(index),
-        onLost: (canTell) => this.#onServerLost(canTell),
-        onBrokenProtocol: (error, canTell) => this.#onServerBrokeProtocol(error, canTell),
-        onGone: () => this.#finish(),
-        guard: (act) => this.#guard(act),
-      },
-    });
-    this.#server.dial();
-  }
-
-  #onLogin(): void {
-    this.#setState("login");
-    this.#loginTime.start();
-    this.#client.reoffer();
-  }
-
-  #onReady(route: Route): void {
-    this.#loginTime.stop();
-    this.#setState("active");
-    const { parameters } = this.#startupMessage!;
-    const user = parameters.get("user")!;
-    this.#emit({
-      kind: "session_ready",
       session: this.#number,
-      pool: route.pool.options.name,
-      user,
-      database: parameters.get("database") ?? user,
-      application: parameters.get("application_name") ?? "",
-      server: addressText(route.server.address),
+      tls: this.#tls,
+      startup,
+      owner: this,
+      onRelayed: () => this.#relay(startup),
+      onAdmitted: (makeUpstream) => this.#begin(makeUpstream(this.#client, this)),
     });
-    this.#startupMessage = undefined; // up to 64 KiB that nobody needs any more
+    this.#gate.start();
   }
 
-  #onUnreachable(index: number): void {
-    this.#server = undefined;
-    const { routes } = this.#listener;
-    if (index + 1 < routes.length) return this.#attach(index + 1);
-    const names = routes.map((route) => route.server.name);
-    this.#fail(reply.unreachable(names), "database not reachable");
+  #relay(startup: StartupMessage): void {
+    this.#begin(
+      new Relay({
+        gateway: this.#gateway,
+        listener: this.#listener,
+        session: this.#number,
+        client: this.#client,
+        startup,
+        owner: this,
+      }),
+    );
   }
 
-  // Messages ----------------------------------------------------------------------------------
-
-  /** Client to server. Headers are read, bytes are forwarded as they came. */
-  #relayUp(view: Uint8Array): number {
-    const server = this.#server!;
-    const framer = this.#framer;
-    let passed = 0;
-    framer.begin(view);
-    try {
-      while (framer.next()) {
-        if (framer.isFirst) this.#onMessage(server, framer.tag);
-        passed = framer.end;
-      }
-    } finally {
-      // What came before a broken message is served as if it had come alone.
-      if (passed > 0) server.forward(passed === view.length ? view : view.subarray(0, passed));
-    }
-    return passed;
+  #begin(upstream: Upstream): void {
+    this.#gate = undefined;
+    this.#upstream = upstream;
+    upstream.start();
   }
 
-  #onMessage(server: ServerConnection, tag: number): void {
-    server.onFrontendMessage(tag);
-    if (tag === FRONTEND.terminate) this.#reason = TERMINATED;
+  // What the upstream says --------------------------------------------------------------------
+
+  setState(to: ClientState): void {
+    if (this.#state === to || this.#state === "closing") return;
+    this.#emit({ kind: "client_state", listener: this.#listener.name, from: this.#state, to });
+    this.#state = to;
+  }
+
+  runLoginTime(isRunning: boolean): void {
+    if (isRunning) this.#loginTime.start();
+    else this.#loginTime.stop();
+  }
+
+  onTerminate(): void {
+    this.#reason = TERMINATED;
+  }
+
+  onGone(): void {
+    this.#finish();
   }
 
   // The end -----------------------------------------------------------------------------------
 
   #onClientGone(): void {
     if (this.#state === "closing") return;
-    this.#setState("closing");
+    this.setState("closing");
     this.#client.end();
-    this.#releaseServer();
+    this.#release();
   }
 
-  #onServerLost(canTell: boolean): void {
-    const reason = this.#reason === TERMINATED ? TERMINATED : "server closed the connection";
-    this.#end(canTell ? reply.serverLost() : undefined, reason);
+  fail(fields: ErrorFields, reason: string): void {
+    const message = this.#upstream?.isClientBetweenMessages === false
+      ? undefined
+      : errorResponse(fields);
+    this.end(message, reason);
   }
 
-  #onServerBrokeProtocol(error: ProtocolError, canTell: boolean): void {
-    this.#end(canTell ? reply.serverBrokeProtocol(error) : undefined, "server broke the protocol");
-  }
-
-  /** Tells the client why, unless it is in the middle of a message, and winds up. */
-  #fail(fields: ErrorFields, reason: string): void {
-    this.#end(this.#server?.isClientBetweenMessages === false ? undefined : fields, reason);
-  }
-
-  #end(fields: ErrorFields | undefined, reason: string): void {
+  end(message: Uint8Array | undefined, reason: string): void {
     if (this.#state === "closing") return;
-    this.#reason = reason;
-    if (fields !== undefined) {
-      const { sqlState, message } = fields;
+    if (this.#reason !== TERMINATED) this.#reason = reason;
+    if (message !== undefined) {
       const session = this.#number;
-      this.#emit({ kind: "error_reported", session, source: "gateway", sqlState, message });
-      this.#client.write(errorResponse(fields));
+      const { sqlState, text } = sqlStateOf(message);
+      this.#emit({ kind: "error_reported", session, source: "gateway", sqlState, message: text });
+      this.#client.write(message);
     }
-    this.#setState("closing");
+    this.setState("closing");
     this.#client.end();
-    this.#releaseServer();
+    this.#release();
   }
 
-  #releaseServer(): void {
+  #release(): void {
     this.#loginTime.stop();
-    this.#acquisition?.cancel();
-    this.#acquisition = undefined;
-    this.#server?.release(this.#framer.isBetweenMessages);
+    this.#gate?.stop();
+    this.#upstream?.release();
   }
 
   /** Called as each side goes; the last one ends the session. */
   #finish(): void {
-    if (!this.#isClientGone || this.#server?.isGone === false) return;
+    if (!this.#isClientGone || this.#upstream?.isGone === false) return;
     const { name: listener } = this.#listener;
     const durationMs = this.#gateway.clock.nowMs() - this.#startedMs;
     this.#loginTime.stop();
@@ -357,20 +305,14 @@ export class Session {
 
   // Helpers -----------------------------------------------------------------------------------
 
-  #setState(to: ClientState): void {
-    if (this.#state === to) return;
-    this.#emit({ kind: "client_state", listener: this.#listener.name, from: this.#state, to });
-    this.#state = to;
-  }
-
   #onLoginTimeout(): void {
     const { name, loginTimeoutMs } = this.#listener;
     this.#emit({ kind: "login_timeout", session: this.#number, listener: name });
-    this.#fail(reply.loginTimedOut(name, loginTimeoutMs), "login took too long");
+    this.fail(reply.loginTimedOut(name, loginTimeoutMs), "login took too long");
   }
 
   /** What the client did wrong is answered; what we did costs this session, not the worker. */
-  #guard(act: () => void): void {
+  guard(act: () => void): void {
     try {
       act();
     } catch (error) {
@@ -380,11 +322,11 @@ export class Session {
 
   #onError(error: unknown): void {
     if (error instanceof ProtocolError) {
-      this.#fail(reply.clientBrokeProtocol(error), "client broke the protocol");
+      this.fail(reply.clientBrokeProtocol(error), "client broke the protocol");
     } else {
       const message = error instanceof Error ? error.stack ?? error.message : String(error);
       this.#emit({ kind: "internal_error", session: this.#number, message });
-      this.#fail(reply.internalError(), "internal error");
+      this.fail(reply.internalError(), "internal error");
     }
   }
 

@@ -1,38 +1,70 @@
 /**
- * A connection's first packets: declines what the gateway does not offer until the client says
- * what the connection is for.
+ * A connection's first packets: agrees to TLS or declines it, and declines what the gateway does
+ * not offer, until the client says what the connection is for.
  *
  * @module
  */
 
 import { ProtocolError } from "./wire/errors.ts";
-import { DECLINED } from "./wire/messages.ts";
-import { readStartupPacket, type StartupPacket } from "./wire/startup_packet.ts";
+import { ACCEPTED, DECLINED } from "./wire/messages.ts";
+import { isTlsHandshake, readStartupPacket, type StartupPacket } from "./wire/startup_packet.ts";
 
-/** The packets that decide what a connection is for. */
-export type Purpose = Extract<StartupPacket, { kind: "startup" | "cancel" }>;
+/** What the first packets lead to. */
+export type Purpose =
+  | Extract<StartupPacket, { kind: "startup" | "cancel" }>
+  /** TLS begins with the next byte; the packets that decide come inside of it. */
+  | { readonly kind: "tls" };
+
+/** What PostgreSQL's clients must ask for when they begin with TLS (RFC 7301). */
+const ALPN_PROTOCOL = "postgresql";
 
 /** The first packets of one connection. Not shared: it remembers what was declined. */
 export class Startup {
   readonly #packetSizeMax: number;
   readonly #declined = new Set<StartupPacket["kind"]>();
+  /** `offered`: the client may ask. `direct`: it began without asking. */
+  #tls: "none" | "offered" | "begun" | "direct" | "secured";
 
-  /** @param packetSizeMax Largest packet accepted, in bytes. */
-  constructor(packetSizeMax: number) {
+  /**
+   * @param packetSizeMax Largest packet accepted, in bytes.
+   * @param offersTls Whether an SSLRequest is answered with yes.
+   */
+  constructor(packetSizeMax: number, offersTls: boolean) {
     this.#packetSizeMax = packetSizeMax;
+    this.#tls = offersTls ? "offered" : "none";
+  }
+
+  /**
+   * The handshake is done.
+   *
+   * @throws {ProtocolError} If the client began with TLS and did not ask for PostgreSQL's protocol:
+   * it may have been led here by somebody who wants to confuse it with another one (ALPACA).
+   */
+  onSecured(alpn: string | undefined): void {
+    if (this.#tls === "direct" && alpn !== ALPN_PROTOCOL) {
+      throw new ProtocolError(
+        `direct TLS needs ALPN "${ALPN_PROTOCOL}": use sslnegotiation=direct of libpq 17 or newer`,
+      );
+    }
+    this.#tls = "secured";
+    this.#declined.clear();
   }
 
   /**
    * Takes whole packets from `view`, up to and with the one that decides.
    *
    * @param reply Sends bytes to the client.
-   * @returns How many bytes were taken, and the deciding packet if it was among them.
+   * @returns How many bytes were taken, and what they lead to if that is clear.
    * @throws {ProtocolError} If these are not packets that a client may begin with.
    */
   take(
     view: Uint8Array,
     reply: (bytes: Uint8Array) => void,
   ): { readonly taken: number; readonly purpose?: Purpose } {
+    if (this.#tls === "offered" && isTlsHandshake(view)) {
+      this.#tls = "direct";
+      return { taken: 0, purpose: { kind: "tls" } };
+    }
     let taken = 0;
     for (;;) {
       const read = readStartupPacket(view.subarray(taken), this.#packetSizeMax);
@@ -40,6 +72,15 @@ export class Startup {
       taken += read.size;
       const { packet } = read;
       if (packet.kind === "startup" || packet.kind === "cancel") return { taken, purpose: packet };
+      if (packet.kind === "ssl" && this.#tls === "offered") {
+        // Whoever put plain bytes there wants them to be taken for the client's (CVE-2021-23214).
+        if (taken < view.length) {
+          throw new ProtocolError("received unencrypted data after SSL request");
+        }
+        this.#tls = "begun";
+        reply(ACCEPTED);
+        return { taken, purpose: { kind: "tls" } };
+      }
       this.#decline(packet.kind);
       reply(DECLINED);
     }

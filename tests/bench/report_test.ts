@@ -112,3 +112,31 @@ function cell(): Cell {
   );
   return { workload: "8 clients", rounds };
 }
+
+Deno.test("performancePage has a table of transaction mode only if it was measured", () => {
+  const facts = {
+    date: "2026-01-31",
+    cpu: "a CPU",
+    cores: 2,
+    kernel: "Linux 6.1",
+    programs: [],
+    loadAverage: 0.25,
+    rounds: 5,
+    seconds: 6,
+    scale: 10,
+    hasReconnects: false,
+  };
+  const table = transactionTable([cell()]);
+  const without = performancePage(facts, table, { header: [], rows: [] });
+  assert.ok(!without.includes("on few server connections"));
+  const cells = [{ ...cell(), workload: "1000 clients, 10 servers, simple" }];
+  const sharing = transactionTable(cells);
+  const page = performancePage(facts, table, { header: [], rows: [] }, sharing);
+  assert.ok(page.includes("| 1000 clients, 10 servers, simple | sluice |"));
+});
+
+Deno.test("transactionTable compares with nobody where PgBouncer cannot take part", () => {
+  const rounds = new Map([["sluice", cell().rounds.get("sluice")!]] as const);
+  const [row] = transactionTable([{ workload: "prepared", rounds }]).rows;
+  assert.deepEqual(row!.slice(2, 6), ["150 (100..200)", "-", "30.0 (30.0..30.0)", "-"]);
+});

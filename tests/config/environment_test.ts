@@ -1,8 +1,9 @@
 import { deepEqual, equal, ok } from "node:assert/strict";
 import type { Config } from "../../src/config/config.ts";
 import { SECTIONS } from "../../src/config/declarations.ts";
-import { exampleText } from "../../src/config/declarations.ts";
 import { variableName } from "../../src/config/environment.ts";
+import { exampleText } from "../../src/config/key.ts";
+import { POOL_KEYS } from "../../src/config/pool_keys.ts";
 import { loadConfig, problemsText } from "../../src/config/load.ts";
 
 const FILE = `servers:
@@ -12,6 +13,8 @@ clients:
   default:
     address: 127.0.0.1:5432
 `;
+
+const POOL_KEY_NAMES = Object.keys(POOL_KEYS).join(", ");
 
 type Env = Readonly<Record<string, string>>;
 
@@ -46,7 +49,7 @@ Deno.test("readEnvironment ignores underscores and case", () => {
 Deno.test("readEnvironment can set every key of every section", () => {
   for (const section of SECTIONS) {
     for (const [key, declared] of Object.entries(section.keys)) {
-      const group = section.hasGroups ? "default" : "";
+      const group = section.groups === undefined ? "" : "default";
       const { fallback } = declared;
       const example = exampleText(declared, "default").replaceAll(/["[\]]/g, "");
       const env: Record<string, string> = { [variableName(section.name, group, key)]: example };
@@ -118,19 +121,19 @@ const PROBLEMS: readonly (readonly [env: Env, lines: readonly string[]])[] = [
   ]],
   [{ SLUICE_FOO: "x" }, [
     "SLUICE_FOO: unknown variable; behind SLUICE_ comes one of SERVERS, CLIENTS, " +
-    "POOLS, PROXIES, LOGGERS, METRICS, RUNTIME",
+    "POOLS, PROXIES, USERS, LOGGERS, METRICS, RUNTIME",
   ]],
   [{ SLUICE_: "x" }, [
     "SLUICE_: unknown variable; behind SLUICE_ comes one of SERVERS, CLIENTS, POOLS, " +
-    "PROXIES, LOGGERS, METRICS, RUNTIME",
+    "PROXIES, USERS, LOGGERS, METRICS, RUNTIME",
   ]],
   [{ SLUICE_RUNTIME_COLOUR: "x" }, [
-    "SLUICE_RUNTIME_COLOUR: unknown variable; the keys of runtime are workers, shutdownTimeout",
+    "SLUICE_RUNTIME_COLOUR: unknown variable; the keys of runtime are workers, shutdownTimeout, " +
+    "serverConnectionsMax",
   ]],
   [{ SLUICE_POOLS_MY_GROUP_IS_BIG: "1" }, [
     "SLUICE_POOLS_MY_GROUP_IS_BIG: unknown variable; expected SLUICE_POOLS_NAME_KEY " +
-    "with the keys size, acquireTimeout, waitersMax, and a NAME that is in the file " +
-    "or one word",
+    `with the keys ${POOL_KEY_NAMES}, and a NAME that is in the file or one word`,
   ]],
   [{ SLUICE_POOLS_DEFAULT_SIZE: "many" }, [
     'SLUICE_POOLS_DEFAULT_SIZE: expected a whole number from 1 to 10000, such as 50; got "many"',
@@ -170,8 +173,7 @@ const PROBLEMS: readonly (readonly [env: Env, lines: readonly string[]])[] = [
   ]],
   [{ SLUICE_POOLS_9LIVES_SIZE: "1" }, [
     "SLUICE_POOLS_9LIVES_SIZE: unknown variable; expected SLUICE_POOLS_NAME_KEY with " +
-    "the keys size, acquireTimeout, waitersMax, and a NAME that is in the file or " +
-    "one word",
+    `the keys ${POOL_KEY_NAMES}, and a NAME that is in the file or one word`,
   ]],
 ];
 

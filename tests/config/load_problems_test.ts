@@ -1,4 +1,5 @@
 import { deepEqual, equal } from "node:assert/strict";
+import { POOL_KEYS } from "../../src/config/pool_keys.ts";
 import { loadConfig, type Problem, problemsText } from "../../src/config/load.ts";
 
 const SMALLEST = `servers:
@@ -106,7 +107,8 @@ const ONE_PROBLEM: readonly (readonly [added: string, line: string])[] = [
   ["pools: { a: { client: x } }", "7:15: pools.a.client: unknown key; it belongs to proxies.NAME"],
   [
     "pools: { a: { lifetime: 5 } }",
-    "7:15: pools.a.lifetime: unknown key; the keys here are size, acquireTimeout, waitersMax",
+    "7:15: pools.a.lifetime: unknown key; the keys here are " +
+    Object.keys(POOL_KEYS).join(", "),
   ],
   [
     "pools: { a: { size: 5, size: 6 } }",
@@ -162,7 +164,10 @@ const ONE_PROBLEM: readonly (readonly [added: string, line: string])[] = [
     'but no client is named "a"; there are: default',
   ],
   ["? [a]\n: b", "7:3: a key must be a word"],
-  ["pools: *a", "7:8: no anchor &a above"],
+  [
+    "pools: *a",
+    '7:8: there is no anchor of this name above; text that begins with "*" needs quotes',
+  ],
   [
     "pools: !!map {}\nruntime: { workers: !!int 5 }",
     '8:21: not valid YAML: tags such as "!!int" have no meaning here; remove the tag',

@@ -1,14 +1,7 @@
 import { deepEqual, equal, ok } from "node:assert/strict";
 import type { Config } from "../../src/config/config.ts";
 import { loadConfig, type Problem, problemsText } from "../../src/config/load.ts";
-
-const SMALLEST = `servers:
-  default:
-    address: 127.0.0.1:15432
-clients:
-  default:
-    address: 127.0.0.1:5432
-`;
+import { CLIENT_DEFAULTS, POOL_DEFAULTS, SERVER_DEFAULTS, SMALLEST } from "./defaults.ts";
 
 /** Loads `text` and returns the configuration; a problem fails the test with all of them. */
 function load(text: string, cores = 2): Config {
@@ -31,27 +24,16 @@ function notesIn(text: string): string {
 Deno.test("loadConfig fills in everything that the smallest file leaves out", () => {
   deepEqual(load(SMALLEST), {
     servers: new Map([["default", {
+      ...SERVER_DEFAULTS,
       address: { kind: "tcp", host: "127.0.0.1", port: 15_432 },
-      protocol: "postgres",
       proxies: ["default"],
-      clientsMax: 1_000,
-      loginTimeoutMs: 60_000,
-      startupPacketSizeMax: 10_000,
-      messageSizeMax: 1_073_741_824,
-      keepAlive: true,
-      noDelay: true,
-      socketMode: 0o700,
     }]]),
     clients: new Map([["default", {
+      ...CLIENT_DEFAULTS,
       address: { kind: "tcp", host: "127.0.0.1", port: 5_432 },
-      dialTimeoutMs: 5_000,
-      retries: 3,
-      backoffMs: 200,
-      backoffMultiplier: 2,
-      keepAlive: true,
-      noDelay: true,
     }]]),
-    pools: new Map([["default", { size: 50, acquireTimeoutMs: 30_000, waitersMax: 1_000 }]]),
+    pools: new Map([["default", POOL_DEFAULTS]]),
+    users: new Map(),
     proxies: new Map([["default", { client: "default", pool: "default" }]]),
     loggers: new Map([["default", { level: "info", format: "auto", output: "stderr", file: "" }]]),
     metrics: {
@@ -59,11 +41,11 @@ Deno.test("loadConfig fills in everything that the smallest file leaves out", ()
       address: { kind: "tcp", host: "127.0.0.1", port: 9_090 },
       path: "/metrics",
     },
-    runtime: { workers: 2, shutdownTimeoutMs: 30_000 },
+    runtime: { workers: 2, shutdownTimeoutMs: 30_000, serverConnectionsMax: 0 },
   });
 });
 
-Deno.test("loadConfig reads every key", () => {
+Deno.test("loadConfig reads every key of a file that relays", () => {
   const config = load(`servers:
   main:
     address: /run/sluice/main.sock
@@ -91,6 +73,7 @@ metrics: { enabled: false, address: "[::]:0", path: /internal/metrics }
 runtime: { workers: 64, shutdownTimeout: 0ms }
 `);
   deepEqual(config.servers.get("main"), {
+    ...SERVER_DEFAULTS,
     address: { kind: "unix", path: "/run/sluice/main.sock" },
     protocol: "postgres",
     proxies: ["primary", "replica"],
@@ -103,6 +86,7 @@ runtime: { workers: 64, shutdownTimeout: 0ms }
     socketMode: 0o770,
   });
   deepEqual(config.clients.get("primary"), {
+    ...CLIENT_DEFAULTS,
     address: { kind: "tcp", host: "::1", port: 5_432 },
     dialTimeoutMs: 10,
     retries: 0,
@@ -112,7 +96,12 @@ runtime: { workers: 64, shutdownTimeout: 0ms }
     noDelay: false,
   });
   deepEqual([...config.clients.keys()], ["primary", "replica"]);
-  deepEqual(config.pools.get("shared"), { size: 7, acquireTimeoutMs: 3_600_000, waitersMax: 0 });
+  deepEqual(config.pools.get("shared"), {
+    ...POOL_DEFAULTS,
+    size: 7,
+    acquireTimeoutMs: 3_600_000,
+    waitersMax: 0,
+  });
   deepEqual(config.proxies.get("primary"), { client: "primary", pool: "shared" });
   deepEqual(config.loggers.get("archive"), {
     level: "info",
@@ -126,7 +115,7 @@ runtime: { workers: 64, shutdownTimeout: 0ms }
     address: { kind: "tcp", host: "::", port: 0 },
     path: "/internal/metrics",
   });
-  deepEqual(config.runtime, { workers: 64, shutdownTimeoutMs: 0 });
+  deepEqual(config.runtime, { workers: 64, shutdownTimeoutMs: 0, serverConnectionsMax: 0 });
 });
 
 Deno.test("loadConfig implies a proxy for a client, and a pool for a proxy", () => {

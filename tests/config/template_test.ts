@@ -9,6 +9,15 @@ function uncomment(template: string): string {
   return template.replaceAll(/^( *)#(?=[a-z])/gm, "$1");
 }
 
+/** Names of everything below `keys` that is a value, with dots between those of one. */
+function paths(keys: object, prefix: string): readonly string[] {
+  return Object.entries(keys).flatMap(([name, value]) =>
+    typeof value === "object" && value !== null && !Array.isArray(value)
+      ? paths(value, `${prefix}${name}.`)
+      : [prefix + name]
+  );
+}
+
 function load(text: string) {
   const loaded = loadConfig({ text, fileName: "sluice.yaml", env: {}, cores: 2 });
   ok(loaded.ok, loaded.ok ? "" : problemsText(loaded.problems));
@@ -26,18 +35,28 @@ Deno.test("configTemplate is the smallest useful file", () => {
 Deno.test("configTemplate means the same with every default uncommented", () => {
   const smallest = load(configTemplate()).config;
   const complete = load(uncomment(configTemplate())).config;
-  const { loggers, ...others } = complete;
-  const { loggers: smallestLoggers, ...smallestOthers } = smallest;
+  const { loggers, users, ...others } = complete;
+  const { loggers: smallestLoggers, users: smallestUsers, ...smallestOthers } = smallest;
   deepEqual(others, smallestOthers);
   deepEqual(loggers.get("default"), smallestLoggers.get("default"));
+  // Naming a user without saying anything of it changes nothing, but it has to be named.
+  equal(smallestUsers.size, 0);
+  deepEqual(users.get("app"), {
+    mode: "pool",
+    poolSize: 0,
+    queryTimeoutMs: 0,
+    transactionTimeoutMs: 0,
+    idleTransactionTimeoutMs: 0,
+    connectionsMax: 0,
+  });
 });
 
 Deno.test("configTemplate has every key", () => {
   const complete = parse(uncomment(configTemplate())) as Record<string, Record<string, unknown>>;
   for (const section of SECTIONS) {
     const written = complete[section.name]!;
-    const groups = section.hasGroups ? Object.values(written) : [written];
-    const keys = new Set(groups.flatMap((group) => Object.keys(group as object)));
+    const groups = section.groups === undefined ? [written] : Object.values(written);
+    const keys = new Set(groups.flatMap((group) => paths(group as object, "")));
     deepEqual([...keys].toSorted(), Object.keys(section.keys).toSorted(), section.name);
   }
 });

@@ -6,8 +6,14 @@
  */
 
 import { ok } from "node:assert/strict";
+import { parseHba } from "../../src/config/hba.ts";
+import { parseLimitsFile } from "../../src/config/limits_file.ts";
+import { linesOf } from "../../src/config/lines.ts";
 import { loadConfig, problemsText } from "../../src/config/load.ts";
+import { parseNameMap } from "../../src/config/name_map.ts";
+import { type Problem, Problems } from "../../src/config/problems.ts";
 import { configTemplate } from "../../src/config/template.ts";
+import { parseUsersFile } from "../../src/config/users_file.ts";
 import { fuzz, type Random } from "../support/random.ts";
 
 /** Pieces that mean something to YAML or to the loader, and some that mean nothing to either. */
@@ -18,6 +24,9 @@ const PIECES: readonly string[] = [
   "\t", " ", "&a ", "*a", "!!int ", "!x ", "? ", "[", "]", "{", "}", ",", "'", '"', "|", ">", "#",
   " # ", "---\n", "...\n", "%YAML 1.1\n", "~", "null", "true", "0", "-1", "1e9", "5s", "1GiB",
   "127.0.0.1:1", "[::1]:5", "/a.sock", "\0", "\u001b", "\u202e", "\ud800", "\uFEFF", "é", "😀",
+  "auth", "auth.method", "tls", "mode", "rules", "usersFile", "users.txt", "rulesFile", "password",
+  "users", "limitsFile", "${HOME}", "${", "$${", "transaction", "trust",
+  "rules: [local all all trust]",
   "\r", "__proto__", "constructor", "@", "`", "\\", "\\u0000", "\u2028",
 ];
 
@@ -51,10 +60,20 @@ function randomEnv(random: Random): Record<string, string> {
   return env;
 }
 
+/** A file that exists, whatever its name is: it holds a bit of everything. */
+function readFile(): { text: string; mode: number | null } {
+  return { text: '"a" "b"\nlocal all all trust\ndb all 1\n', mode: 0o644 };
+}
+
 function check(text: string, env: Record<string, string>): boolean {
-  const loaded = loadConfig({ text, fileName: "s.yaml", env, cores: 2 });
+  const loaded = loadConfig({ text, fileName: "s.yaml", env, cores: 2, readFile });
   const problems = loaded.ok ? loaded.notes : loaded.problems;
   ok(loaded.ok || problems.length > 0, "refused without a problem");
+  checkProblems(problems);
+  return loaded.ok;
+}
+
+function checkProblems(problems: readonly Problem[]): void {
   for (const problem of problems) {
     ok(Number.isInteger(problem.line) && problem.line >= 1);
     ok(Number.isInteger(problem.column) && problem.column >= 1);
@@ -63,8 +82,48 @@ function check(text: string, env: Record<string, string>): boolean {
     // Paths and values are cut, so no message can grow with the file.
     ok(line.length < 4_000, `${line.length}`);
   }
-  return loaded.ok;
 }
+
+/** Pieces that mean something in the files that a configuration names. */
+// deno-fmt-ignore
+const WORDS: readonly string[] = [
+  "local", "host", "hostssl", "hostnossl", "all", "sameuser", "replication", "samerole", "+r", "@f",
+  "/^a", "/(", "/(a)", "\\1", "10.0.0.0/8", "::1/128", "::ffff:1.2.3.4/100", "10.0.0.1",
+  "255.0.0.0",
+  "trust", "reject", "md5", "cert", "relay", "map=x", "clientcert=verify-full", ",", ", ", '"',
+  '""',
+  '"a b"', '"hunter2"', " ", " ", "\t", "\n", "\n", "\r\n", "\\\n", "#", ";", "=", "db", "db=a,b",
+  "0",
+  "1", "5", "10000", "10001", "disabled", "md5aa", "SCRAM-SHA-256$",
+  "\0", "\u202e", "\uFEFF", "é", "😀",
+];
+
+Deno.test("parseHba and its neighbours answer whatever they are given", async () => {
+  const found = [0, 0, 0, 0];
+  const { isWhole } = await fuzz(2_000, (random) => {
+    const shape = random.pick(["", "host all all all md5\n", '"u" "s"\n', "db app 5\n", "a b\n"]);
+    const words = Array.from(
+      { length: random.below(30) },
+      () => random.pick(WORDS) + random.pick(["", " "]),
+    );
+    const text = shape + words.join("");
+    const lines = linesOf(text, "file");
+    const sizes = [
+      (problems: Problems) => parseHba(lines, problems).length,
+      (problems: Problems) => parseNameMap(lines, problems).length,
+      (problems: Problems) => parseUsersFile(text, "file", problems).size,
+      (problems: Problems) => parseLimitsFile(text, "file", problems).length,
+    ].map((parse) => {
+      const problems = new Problems();
+      const size = parse(problems);
+      checkProblems(problems.sorted("file"));
+      return size;
+    });
+    sizes.forEach((size, i) => found[i]! += size);
+  });
+  // When a parser finds nothing in any text, the words no longer reach its depths.
+  if (isWhole) ok(found.every((count) => count > 0), found.join(" "));
+});
 
 Deno.test("loadConfig answers whatever it is given", async () => {
   const template = configTemplate();
@@ -83,9 +142,13 @@ Deno.test("loadConfig answers whatever it is given", async () => {
   if (isWhole) ok(accepted > 0 && refused > 0, `${accepted} accepted, ${refused} refused`);
 });
 
-Deno.test("loadConfig answers every beginning of a file", () => {
+Deno.test("loadConfig answers every beginning of every section", () => {
   const text = configTemplate().replaceAll(/^ *#(?![a-z]).*\n/gm, "").replaceAll("#", "");
-  for (let end = 0; end <= text.length; end++) check(text.slice(0, end), {});
+  const sections = text.split(/^(?=[a-z])/m);
+  ok(sections.length > 5);
+  for (const section of sections) {
+    for (let end = 0; end <= section.length; end++) check(section.slice(0, end), {});
+  }
 });
 
 Deno.test("loadConfig answers text that is built to take long", () => {

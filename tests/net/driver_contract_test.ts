@@ -187,5 +187,6 @@ onEachDriver(
     }
     ok(/may wait to be sent/.test(noted.closes[0]!.message));
     peer.close();
+    await harness.pass(10); // for the system to let go of what was being sent
   },
 );

@@ -29,6 +29,8 @@ import {
 import type { LogRecord } from "../../src/observe/log_record.ts";
 import { CLIENT_STATE_CELL, SERVER_STATE_CELL } from "../../src/observe/state_cells.ts";
 import { budgetBuffer, SharedBudget } from "../../src/pool/shared_budget.ts";
+import { placesBuffer } from "../../src/pool/shared_places.ts";
+import { CLIENT_DEFAULTS, POOL_DEFAULTS, SERVER_DEFAULTS } from "./configs.ts";
 import { FakeClock } from "./fake_clock.ts";
 import { MemoryNetwork } from "./memory_driver.ts";
 import type { MemoryPeer } from "./memory_pipe.ts";
@@ -157,6 +159,8 @@ export class World {
   readonly clientBudget: SharedArrayBuffer;
   /** Workers that do not answer their peers. */
   readonly deafWorkers = new Set<number>();
+  readonly #places: SharedArrayBuffer;
+  readonly #schemaGeneration = new SharedArrayBuffer(4);
   readonly #workers: number;
   readonly #generation: number;
   readonly #peerMessages: (() => void)[] = [];
@@ -165,25 +169,14 @@ export class World {
     const { workers = 1, servers = 1, generation = 0 } = options;
     this.#workers = workers;
     this.#generation = generation;
+    this.#places = placesBuffer(workers);
     const server: ServerConfig = {
+      ...SERVER_DEFAULTS,
       address: LISTENER,
-      protocol: "postgres",
       proxies: SERVERS.slice(0, servers).map((_, index) => `db${index}`),
-      clientsMax: 100,
-      loginTimeoutMs: 60_000,
-      startupPacketSizeMax: 10_000,
-      messageSizeMax: 1024 ** 3,
-      keepAlive: true,
-      noDelay: true,
-      socketMode: 0o700,
       ...options.listener,
     };
-    const pool: PoolConfig = {
-      size: 10,
-      acquireTimeoutMs: 5_000,
-      waitersMax: 10,
-      ...options.pool,
-    };
+    const pool: PoolConfig = { ...POOL_DEFAULTS, ...options.pool };
     this.clientBudget = budgetBuffer(server.clientsMax, 0, workers);
     for (const name of server.proxies) {
       this.poolBudgets.set(name, budgetBuffer(pool.size, pool.waitersMax, workers));
@@ -348,15 +341,7 @@ export class World {
     client: Partial<ClientConfig>,
   ): DataPlaneSnapshot {
     const layout = { listeners: ["main"], pools: [...server.proxies] };
-    const whole: Omit<ClientConfig, "address"> = {
-      dialTimeoutMs: 1_000,
-      retries: 0,
-      backoffMs: 100,
-      backoffMultiplier: 2,
-      keepAlive: true,
-      noDelay: true,
-      ...client,
-    };
+    const whole = { ...CLIENT_DEFAULTS, ...client };
     return {
       worker,
       workers: this.#workers,
@@ -370,6 +355,12 @@ export class World {
         [...this.poolBudgets].map(([name, budget]) => [name, { config, budget }]),
       ),
       clientBudgets: new Map([["main", this.clientBudget]]),
+      users: new Map(),
+      userBudgets: new Map(),
+      places: this.#places,
+      serverConnectionsMax: 0,
+      schemaGeneration: this.#schemaGeneration,
+      mockKey: new Uint8Array(32),
       layout,
       counters: counterBuffer(layout),
       logLevel: "trace",

@@ -18,6 +18,7 @@ import {
   type Listener,
   type ListenHandler,
   type ListenOptions,
+  type PeerAddress,
   READ_BUFFER_SIZE_MAX,
   type Socket,
   type SocketHandler,
@@ -42,6 +43,7 @@ export type DialAnswer = "accept" | "refuse" | "hang";
 /** One end of a connection, under the driver's rules. */
 export class MemorySocket implements Socket {
   readonly peer: string;
+  readonly peerAddress: PeerAddress;
   readonly #network: MemoryNetwork;
   readonly #incoming: Pipe;
   readonly #outgoing: Pipe;
@@ -58,6 +60,7 @@ export class MemorySocket implements Socket {
 
   constructor(network: MemoryNetwork, peer: string, incoming: Pipe, outgoing: Pipe) {
     this.peer = peer;
+    this.peerAddress = peerAddressOf(peer);
     this.#network = network;
     this.#incoming = incoming;
     this.#outgoing = outgoing;
@@ -71,6 +74,16 @@ export class MemorySocket implements Socket {
   start(handler: SocketHandler): void {
     if (this.#handler !== undefined) throw new Error("A socket is started once");
     this.#handler = handler;
+  }
+
+  setHandler(handler: SocketHandler): void {
+    this.#handler = handler;
+    this.reoffer();
+  }
+
+  beforeSending(prepare: () => void): void {
+    if (this.#network.round === undefined) prepare();
+    else this.#network.prepares.push(prepare);
   }
 
   write(bytes: Uint8Array): void {
@@ -140,6 +153,8 @@ export class MemorySocket implements Socket {
     if (isRound) this.#network.round = round;
     let taken = view.length;
     this.#call(() => taken = this.#handler!.onData(view));
+    for (const prepare of this.#network.prepares) prepare();
+    this.#network.prepares.length = 0;
     this.#network.round = undefined;
     if (taken < 0 || taken > view.length) throw new Error(`onData took ${taken} of ${view.length}`);
     // Closing has emptied it, and then nothing is left to be shown.
@@ -209,6 +224,8 @@ export class MemoryNetwork {
   order: (sockets: readonly MemorySocket[]) => readonly MemorySocket[] = (sockets) => sockets;
   /** The sockets written to by the `onData` that runs now. Only for {@linkcode MemorySocket}. */
   round: Set<MemorySocket> | undefined;
+  /** What to call before that round is sent. Only for {@linkcode MemorySocket}. */
+  readonly prepares: (() => void)[] = [];
   isInHandler = false;
 
   readonly #sockets = new Set<MemorySocket>();
@@ -338,6 +355,13 @@ export class MemoryNetwork {
     this.#answers.set(text, known);
     return known;
   }
+}
+
+/** "127.0.0.1:5432", "[::1]:5432" or "unix", taken apart. */
+function peerAddressOf(peer: string): PeerAddress {
+  const [, host, port] = /^(.*):(\d+)$/.exec(peer) ?? [];
+  if (host === undefined) return { kind: "unix" };
+  return { kind: "tcp", host: host.replace(/^\[(.*)\]$/, "$1"), port: Number(port) };
 }
 
 /** What a handler throws costs that connection, and nobody else. */

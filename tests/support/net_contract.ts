@@ -14,17 +14,19 @@ import {
   memoryHarness,
   type Peer,
 } from "./net_harness.ts";
+import { tlsDenoHarness, tlsMemoryHarness } from "./tls_harness.ts";
 
-const HARNESSES: readonly (() => Harness | Promise<Harness>)[] = [
-  memoryHarness,
-  () => denoHarness("tcp"),
-  () => denoHarness("unix"),
-];
+const HARNESSES: Readonly<Record<string, () => Harness | Promise<Harness>>> = {
+  "memory": memoryHarness,
+  "Deno's, TCP": () => denoHarness("tcp"),
+  "Deno's, Unix": () => denoHarness("unix"),
+  "TLS on memory": tlsMemoryHarness,
+  "TLS on Deno's": tlsDenoHarness,
+};
 
 /** Makes one test of `body` a driver. */
 export function onEachDriver(name: string, body: (harness: Harness) => Promise<void>): void {
-  for (const make of HARNESSES) {
-    const kind = make === memoryHarness ? "memory" : `Deno's, ${HARNESSES.indexOf(make)}`;
+  for (const [kind, make] of Object.entries(HARNESSES)) {
     Deno.test(`${name} (driver: ${kind})`, async () => {
       await using harness = await make();
       await body(harness);
@@ -79,6 +81,7 @@ export async function connected(harness: Harness): Promise<{ noted: Noted; peer:
   const peer = await harness.connect(listener.address);
   const noted = new Noted(await accepted);
   listener.close();
+  await peer.isReady?.();
   return { noted, peer };
 }
 

@@ -19,6 +19,8 @@ const PATIENCE_MS = 20_000;
 /** The far end of a connection. */
 export interface Peer {
   isReading: boolean;
+  /** Waits until it can be read from and written to, where that takes more than connecting. */
+  isReady?(): Promise<void>;
   write(bytes: Uint8Array): void;
   /** Takes out what has come so far. */
   take(): Uint8Array;
@@ -73,8 +75,15 @@ export function memoryHarness(): Harness {
   };
 }
 
-/** The driver on Deno's sockets, on TCP or on Unix sockets. */
-export async function denoHarness(kind: "tcp" | "unix"): Promise<Harness> {
+/**
+ * The driver on Deno's sockets, on TCP or on Unix sockets.
+ *
+ * @param wrap Makes a peer's connection what the test speaks through.
+ */
+export async function denoHarness(
+  kind: "tcp" | "unix",
+  wrap: (conn: Deno.Conn) => Promise<Deno.Conn> = (conn) => Promise.resolve(conn),
+): Promise<Harness> {
   const folder = await Deno.makeTempDir();
   const conns: Deno.Conn[] = [];
   const tcp: Address = { kind: "tcp", host: "127.0.0.1", port: 0 };
@@ -84,7 +93,7 @@ export async function denoHarness(kind: "tcp" | "unix"): Promise<Harness> {
     address: kind === "tcp" ? tcp : { kind, path: `${folder}/s` },
     nobody: kind === "tcp" ? freeAddress() : { kind, path: `${folder}/nobody` },
     async connect(address) {
-      const conn = await connectTo(address);
+      const conn = await wrap(await connectTo(address));
       conns.push(conn);
       return new ConnPeer(conn);
     },
@@ -135,6 +144,10 @@ class ConnPeer implements Peer {
 
   get hasSeenEnd(): boolean {
     return this.#hasSeenEnd;
+  }
+
+  async isReady(): Promise<void> {
+    if ("handshake" in this.#conn) await (this.#conn as Deno.TlsConn).handshake();
   }
 
   get isReading(): boolean {

@@ -12,8 +12,8 @@ import { type Source, sources } from "../support/sources.ts";
 /** Rooms by level, low to high; rooms on one level do not know each other. "" is src itself. */
 const LEVELS: readonly (readonly string[])[] = [
   ["base"],
-  ["config", "observe", "postgres/wire"],
-  ["net", "hooks"],
+  ["config", "observe", "postgres/wire", "postgres/sql"],
+  ["net", "hooks", "postgres/auth"],
   ["upstream"],
   ["pool", "plugin_host", "cluster"],
   ["postgres", "trino", "raw"],
@@ -25,7 +25,9 @@ const LEVELS: readonly (readonly string[])[] = [
 /** Rooms that only those named may import, whatever their level. */
 const ONLY_FROM: Readonly<Record<string, readonly string[]>> = {
   "config": ["", "cli"],
-  "postgres/wire": ["postgres"],
+  "postgres/wire": ["postgres/auth", "postgres"],
+  "postgres/sql": ["postgres"],
+  "postgres/auth": ["postgres", ""],
   "postgres": [""],
   "trino": [""],
   "raw": [""],
@@ -46,7 +48,13 @@ const PACKAGES: Readonly<Record<string, readonly string[]>> = {
 };
 
 /** Rooms that are pure: they import nothing but what is below them, not even from Node. */
-const PURE: ReadonlySet<string> = new Set(["postgres/wire", "pool", "upstream", "postgres"]);
+const PURE: ReadonlySet<string> = new Set([
+  "postgres/wire",
+  "postgres/sql",
+  "pool",
+  "upstream",
+  "postgres",
+]);
 
 /** What is imported that is no code, by the only file that may. */
 const DATA: Readonly<Record<string, string>> = { "src/version.ts": "deno.json" };

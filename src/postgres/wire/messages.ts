@@ -15,6 +15,9 @@ import { BACKEND, FRONTEND } from "./tags.ts";
 /** The answer to SSLRequest and GSSENCRequest that declines: a bare "N", not a message. */
 export const DECLINED: Uint8Array = utf8("N");
 
+/** The answer to SSLRequest that agrees: a bare "S"; TLS begins behind it. */
+export const ACCEPTED: Uint8Array = utf8("S");
+
 /** Terminate: the session ends by itself, not by a broken connection. */
 export const TERMINATE: Uint8Array = message(FRONTEND.terminate);
 
@@ -70,6 +73,11 @@ export function errorField(bytes: Uint8Array, code: number): string {
   return "";
 }
 
+/** Encodes AuthenticationOk. */
+export function authenticationOk(): Uint8Array {
+  return message(BACKEND.authentication, int32(0));
+}
+
 /** Encodes BackendKeyData. */
 export function backendKeyData(processId: number, key: Uint8Array): Uint8Array {
   return message(BACKEND.backendKeyData, int32(processId), key);
@@ -90,6 +98,84 @@ export function readBackendKeyData(bytes: Uint8Array): { processId: number; key:
     );
   }
   return { processId: int32At(bytes, HEADER_SIZE), key };
+}
+
+/** Encodes CopyFail. */
+export function copyFail(reason: string): Uint8Array {
+  return message(FRONTEND.copyFail, utf8(`${reason}\0`));
+}
+
+/**
+ * Decodes a DataRow.
+ *
+ * @param bytes The whole message, header included.
+ * @returns The values as copies; undefined is NULL.
+ * @throws {ProtocolError} If the lengths in it do not fit.
+ */
+export function readDataRow(bytes: Uint8Array): (Uint8Array | undefined)[] {
+  const values: (Uint8Array | undefined)[] = [];
+  let offset = HEADER_SIZE + 2;
+  const count = bytes.length < offset ? 0 : bytes[HEADER_SIZE]! << 8 | bytes[HEADER_SIZE + 1]!;
+  for (let i = 0; i < count; i++) {
+    const size = offset + 4 <= bytes.length ? int32At(bytes, offset) : -2;
+    offset += 4;
+    if (size < -1 || offset + size > bytes.length) throw new ProtocolError("invalid DataRow");
+    values.push(size < 0 ? undefined : bytes.slice(offset, offset + size));
+    offset += Math.max(0, size);
+  }
+  return values;
+}
+
+/** Every field of an ErrorResponse or NoticeResponse, by its code; what is malformed is left out. */
+export function errorFieldsOf(bytes: Uint8Array): Map<string, string> {
+  const fields = new Map<string, string>();
+  let offset = HEADER_SIZE;
+  while (offset < bytes.length && bytes[offset] !== 0) {
+    const end = bytes.indexOf(0, offset);
+    if (end < 0) break;
+    fields.set(String.fromCharCode(bytes[offset]!), textOf(bytes.subarray(offset + 1, end)));
+    offset = end + 1;
+  }
+  return fields;
+}
+
+/** What the gateway's own ErrorResponse says, for the log. */
+export function sqlStateOf(
+  bytes: Uint8Array,
+): { readonly sqlState: string; readonly text: string } {
+  const fields = errorFieldsOf(bytes);
+  return { sqlState: fields.get("C") ?? "", text: fields.get("M") ?? "" };
+}
+
+/** Encodes an ErrorResponse from fields by their codes, in their order. */
+export function errorResponseOf(fields: ReadonlyMap<string, string>): Uint8Array {
+  const parts = [...fields].map(([code, text]) => utf8(`${code}${text.replaceAll("\0", " ")}\0`));
+  return message(BACKEND.errorResponse, ...parts, new Uint8Array(1));
+}
+
+/** Encodes ParameterStatus. Both are the bytes they are. */
+export function parameterStatus(name: Uint8Array, value: Uint8Array): Uint8Array {
+  const nul = new Uint8Array(1);
+  return message(BACKEND.parameterStatus, name, nul, value, nul);
+}
+
+/** Encodes ReadyForQuery. @param status "I", "T" or "E" as a byte. */
+export function readyForQuery(status: number): Uint8Array {
+  return message(BACKEND.readyForQuery, Uint8Array.of(status));
+}
+
+/** Encodes a NoticeResponse of the gateway's own. */
+export function noticeResponse(text: string, detail: string): Uint8Array {
+  const field = (code: string, value: string) => utf8(`${code}${value.replaceAll("\0", " ")}\0`);
+  return message(
+    BACKEND.noticeResponse,
+    field("S", "NOTICE"),
+    field("V", "NOTICE"),
+    field("C", "00000"), // successful_completion: it only informs
+    field("M", text),
+    field("D", detail),
+    new Uint8Array(1),
+  );
 }
 
 /** What a server does not know of what was asked for. */

@@ -72,10 +72,14 @@ export function readStartupPacket(
   return { packet: decode(view.slice(0, size)), size };
 }
 
+/** Whether this is TLS from the first byte: a record of type handshake (RFC 8446, section 5.1). */
+export function isTlsHandshake(view: Uint8Array): boolean {
+  return view[0] === 0x16;
+}
+
 /** Says what is meant where a length would only look absurd. */
 function refuseOtherProtocols(view: Uint8Array): void {
-  // A TLS record of type handshake: https://www.rfc-editor.org/rfc/rfc8446#section-5.1
-  if (view[0] === 0x16) {
+  if (isTlsHandshake(view)) {
     throw new ProtocolError(
       "this listener does not speak TLS: connect with sslmode=disable or sslmode=prefer, and " +
         "without sslnegotiation=direct",
@@ -186,6 +190,14 @@ function packetOf(minorVersion: number, parameters: Uint8Array[]): Uint8Array<Ar
   const packet = concat(new Uint8Array(PACKET_HEADER_SIZE), ...parameters, new Uint8Array(1));
   putInt32(packet, 0, packet.length);
   putInt32(packet, 4, 3 << 16 | minorVersion);
+  return packet;
+}
+
+/** Encodes an SSLRequest. */
+export function sslRequest(): Uint8Array<ArrayBuffer> {
+  const packet = new Uint8Array(PACKET_HEADER_SIZE);
+  putInt32(packet, 0, packet.length);
+  putInt32(packet, 4, SSL_REQUEST);
   return packet;
 }
 

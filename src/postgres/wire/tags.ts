@@ -9,23 +9,44 @@
 
 /** Messages from a client. */
 export const FRONTEND = {
+  bind: 0x42, // B
+  close: 0x43, // C
+  copyData: 0x64, // d
   copyDone: 0x63, // c
   copyFail: 0x66, // f
+  describe: 0x44, // D
   execute: 0x45, // E
+  flush: 0x48, // H
   query: 0x51, // Q
   functionCall: 0x46, // F
+  parse: 0x50, // P
+  /** PasswordMessage, SASLInitialResponse, SASLResponse and GSSResponse. */
+  password: 0x70, // p
   sync: 0x53, // S
   terminate: 0x58, // X
 } as const;
 
 /** Messages from a server. */
 export const BACKEND = {
+  authentication: 0x52, // R
   backendKeyData: 0x4b, // K
+  bindComplete: 0x32, // 2
+  closeComplete: 0x33, // 3
+  commandComplete: 0x43, // C
+  copyBothResponse: 0x57, // W
   copyInResponse: 0x47, // G
+  dataRow: 0x44, // D
+  emptyQueryResponse: 0x49, // I
   errorResponse: 0x45, // E
   negotiateProtocolVersion: 0x76, // v
+  noData: 0x6e, // n
   noticeResponse: 0x4e, // N
+  notificationResponse: 0x41, // A
+  parameterStatus: 0x53, // S
+  parseComplete: 0x31, // 1
+  portalSuspended: 0x73, // s
   readyForQuery: 0x5a, // Z
+  rowDescription: 0x54, // T
 } as const;
 
 /**
@@ -33,9 +54,7 @@ export const BACKEND = {
  * CopyFail, Describe, Execute, Flush, FunctionCall, Parse, the passwords (which share "p"), Query,
  * Sync, Terminate. Anything else means that the stream is not what it claims to be.
  */
-const FRONTEND_TAGS: ReadonlySet<number> = new Set(
-  [..."BCdcfDEHFPpQSX"].map((letter) => letter.charCodeAt(0)),
-);
+const FRONTEND_TAGS: ReadonlySet<number> = new Set(Object.values(FRONTEND));
 
 /** One byte a tag, so that the hot path looks it up without hashing. */
 export const IS_FRONTEND_TAG: Uint8Array = Uint8Array.from(

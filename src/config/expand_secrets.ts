@@ -1,0 +1,58 @@
+/**
+ * `${NAME}` in secrets: the value of an environment variable, so that a file can be shown to
+ * others and kept beside the code.
+ *
+ * @module
+ */
+
+import { SECTIONS } from "./declarations.ts";
+import { ENVIRONMENT, type Problems } from "./problems.ts";
+import type { Settings, WrittenValue } from "./settings.ts";
+
+/** `$${` is `${` itself; every other `$` stands for itself too. */
+const REFERENCE = /\$?\$\{([^}]*)(\}?)/g;
+
+/**
+ * Puts the values of variables into every secret of the file. What a `SLUICE_` variable says is
+ * taken as it is: whoever sets it has no need for another variable in it.
+ */
+export function expandSecrets(
+  settings: Settings,
+  env: Readonly<Record<string, string>>,
+  problems: Problems,
+): void {
+  for (const { name, keys } of SECTIONS) {
+    const secrets = Object.entries(keys).filter(([, { type }]) => type.isSecret);
+    if (secrets.length === 0) continue;
+    for (const group of settings.get(name)!.groups.values()) {
+      for (const [key] of secrets) {
+        const written = group.keys.get(key);
+        if (written?.kind !== "text" || written.place.file === ENVIRONMENT) continue;
+        group.keys.set(key, expanded(written, env, problems));
+      }
+    }
+  }
+}
+
+function expanded(
+  written: WrittenValue & { readonly kind: "text" },
+  env: Readonly<Record<string, string>>,
+  problems: Problems,
+): WrittenValue {
+  const text = written.text.replaceAll(REFERENCE, (found: string, name: string, end: string) => {
+    if (found.startsWith("$$")) return found.slice(1);
+    if (end === "" || !/^[A-Za-z_][A-Za-z0-9_]{0,127}$/.test(name)) {
+      // What follows is not repeated: it may be a part of the secret.
+      const advice = "write $${ for the characters themselves";
+      problems.add(written.place, `expected the name of a variable and } behind \${; ${advice}`);
+      return "";
+    }
+    const value = Object.hasOwn(env, name) ? env[name]! : "";
+    if (value === "") {
+      const state = Object.hasOwn(env, name) ? "is empty" : "is not set";
+      problems.add(written.place, `the environment variable ${name} ${state}; set it`);
+    }
+    return value;
+  });
+  return { ...written, text };
+}

@@ -1,0 +1,171 @@
+/**
+ * One listener's gate in one worker, from its configuration: rules, secrets, TLS, and the throttle.
+ * What its files say may change while it stands.
+ *
+ * @module
+ */
+
+import type { Clock } from "./base/clock.ts";
+import type { HbaRule as ConfiguredRule, NameMapEntry, ServerConfig } from "./config/config.ts";
+import type { TlsServerContext } from "./net/tls/server_context.ts";
+import type { Observer } from "./observe/facts.ts";
+import type { ClientAuthenticationShared } from "./postgres/auth/client_authentication.ts";
+import { FailureThrottle } from "./postgres/auth/failure_throttle.ts";
+import { HbaRules } from "./postgres/auth/hba.ts";
+import { NameMap } from "./postgres/auth/name_map.ts";
+import { SCRAM_ITERATIONS } from "./postgres/auth/scram.ts";
+import { ScramKeysCache } from "./postgres/auth/scram_keys_cache.ts";
+import { parseSecret, type Secret } from "./postgres/auth/secret.ts";
+import type { GateContext, GateRule } from "./postgres/client_gate.ts";
+import type { ListenerTls } from "./postgres/gateway.ts";
+import { lookUpSecret } from "./postgres/pooled/secret_lookup.ts";
+import type { PooledPlane } from "./pooled_plane.ts";
+import { serverTls } from "./tls_contexts.ts";
+
+/** Addresses whose failures are remembered: an attacker's must not fill the memory. */
+const ADDRESSES_MAX = 10_000;
+
+/** Passwords of clients whose keys are remembered. */
+const KEYS_MAX = 1_000;
+
+/** Modes of TLS in which a client must use it. */
+const REQUIRING = ["require", "verify-ca", "verify-full"];
+
+/** What a gate works with. */
+export interface GateParts {
+  readonly pooled: PooledPlane;
+  readonly clock: Clock;
+  readonly observer: Observer;
+  readonly randomBytes: (size: number) => Uint8Array;
+  readonly mockKey: Uint8Array;
+}
+
+/** A rule and what its options mean. */
+type Rule = ConfiguredRule & { readonly gateRule: GateRule };
+
+/** One listener's. */
+export class Gate {
+  /** Undefined where servers authenticate every client. */
+  readonly context: GateContext | undefined;
+  readonly tls: ListenerTls | undefined;
+  readonly #name: string;
+  readonly #parts: GateParts;
+  #server: ServerConfig;
+  #rules: HbaRules<Rule>;
+  #secrets: ReadonlyMap<string, Secret>;
+  #certificate: TlsServerContext | undefined;
+
+  /** @throws {Error} If a certificate or its key cannot be used; it says which and why. */
+  constructor(name: string, server: ServerConfig, parts: GateParts) {
+    this.#name = name;
+    this.#parts = parts;
+    this.#server = server;
+    this.#rules = rulesOf(server);
+    this.#secrets = secretsOf(server);
+    this.#certificate = serverTls(server.tls);
+    parts.pooled.learnStored(server.auth.users);
+    this.context = server.auth.method === "relay" ? undefined : this.#makeContext(server);
+    if (this.#certificate === undefined) return;
+    this.tls = {
+      isRequired: REQUIRING.includes(server.tls.mode),
+      context: () => this.#certificate!,
+    };
+  }
+
+  /**
+   * Files have changed. Connections that are there stay.
+   *
+   * @throws {Error} As the constructor; then all stays as it is.
+   */
+  refresh(server: ServerConfig): void {
+    const certificate = serverTls(server.tls);
+    this.#rules = rulesOf(server);
+    this.#secrets = secretsOf(server);
+    this.#server = server;
+    this.#parts.pooled.learnStored(server.auth.users);
+    if (certificate === undefined || this.#certificate === undefined) return;
+    this.#certificate.close();
+    this.#certificate = certificate;
+  }
+
+  #makeContext({ auth }: ServerConfig): GateContext {
+    const { clock, observer, pooled } = this.#parts;
+    const { failuresMax, failureWindowMs: windowMs, banTimeMs: banMs } = auth;
+    return {
+      listener: this.#name,
+      clock,
+      observer,
+      shared: this.#shared(),
+      throttle: new FailureThrottle({
+        clock,
+        failuresMax,
+        windowMs,
+        banMs,
+        addressesMax: ADDRESSES_MAX,
+      }),
+      findRule: (connection) => this.#rules.find(connection)?.gateRule,
+      secretOf: (user, database) => this.#secretOf(user, database),
+      admit: (admitted, onAdmitted, onRefused) =>
+        pooled.admit(this.#name, this.#server, admitted, onAdmitted, onRefused),
+    };
+  }
+
+  #shared(): ClientAuthenticationShared {
+    const { randomBytes, mockKey } = this.#parts;
+    const kinds = new Set([...this.#secrets.values()].map(({ kind }) => kind));
+    // What the database answers is not known before it is asked; PostgreSQL stores these two.
+    if (this.#server.auth.query !== undefined) kinds.add("scram-sha-256").add("md5");
+    return {
+      randomBytes,
+      mockKey,
+      iterations: SCRAM_ITERATIONS,
+      secretKinds: kinds,
+      keysCache: new ScramKeysCache({ entriesMax: KEYS_MAX, randomBytes }),
+    };
+  }
+
+  #secretOf(user: string, database: string): Secret | undefined | Promise<Secret | undefined> {
+    const { query } = this.#server.auth;
+    const stored = this.#secrets.get(user);
+    if (stored !== undefined || query === undefined) return stored;
+    const use = this.#parts.pooled.poolForAuthQuery(this.#server, database);
+    if (typeof use === "string") return Promise.reject(new Error(use.replaceAll("_", " ")));
+    return lookUpSecret(use.pool, query.sql, user).finally(() => use[Symbol.dispose]());
+  }
+}
+
+/** The rules of a listener; one for everybody where its method is not `rules`. */
+function rulesOf({ auth }: ServerConfig): HbaRules<Rule> {
+  if (auth.method === "rules") {
+    return new HbaRules(auth.rules.map((rule) => ({ ...rule, gateRule: gateRule(rule, auth) })));
+  }
+  const everybody = { databases: ["all", "replication"], users: ["all"], address: undefined };
+  const options = { map: "", clientCertificate: undefined };
+  const { method } = auth;
+  return new HbaRules((["local", "host"] as const).map((type) => {
+    const rule: ConfiguredRule = { type, ...everybody, method, options };
+    return { ...rule, gateRule: gateRule(rule, auth) };
+  }));
+}
+
+function gateRule(
+  { method, options }: ConfiguredRule,
+  { nameMap }: { readonly nameMap: readonly NameMapEntry[] },
+): GateRule {
+  const entries = nameMap.filter(({ map }) => map === options.map);
+  const names = new NameMap(entries.length === 0 ? undefined : entries);
+  return {
+    method,
+    clientCertificate: options.clientCertificate,
+    isNameRight: (commonName, user) => names.allows(commonName, user),
+  };
+}
+
+function secretsOf({ auth }: ServerConfig): Map<string, Secret> {
+  const secrets = new Map<string, Secret>();
+  for (const [user, text] of auth.users) {
+    const secret = parseSecret(text);
+    if (secret !== undefined) secrets.set(user, secret);
+  }
+  return secrets;
+}

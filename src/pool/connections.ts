@@ -1,0 +1,90 @@
+/**
+ * The open connections of one pool, and what each is at. Which state one is in is written here
+ * only, so that the counts and the list of idle ones cannot disagree with it.
+ *
+ * @module
+ */
+
+import { assert } from "../base/assert.ts";
+import { IdleList, Slot } from "./idle_list.ts";
+
+/** How much a connection's lifetime differs, so that those opened together do not end together. */
+const LIFETIME_JITTER = 0.1;
+
+/** All connections of a pool from when they are open until they are gone. */
+export class Connections<C> {
+  readonly idle = new IdleList<C>();
+  readonly #slots = new Map<C, Slot<C>>();
+  readonly #maxLifetimeMs: number;
+  readonly #random: () => number;
+  readonly #onIdleChanged: (amount: number) => void;
+  #checking = 0;
+  #closing = 0;
+
+  /**
+   * @param maxLifetimeMs 0: no limit.
+   * @param random From 0 to below 1.
+   * @param onIdleChanged Called with 1 or -1 when there is one idle connection more or less.
+   */
+  constructor(
+    maxLifetimeMs: number,
+    random: () => number,
+    onIdleChanged: (amount: number) => void,
+  ) {
+    this.#maxLifetimeMs = maxLifetimeMs;
+    this.#random = random;
+    this.#onIdleChanged = onIdleChanged;
+  }
+
+  get count(): number {
+    return this.#slots.size;
+  }
+
+  get checking(): number {
+    return this.#checking;
+  }
+
+  get closing(): number {
+    return this.#closing;
+  }
+
+  get used(): number {
+    return this.#slots.size - this.idle.count - this.#checking - this.#closing;
+  }
+
+  /** The slot of a connection that is not gone. */
+  get(connection: C): Slot<C> | undefined {
+    return this.#slots.get(connection);
+  }
+
+  /** Adds one that was opened just now; it counts as used. */
+  add(connection: C, nowMs: number, generation: number): Slot<C> {
+    assert(!this.#slots.has(connection), "a connection is opened once");
+    const factor = 1 + LIFETIME_JITTER * (2 * this.#random() - 1);
+    const lifetimeMs = this.#maxLifetimeMs === 0 ? Infinity : this.#maxLifetimeMs * factor;
+    const slot = new Slot(connection, nowMs, nowMs + lifetimeMs, generation);
+    this.#slots.set(connection, slot);
+    return slot;
+  }
+
+  /** Forgets one that is gone. */
+  delete(slot: Slot<C>): void {
+    this.move(slot, "used");
+    this.#slots.delete(slot.connection);
+  }
+
+  /** From one state to another. */
+  move(slot: Slot<C>, state: Slot<C>["state"]): void {
+    if (slot.state === "idle") {
+      this.idle.remove(slot);
+      this.#onIdleChanged(-1);
+    } else if (slot.state === "checking") this.#checking -= 1;
+    else if (slot.state === "closing") this.#closing -= 1;
+    slot.state = state;
+    if (state === "idle") {
+      this.idle.add(slot);
+      this.#onIdleChanged(1);
+    } else if (state === "checking") this.#checking += 1;
+    else if (state === "closing") this.#closing += 1;
+  }
+}

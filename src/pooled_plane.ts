@@ -1,0 +1,469 @@
+/**
+ * One worker's half of pooling: the gate that lets clients in, the pools that it leads to, and what
+ * their sessions share, made from a snapshot of the configuration.
+ *
+ * @module
+ */
+
+import type { Clock } from "./base/clock.ts";
+import type { ClientConfig, PoolConfig, ServerConfig } from "./config/config.ts";
+import { limitsFor, realDatabase } from "./config/limits_file.ts";
+import type { DataPlaneSnapshot } from "./data_plane_messages.ts";
+import type { Driver } from "./net/socket.ts";
+import { POOL_CELL, type WorkerCounters } from "./observe/counters.ts";
+import type { Observer } from "./observe/facts.ts";
+import { Pool } from "./pool/pool.ts";
+import type { Cap, Pair, PairSettings, PlaceMessage } from "./pool/server_pool_types.ts";
+import { ServerPools } from "./pool/server_pools.ts";
+import { SharedBudget } from "./pool/shared_budget.ts";
+import { SharedPlaces } from "./pool/shared_places.ts";
+import { credentialsOf, type ServerCredentials } from "./postgres/auth/credentials.ts";
+import { ScramKeysCache } from "./postgres/auth/scram_keys_cache.ts";
+import { parseSecret } from "./postgres/auth/secret.ts";
+import type { CancelKeys, Canceller } from "./postgres/cancel.ts";
+import { isReplication, type MakeUpstream } from "./postgres/client_gate.ts";
+import type { Admitted, GateContext } from "./postgres/client_gate.ts";
+import * as reply from "./postgres/error_reply.ts";
+import type { Backend } from "./postgres/pooled/backend.ts";
+import type { LoginTarget, OpenFailure } from "./postgres/pooled/backend_opener.ts";
+import { BackendConnector } from "./postgres/pooled/connector.ts";
+import { PairState } from "./postgres/pooled/pair_state.ts";
+import type { PooledContext, PooledRoute, PoolSettings } from "./postgres/pooled/pooled_context.ts";
+import { PooledSession } from "./postgres/pooled/pooled_session.ts";
+import { SharedStatements } from "./postgres/pooled/statements.ts";
+import { Watchdog } from "./postgres/pooled/watchdog.ts";
+import { QueryScanner } from "./postgres/sql/query_scanner.ts";
+import { type ClientTls, clientTls } from "./tls_contexts.ts";
+import { addressText } from "./base/address.ts";
+
+/** A server's messages are passed on by listeners that may each have another limit: this is all. */
+const MESSAGE_SIZE_MAX = 1_073_741_824;
+
+/** Passwords whose keys are remembered for logins to servers. */
+const SERVER_KEYS_MAX = 1_000;
+
+/** Users whose credentials are remembered; the one who logged in first goes first. */
+const CREDENTIALS_MAX = 10_000;
+
+/** What one worker's pooling works with. */
+export interface PooledPlaneParts {
+  readonly snapshot: DataPlaneSnapshot;
+  readonly driver: Driver;
+  readonly clock: Clock;
+  readonly wallClockMs: () => number;
+  readonly randomBytes: (size: number) => Uint8Array;
+  readonly observer: Observer;
+  readonly counters: WorkerCounters;
+  readonly cancelKeys: CancelKeys;
+  readonly canceller: Canceller;
+  readonly tellPlaces: (worker: number, message: PlaceMessage) => void;
+}
+
+/** Where the pairs of one configured pool lead. */
+interface Destination {
+  readonly clientName: string;
+  readonly poolName: string;
+  /** Further parameters of the StartupMessage: then it is for one session. */
+  readonly parameters: ReadonlyMap<string, string>;
+  readonly isSingleUse: boolean;
+  readonly credentials: (user: string) => ServerCredentials | undefined;
+}
+
+/** One worker's pools and what leads to them. */
+export class PooledPlane {
+  readonly #parts: PooledPlaneParts;
+  readonly #pools: ServerPools<Backend, OpenFailure>;
+  readonly #destinations = new Map<string, Destination>();
+  readonly #states = new WeakMap<object, PairState>();
+  readonly #credentials = new Map<string, ServerCredentials>();
+  readonly #keysCache: ScramKeysCache;
+  readonly #userClients = new Map<string, Pool>();
+  readonly #tls = new Map<string, ClientTls | undefined>();
+  readonly #scanner = new QueryScanner();
+  readonly #statements: SharedStatements;
+  readonly #watchdog: Watchdog;
+  readonly #schema: Int32Array;
+  #clients: ReadonlyMap<string, ClientConfig>;
+  #poolConfigs: ReadonlyMap<string, PoolConfig>;
+
+  constructor(parts: PooledPlaneParts) {
+    const { snapshot, clock, randomBytes, wallClockMs } = parts;
+    const { worker, workers } = snapshot;
+    this.#parts = parts;
+    this.#clients = snapshot.clients;
+    this.#poolConfigs = new Map([...snapshot.pools].map(([name, { config }]) => [name, config]));
+    this.#schema = new Int32Array(snapshot.schemaGeneration);
+    this.#statements = new SharedStatements(() => Atomics.load(this.#schema, 0), this.#scanner);
+    this.#watchdog = new Watchdog(clock);
+    this.#keysCache = new ScramKeysCache({ entriesMax: SERVER_KEYS_MAX, randomBytes });
+    this.#pools = new ServerPools({
+      places: new SharedPlaces(snapshot.places, worker, workers, wallClockMs),
+      clock,
+      random: () => randomBytes(1)[0]! / 256,
+      settingsFor: (pair) => this.#settingsFor(pair),
+      tell: parts.tellPlaces,
+    });
+    for (const [user, buffer] of snapshot.userBudgets) {
+      const budget = new SharedBudget(buffer, worker, workers);
+      const options = { name: user, acquireTimeoutMs: 0, waitersMax: 0 };
+      this.#userClients.set(user, new Pool(options, budget, clock, () => {}));
+    }
+  }
+
+  onPlaces(worker: number, message: PlaceMessage): void {
+    this.#pools.onMessage(worker, message);
+  }
+
+  /** Closes idle server connections, and the others once they are free. */
+  drain(): void {
+    this.#pools.drain();
+  }
+
+  /** Files have changed: what is opened from now on uses what they say. */
+  refresh(
+    clients: ReadonlyMap<string, ClientConfig>,
+    pools: ReadonlyMap<string, PoolConfig>,
+  ): void {
+    this.#clients = clients;
+    this.#poolConfigs = pools;
+    this.#credentials.clear();
+    this.#tls.clear();
+    this.#pools.reconnect();
+  }
+
+  /** The user's secret in the database, as the listener's query gives it. */
+  poolForAuthQuery(server: ServerConfig, database: string) {
+    const { user, password, database: fixed } = server.auth.query!;
+    const { proxies } = this.#parts.snapshot;
+    const { client: clientName, pool: poolName } = proxies.get(server.proxies[0]!)!;
+    const name = `${clientName}#auth`;
+    if (!this.#destinations.has(name)) {
+      this.#destinations.set(name, {
+        clientName,
+        poolName,
+        parameters: new Map([["client_encoding", "UTF8"]]),
+        isSingleUse: false,
+        credentials: () => passwordOf(password),
+      });
+    }
+    const client = this.#clients.get(clientName)!;
+    return this.#pools.use({ pool: name, database: fixed || client.database || database, user });
+  }
+
+  /** Opens what the configuration wants open before anybody asks. */
+  prefill(): void {
+    if (this.#parts.snapshot.worker !== 0) return;
+    for (const { client: clientName, pool: poolName } of this.#parts.snapshot.proxies.values()) {
+      const client = this.#clients.get(clientName)!;
+      const pool = this.#poolConfigs.get(poolName)!;
+      if (client.user !== "" && client.database !== "" && pool.minSize > 0) {
+        this.#prefill(clientName, poolName, client.database, client.user, pool.minSize);
+      }
+      for (const { database, user, initialSize, isDisabled } of pool.limits) {
+        if (database === undefined || user === undefined || isDisabled) continue;
+        this.#prefill(clientName, poolName, database, client.user || user, initialSize);
+      }
+    }
+  }
+
+  #prefill(
+    clientName: string,
+    poolName: string,
+    database: string,
+    user: string,
+    count: number,
+  ): void {
+    const use = this.#pools.use({ pool: this.#destination(clientName, poolName), database, user });
+    if (typeof use === "string") return;
+    for (let i = 0; i < count; i++) {
+      use.pool.acquire({
+        onServer: (backend) => use.pool.release(backend),
+        onRefused() {}, // it is logged where it failed, and clients will try again
+        onNotice() {},
+      });
+    }
+  }
+
+  /** Makes what stands behind a session. */
+  admit(
+    listener: string,
+    server: ServerConfig,
+    admitted: Admitted,
+    onAdmitted: (make: MakeUpstream) => void,
+    onRefused: Parameters<GateContext["admit"]>[2],
+  ): void {
+    const { user } = admitted;
+    if (admitted.learned !== undefined) this.#remember(user, admitted.learned);
+    const uses: PooledRoute[] = [];
+    for (const proxy of server.proxies) {
+      const route = this.#route(listener, server, proxy, admitted);
+      if ("sqlState" in route) {
+        for (const { use } of uses) use[Symbol.dispose]();
+        return onRefused(route, "refused");
+      }
+      uses.push(route);
+    }
+    const dispose = () => {
+      for (const { use } of uses) use[Symbol.dispose]();
+    };
+    const clients = this.#userClients.get(user);
+    if (clients === undefined) return onAdmitted(this.#make(server, admitted, uses, dispose));
+    clients.acquire({
+      onLease: (lease) =>
+        onAdmitted(this.#make(server, admitted, uses, () => {
+          lease[Symbol.dispose]();
+          dispose();
+        })),
+      onRefused: () => {
+        dispose();
+        onRefused(reply.tooManyClientsOfUser(user, clients.size), "too many clients of this user");
+      },
+    });
+  }
+
+  #make(
+    server: ServerConfig,
+    admitted: Admitted,
+    routes: readonly PooledRoute[],
+    onEnd: () => void,
+  ): MakeUpstream {
+    return (client, owner) =>
+      new PooledSession(this.#context(server), { ...admitted, routes, onEnd }, client, owner);
+  }
+
+  #route(
+    listener: string,
+    server: ServerConfig,
+    proxyName: string,
+    admitted: Admitted,
+  ): PooledRoute | ReturnType<typeof reply.tooManyPools> {
+    const { client: clientName, pool: poolName } = this.#parts.snapshot.proxies.get(proxyName)!;
+    const client = this.#clients.get(clientName)!;
+    const pool = this.#poolConfigs.get(poolName)!;
+    const database = client.database || realDatabase(pool.limits, admitted.database);
+    const user = client.user || admitted.user;
+    if (limitsFor(pool.limits, database, user)?.isDisabled === true) {
+      return reply.databaseDisabled(admitted.database);
+    }
+    const name = isReplication(admitted.startup)
+      ? this.#replication(clientName, poolName, admitted)
+      : this.#destination(clientName, poolName);
+    const use = this.#pools.use({ pool: name, database, user });
+    if (typeof use === "string") return reply.tooManyPools(use.replaceAll("_", " "));
+    return {
+      server: clientName,
+      address: addressText(client.address),
+      settings: this.#sessionSettings(listener, server, poolName, pool, admitted),
+      use,
+      pair: this.#stateOf(use.pool),
+      cells: this.#parts.counters.pool(poolName),
+    };
+  }
+
+  #stateOf(pool: object): PairState {
+    const state = this.#states.get(pool) ?? new PairState();
+    this.#states.set(pool, state);
+    return state;
+  }
+
+  /** The name that a configured pool's connections to one configured client go by. */
+  #destination(clientName: string, poolName: string): string {
+    const name = clientName === poolName ? poolName : `${clientName}/${poolName}`;
+    if (!this.#destinations.has(name)) {
+      this.#destinations.set(name, {
+        clientName,
+        poolName,
+        parameters: new Map(),
+        isSingleUse: false,
+        credentials: (user) => this.#credentialsFor(clientName, user),
+      });
+    }
+    return name;
+  }
+
+  /** A walsender is for one session, and is told at its start what for. */
+  #replication(clientName: string, poolName: string, { startup, session, user }: Admitted): string {
+    const name = `${poolName}#${session}`;
+    const parameters = new Map(startup.parameters);
+    for (const not of ["user", "database"]) parameters.delete(not);
+    for (const key of [...parameters.keys()]) if (key.startsWith("_pq_.")) parameters.delete(key);
+    this.#destinations.set(name, {
+      clientName,
+      poolName,
+      parameters,
+      isSingleUse: true,
+      credentials: () => this.#credentialsFor(clientName, user),
+    });
+    return name;
+  }
+
+  #credentialsFor(clientName: string, user: string): ServerCredentials | undefined {
+    const client = this.#clients.get(clientName)!;
+    if (client.password !== "") return passwordOf(client.password);
+    return this.#credentials.get(user);
+  }
+
+  #remember(user: string, credentials: ServerCredentials): void {
+    this.#credentials.delete(user);
+    this.#credentials.set(user, credentials);
+    if (this.#credentials.size <= CREDENTIALS_MAX) return;
+    for (const oldest of this.#credentials.keys()) {
+      this.#credentials.delete(oldest);
+      return;
+    }
+  }
+
+  /** Secrets that are stored in a way that servers take, too, are known before anybody logs in. */
+  learnStored(users: ReadonlyMap<string, string>): void {
+    for (const [user, text] of users) {
+      const credentials = credentialsOf(parseSecret(text));
+      if (credentials !== undefined) this.#remember(user, credentials);
+    }
+  }
+
+  #sessionSettings(
+    listener: string,
+    server: ServerConfig,
+    poolName: string,
+    pool: PoolConfig,
+    admitted: Admitted,
+  ): PoolSettings {
+    const user = this.#parts.snapshot.users.get(admitted.user);
+    const mode = user === undefined || user.mode === "pool" ? pool.mode : user.mode;
+    const isReplicating = isReplication(admitted.startup);
+    return {
+      pool: poolName,
+      listener,
+      mode: isReplicating ? "session" : mode,
+      isReplicating,
+      pin: pool.pin,
+      tracksStatements: !isReplicating && mode !== "session" && pool.preparedStatementsMax > 0,
+      size: user?.poolSize || pool.size,
+      acquireTimeoutMs: pool.acquireTimeoutMs,
+      waitersMax: pool.waitersMax,
+      clientIdleTimeoutMs: server.clientIdleTimeoutMs,
+      queryTimeoutMs: isReplicating ? 0 : user?.queryTimeoutMs || pool.queryTimeoutMs,
+      transactionTimeoutMs: user?.transactionTimeoutMs || pool.transactionTimeoutMs,
+      idleTransactionTimeoutMs: user?.idleTransactionTimeoutMs || pool.idleTransactionTimeoutMs,
+    };
+  }
+
+  #settingsFor(pair: Pair): PairSettings<Backend, OpenFailure> {
+    const destination = this.#destinations.get(pair.pool)!;
+    const { poolName, isSingleUse } = destination;
+    const { observer, counters, driver, clock, randomBytes, canceller, snapshot } = this.#parts;
+    const pool = this.#poolConfigs.get(poolName)!;
+    const cells = counters.pool(poolName);
+    const limit = limitsFor(pool.limits, pair.database, pair.user);
+    const size = limit?.sizeMax ?? (snapshot.users.get(pair.user)?.poolSize || pool.size);
+    const connector = new BackendConnector({
+      driver,
+      clock,
+      randomBytes,
+      keysCache: this.#keysCache,
+      observer,
+      cells,
+      pool: poolName,
+      target: () => this.#target(destination, pair),
+      messageSizeMax: MESSAGE_SIZE_MAX,
+      preparedStatementsMax: pool.preparedStatementsMax,
+      resetQuery: pool.resetQuery,
+      isSingleUse,
+      cancelAbandoned: (target) => canceller.cancelQueued(target),
+      poolOf: () => this.#poolOf(pair),
+    });
+    return {
+      options: {
+        size,
+        minSize: isSingleUse ? 0 : Math.min(size, limit?.minSize ?? pool.minSize),
+        reserve: isSingleUse ? 0 : pool.reserve,
+        reserveTimeoutMs: pool.reserveTimeoutMs,
+        acquireTimeoutMs: pool.acquireTimeoutMs,
+        waitersMax: pool.waitersMax,
+        waitNoticeMs: pool.waitNoticeMs,
+        idleTimeoutMs: pool.idleTimeoutMs,
+        maxLifetimeMs: pool.maxLifetimeMs,
+        validation: pool.validation,
+        validationIntervalMs: pool.validationIntervalMs,
+        isStrict: pool.mode === "session",
+      },
+      caps: this.#capsFor(pair, poolName, pool),
+      connector,
+      observer: {
+        onWaitEnded: (outcome, waitMs) => {
+          if (waitMs === 0 && outcome === "served") return;
+          cells.add(POOL_CELL.waits, 1);
+          if (outcome === "timeout") cells.add(POOL_CELL.waitTimeouts, 1);
+          if (outcome === "queue_full") return cells.add(POOL_CELL.waitsRefused, 1);
+          cells.observe(POOL_CELL.waitSeconds, waitMs / 1000);
+        },
+        onOpenEnded() {}, // counted by the connector
+        onClosed() {},
+      },
+    };
+  }
+
+  #poolOf(pair: Pair) {
+    for (const [other, pool] of this.#pools.pools()) {
+      if (
+        other.pool === pair.pool && other.database === pair.database && other.user === pair.user
+      ) return pool;
+    }
+    throw new Error("a connection's pool is there while the connection is");
+  }
+
+  #capsFor({ database, user }: Pair, poolName: string, pool: PoolConfig): Cap[] {
+    const { serverConnectionsMax } = this.#parts.snapshot;
+    const caps: Cap[] = [];
+    if (pool.databaseSizeMax > 0) {
+      caps.push({ name: `database ${database} of pool ${poolName}`, size: pool.databaseSizeMax });
+    }
+    if (pool.userSizeMax > 0) {
+      caps.push({ name: `user ${user} of pool ${poolName}`, size: pool.userSizeMax });
+    }
+    if (serverConnectionsMax > 0) {
+      caps.push({ name: "runtime.serverConnectionsMax", size: serverConnectionsMax });
+    }
+    return caps;
+  }
+
+  #target({ clientName, parameters, credentials }: Destination, pair: Pair): LoginTarget {
+    const client = this.#clients.get(clientName)!;
+    return {
+      server: { name: clientName, ...client },
+      tls: this.#tlsOf(clientName),
+      database: pair.database,
+      user: pair.user,
+      credentials: () => credentials(pair.user),
+      loginTimeoutMs: client.dialTimeoutMs,
+      parameters,
+    };
+  }
+
+  /** Made when it is first needed: most gateways never are asked for it. */
+  #tlsOf(clientName: string): ClientTls | undefined {
+    if (!this.#tls.has(clientName)) {
+      this.#tls.set(clientName, clientTls(this.#clients.get(clientName)!));
+    }
+    return this.#tls.get(clientName);
+  }
+
+  #context(server: ServerConfig): PooledContext {
+    const { clock, observer, cancelKeys, canceller } = this.#parts;
+    return {
+      clock,
+      scanner: this.#scanner,
+      sharedStatements: this.#statements,
+      cancelKeys,
+      watchdog: this.#watchdog,
+      messageSizeMax: server.messageSizeMax,
+      cancel: (target) => canceller.cancelQueued(target),
+      onSchemaChange: () => void Atomics.add(this.#schema, 0, 1),
+      observer,
+    };
+  }
+}
+
+function passwordOf(password: string): ServerCredentials {
+  return { kind: "password", password: new TextEncoder().encode(password) };
+}

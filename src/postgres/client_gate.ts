@@ -1,0 +1,329 @@
+/**
+ * Lets clients in: finds out how a client has to show who it is, has it do so, and makes what
+ * stands behind its session. Failures of an address are slowed down, then refused for a while.
+ *
+ *     throttle -> rule -> secret -> exchange -> admitted
+ *
+ * @module
+ */
+
+import { concat } from "../base/bytes.ts";
+import type { Clock, Timer } from "../base/clock.ts";
+import type { Socket } from "../net/socket.ts";
+import type { TlsInfo } from "../net/tls/tls_connection.ts";
+import type { Observer } from "../observe/facts.ts";
+import {
+  ClientAuthentication,
+  type ClientAuthenticationShared,
+  type Step,
+} from "./auth/client_authentication.ts";
+import type { ServerCredentials } from "./auth/credentials.ts";
+import type { FailureThrottle } from "./auth/failure_throttle.ts";
+import { type HbaConnection, rejectionMessage } from "./auth/hba.ts";
+import { PASSWORD_SIZE_MAX, type Secret } from "./auth/secret.ts";
+import * as reply from "./error_reply.ts";
+import type { Upstream, UpstreamOwner } from "./upstream.ts";
+import { ProtocolError } from "./wire/errors.ts";
+import { Framer, HEADER_SIZE } from "./wire/framer.ts";
+import { authenticationOk, negotiateProtocolVersion } from "./wire/messages.ts";
+import {
+  MINOR_VERSION_MAX,
+  type StartupMessage,
+  unknownExtensions,
+} from "./wire/startup_packet.ts";
+import { FRONTEND } from "./wire/tags.ts";
+
+/** PostgreSQL's names end here: NAMEDATALEN - 1. It cuts longer ones in a StartupMessage. */
+const NAME_SIZE_MAX = 63;
+
+/** Room for the password's NUL, or for what SASL puts around a response. */
+const MESSAGE_SIZE_MAX = PASSWORD_SIZE_MAX + 1;
+
+const IS_PASSWORD_TAG = Uint8Array.from(
+  { length: 256 },
+  (_, tag) => tag === FRONTEND.password || tag === FRONTEND.terminate ? 1 : 0,
+);
+
+/** How a listener's rule has a client show who it is. */
+export interface GateRule {
+  readonly method: "trust" | "password" | "md5" | "scram-sha-256" | "cert" | "relay" | "reject";
+  /** What its certificate must be besides. */
+  readonly clientCertificate: "verify-ca" | "verify-full" | undefined;
+  /** Whether a verified certificate of this common name stands for the user. */
+  readonly isNameRight: (commonName: string, user: string) => boolean;
+}
+
+/** Who has shown who it is. */
+export interface Admitted {
+  readonly session: number;
+  readonly user: string;
+  readonly database: string;
+  readonly startup: StartupMessage;
+  /** What it can be logged in to a server with, if anything was learned. */
+  readonly learned: ServerCredentials | undefined;
+}
+
+/** Makes what stands behind the session. */
+export type MakeUpstream = (client: Socket, owner: UpstreamOwner) => Upstream;
+
+/** What a listener's gate is given. */
+export interface GateContext {
+  readonly listener: string;
+  readonly clock: Clock;
+  readonly observer: Observer;
+  readonly shared: ClientAuthenticationShared;
+  readonly throttle: FailureThrottle;
+  /** The first rule that fits, if any does. */
+  findRule(connection: HbaConnection): GateRule | undefined;
+  /** The stored secret; a promise where it has to be asked for, which rejects if that fails. */
+  secretOf(user: string, database: string): Secret | undefined | Promise<Secret | undefined>;
+  /** Calls one of the two at once: what stands behind the session, or why it may not begin. */
+  admit(
+    admitted: Admitted,
+    onAdmitted: (make: MakeUpstream) => void,
+    onRefused: (fields: ReturnType<typeof reply.tooManyClients>, reason: string) => void,
+  ): void;
+}
+
+/** The client at the gate. */
+export interface GateParts {
+  readonly client: Socket;
+  readonly session: number;
+  readonly tls: TlsInfo | undefined;
+  readonly startup: StartupMessage;
+  readonly owner: UpstreamOwner;
+  /** The server is to authenticate it. */
+  readonly onRelayed: () => void;
+  readonly onAdmitted: (make: MakeUpstream) => void;
+}
+
+/** One client's way through the gate. */
+export class ClientGate {
+  readonly #context: GateContext;
+  readonly #parts: GateParts;
+  readonly #user: string;
+  readonly #database: string;
+  readonly #address: string;
+  readonly #framer = new Framer(MESSAGE_SIZE_MAX, IS_PASSWORD_TAG);
+  #state: "waiting" | "exchange" | "over" = "waiting";
+  #authentication: ClientAuthentication | undefined;
+  #delay: Timer | undefined;
+  /** What has come of a message that is too large to be held by the framer. */
+  #pieces: Uint8Array[] = [];
+
+  constructor(context: GateContext, parts: GateParts) {
+    const { startup, client: { peerAddress } } = parts;
+    const user = startup.parameters.get("user")!;
+    this.#context = context;
+    this.#parts = parts;
+    this.#user = cut(user);
+    this.#database = cut(startup.parameters.get("database") || user);
+    this.#address = peerAddress.kind === "tcp" ? peerAddress.host : "unix";
+  }
+
+  /** Begins. */
+  start(): void {
+    const verdict = this.#context.throttle.check(this.#address, this.#user);
+    if (verdict.kind === "refuse") {
+      this.#emitFailure("too many failures of this address");
+      const fields = reply.tooManyFailures(verdict.retryAfterMs);
+      return this.#parts.owner.fail(fields, "too many authentication failures");
+    }
+    if (verdict.delayMs === 0) return this.#findRule();
+    this.#delay = this.#context.clock.after(
+      verdict.delayMs,
+      () => this.#parts.owner.guard(() => this.#findRule()),
+    );
+  }
+
+  /** The session is over. */
+  stop(): void {
+    this.#state = "over";
+    this.#delay?.cancel();
+  }
+
+  /** @returns How many bytes are done with. */
+  onClientData(view: Uint8Array): number {
+    if (this.#state === "over") return view.length;
+    const framer = this.#framer;
+    let taken = 0;
+    framer.begin(view);
+    while (this.#state === "exchange" && framer.next()) {
+      taken = framer.end;
+      if (framer.tag === FRONTEND.terminate) return this.#onTerminate(view);
+      const piece = view.subarray(framer.start, framer.end);
+      if (!framer.isLast) this.#pieces.push(piece.slice());
+      else this.#onMessage(concat(...this.#pieces.splice(0), piece));
+    }
+    return taken;
+  }
+
+  #onTerminate(view: Uint8Array): number {
+    this.#parts.owner.onTerminate();
+    this.#parts.owner.end(undefined, "client terminated");
+    return view.length;
+  }
+
+  #findRule(): void {
+    if (this.#state === "over") return;
+    const { client: { peerAddress }, tls, startup } = this.#parts;
+    const replication = startup.parameters.get("replication") ?? "";
+    const connection: HbaConnection = {
+      isUnix: peerAddress.kind === "unix",
+      isTls: tls !== undefined,
+      database: this.#database,
+      user: this.#user,
+      address: this.#address,
+      isPhysicalReplication: isTrue(replication),
+    };
+    const rule = this.#context.findRule(connection);
+    if (rule === undefined || rule.method === "reject") {
+      this.#emitFailure(rule === undefined ? "no rule fits" : "a rule rejects it");
+      const text = rejectionMessage(connection, undefined);
+      return this.#parts.owner.fail(reply.notAdmitted(text), "rejected by a rule");
+    }
+    if (rule.method === "relay") {
+      this.#state = "over";
+      return this.#parts.onRelayed();
+    }
+    this.#findSecret(rule, rule.method);
+  }
+
+  #findSecret(rule: GateRule, method: Exclude<GateRule["method"], "relay" | "reject">): void {
+    const { owner } = this.#parts;
+    const found = this.#context.secretOf(this.#user, this.#database);
+    if (!(found instanceof Promise)) return this.#exchange(rule, method, found);
+    owner.runLoginTime(false); // it is the gateway that takes its time
+    found.then(
+      (secret) =>
+        owner.guard(() => {
+          if (this.#state === "over") return;
+          owner.runLoginTime(true);
+          this.#exchange(rule, method, secret);
+        }),
+      (error) =>
+        owner.guard(() => {
+          if (this.#state === "over") return;
+          this.#emitFailure(`the secret cannot be looked up: ${error.message}`);
+          owner.fail(reply.secretNotFound(), "authentication query failed");
+        }),
+    );
+  }
+
+  #exchange(
+    rule: GateRule,
+    method: Exclude<GateRule["method"], "relay" | "reject">,
+    secret: Secret | undefined,
+  ): void {
+    const { tls, startup, client } = this.#parts;
+    const certificate = tls?.peerCertificate;
+    const name = certificate?.isVerified === true ? certificate.commonName ?? "" : "";
+    const needsCertificate = rule.clientCertificate !== undefined;
+    const isNameRight = name !== "" && rule.isNameRight(name, this.#user);
+    if (needsCertificate) {
+      const isGood = rule.clientCertificate === "verify-full"
+        ? isNameRight
+        : certificate?.isVerified === true;
+      if (!isGood) return this.#onFailed(certificateFailure(this.#user));
+    }
+    const negotiation = negotiationFor(startup);
+    if (negotiation !== undefined) client.write(negotiation);
+    const channelBinding = tls?.serverEndPoint;
+    this.#authentication = new ClientAuthentication({
+      method,
+      user: this.#user,
+      secret,
+      ...(channelBinding === undefined ? {} : { channelBinding }),
+      isCertificateRight: isNameRight,
+    }, this.#context.shared);
+    this.#onStep(this.#authentication.start());
+    if (this.#state === "exchange") client.reoffer();
+  }
+
+  #onMessage(bytes: Uint8Array): void {
+    this.#state = "waiting";
+    this.#onStep(this.#authentication!.onPassword(bytes.subarray(HEADER_SIZE)));
+  }
+
+  #onStep(step: Step): void {
+    const { client } = this.#parts;
+    switch (step.kind) {
+      case "send":
+        this.#state = "exchange";
+        return client.write(step.bytes);
+      case "failed":
+        return this.#onFailed(step);
+      case "ok":
+        client.write(step.bytes);
+        return this.#onAuthenticated(step.learned);
+    }
+  }
+
+  #onAuthenticated(learned: ServerCredentials | undefined): void {
+    const { session, startup, owner, client, onAdmitted } = this.#parts;
+    this.#state = "over";
+    this.#context.throttle.onSuccess(this.#address, this.#user);
+    const admitted = { session, user: this.#user, database: this.#database, startup, learned };
+    this.#context.admit(admitted, (make) => {
+      client.write(authenticationOk());
+      onAdmitted(make);
+    }, (fields, reason) => owner.fail(fields, reason));
+  }
+
+  #onFailed(step: Extract<Step, { kind: "failed" }>): void {
+    this.#context.throttle.onFailure(this.#address, this.#user);
+    this.#emitFailure(step.reason);
+    const { message, sqlState } = step;
+    this.#parts.owner.fail({ severity: "FATAL", sqlState, message }, "authentication failed");
+  }
+
+  #emitFailure(reason: string): void {
+    this.#context.observer.emit({
+      kind: "authentication_failed",
+      session: this.#parts.session,
+      listener: this.#context.listener,
+      user: this.#user,
+      database: this.#database,
+      reason,
+    });
+  }
+}
+
+function certificateFailure(user: string): Extract<Step, { kind: "failed" }> {
+  return {
+    kind: "failed",
+    sqlState: "28000",
+    message: `certificate authentication failed for user "${user}"`,
+    reason: "the client's certificate is missing, not verified, or somebody else's",
+  };
+}
+
+/** The gateway speaks for every server: what it does not know is declined once, here. */
+function negotiationFor(startup: StartupMessage): Uint8Array | undefined {
+  const extensions = unknownExtensions(startup);
+  if (extensions.length === 0 && startup.minorVersion <= MINOR_VERSION_MAX) return undefined;
+  const minorVersion = Math.min(startup.minorVersion, MINOR_VERSION_MAX);
+  return negotiateProtocolVersion({ minorVersion, extensions });
+}
+
+/** As PostgreSQL cuts names: at a character, not within one. */
+function cut(name: string): string {
+  const encoder = new TextEncoder();
+  if (encoder.encode(name).length <= NAME_SIZE_MAX) return name;
+  const bytes = new Uint8Array(NAME_SIZE_MAX);
+  const { read } = encoder.encodeInto(name, bytes);
+  return name.slice(0, read);
+}
+
+/** A boolean of PostgreSQL's; `database` asks for logical replication, which has a database. */
+export function isTrue(text: string): boolean {
+  return ["true", "on", "yes", "1", "t", "y"].includes(text.toLowerCase());
+}
+
+/** Whether a client asks for a walsender. @throws {ProtocolError} If it is no word for that. */
+export function isReplication(startup: StartupMessage): boolean {
+  const value = (startup.parameters.get("replication") ?? "").toLowerCase();
+  if (value === "database" || isTrue(value)) return true;
+  if (["", "false", "off", "no", "0", "f", "n"].includes(value)) return false;
+  throw new ProtocolError(`invalid value for parameter "replication": "${value}"`, "22023");
+}

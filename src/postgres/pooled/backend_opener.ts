@@ -1,0 +1,332 @@
+/**
+ * Opens server connections for a pool: reaches the server, agrees on TLS, logs in with the
+ * credentials at hand, and waits for the first ReadyForQuery. What comes of it is a backend that
+ * any session of the same database and user may have.
+ *
+ *     dialling -> asking for TLS -> handshake -> authentication -> starting -> ready
+ *
+ * @module
+ */
+
+import type { Clock, Timer } from "../../base/clock.ts";
+import { messageOf } from "../../base/errors.ts";
+import type { Driver, Socket } from "../../net/socket.ts";
+import type { TlsClientContext } from "../../net/tls/client_context.ts";
+import type { TlsInfo } from "../../net/tls/tls_connection.ts";
+import { Dial, type ServerAddress } from "../../upstream/dial.ts";
+import type { ServerCredentials } from "../auth/credentials.ts";
+import type { ScramKeysCache } from "../auth/scram_keys_cache.ts";
+import { ServerAuthentication } from "../auth/server_authentication.ts";
+import { ProtocolError } from "../wire/errors.ts";
+import { Framer } from "../wire/framer.ts";
+import { errorFieldsOf, readBackendKeyData } from "../wire/messages.ts";
+import { sslRequest, startupPacket } from "../wire/startup_packet.ts";
+import { BACKEND, IS_BACKEND_TAG } from "../wire/tags.ts";
+import { readParameterStatus, ServerParameters } from "./parameters.ts";
+
+/** Why there is no connection. */
+export type OpenFailure =
+  /** It could not be reached at all. */
+  | { readonly kind: "unreachable"; readonly message: string }
+  /** It answered with an ErrorResponse: its fields by their codes. */
+  | { readonly kind: "refused"; readonly fields: ReadonlyMap<string, string> }
+  /** The login cannot go on: what is missing or wrong. */
+  | { readonly kind: "login"; readonly message: string };
+
+/** What a login needs to know. */
+export interface LoginTarget {
+  readonly server: ServerAddress;
+  /** How TLS is spoken, or undefined if it is not. */
+  readonly tls: ServerTls | undefined;
+  readonly database: string;
+  readonly user: string;
+  /** Asked for anew for each login: passwords change. Undefined: there are none. */
+  readonly credentials: () => ServerCredentials | undefined;
+  /** How long it may take, once the server is reached, in milliseconds. */
+  readonly loginTimeoutMs: number;
+  /** Further parameters of the StartupMessage, such as `replication`. */
+  readonly parameters: ReadonlyMap<string, string>;
+}
+
+/** TLS towards a server, in libpq's words. */
+export interface ServerTls {
+  readonly mode: "allow" | "prefer" | "require" | "verify-ca" | "verify-full";
+  readonly negotiation: "postgres" | "direct";
+  readonly context: TlsClientContext;
+}
+
+/** A login that has come to its first ReadyForQuery. */
+export interface LoggedIn {
+  readonly socket: Socket;
+  readonly parameters: ServerParameters;
+  /** As reported, under the server's own names, in its order. */
+  readonly reported: ReadonlyMap<string, string>;
+  readonly processId: number;
+  readonly key: Uint8Array;
+}
+
+/** Told what becomes of it: exactly one of the first two, unless it is cancelled. */
+export interface OpenWatcher {
+  onOpened(login: LoggedIn): void;
+  onFailed(failure: OpenFailure): void;
+  onState(state: "login"): void;
+  onFailedAttempt(error: Error, attempt: number, attempts: number): void;
+}
+
+/** What the logins of a worker share. */
+export interface OpenerParts {
+  readonly driver: Driver;
+  readonly clock: Clock;
+  /** Cryptographically strong. */
+  readonly randomBytes: (size: number) => Uint8Array;
+  readonly keysCache: ScramKeysCache;
+}
+
+/** Where it is on its way. */
+type State = "dialling" | "asking" | "handshake" | "login" | "done";
+
+/** One login. It begins when it is made. */
+export class BackendOpener {
+  readonly #target: LoginTarget;
+  readonly #watcher: OpenWatcher;
+  readonly #parts: OpenerParts;
+  readonly #framer = new Framer(LOGIN_MESSAGE_SIZE_MAX, IS_BACKEND_TAG);
+  readonly #parameters = new ServerParameters();
+  readonly #reported = new Map<string, string>();
+  #state: State = "dialling";
+  #dial: Dial;
+  #timer: Timer | undefined;
+  #socket: Socket | undefined;
+  #tls: TlsInfo | undefined;
+  #authentication: ServerAuthentication | undefined;
+  #isAuthenticated = false;
+  #key: { readonly processId: number; readonly key: Uint8Array } | undefined;
+  /** With mode `allow`: plain was refused, so TLS is tried. With `prefer`: the other way round. */
+  #hasTriedOther = false;
+
+  constructor(target: LoginTarget, parts: OpenerParts, watcher: OpenWatcher) {
+    this.#target = target;
+    this.#watcher = watcher;
+    this.#parts = parts;
+    this.#dial = this.#connect(target.tls !== undefined && target.tls.mode !== "allow");
+  }
+
+  /** Gives it up without a word. */
+  cancel(): void {
+    this.#state = "done";
+    this.#timer?.cancel();
+    this.#dial.cancel();
+    this.#socket?.destroy();
+  }
+
+  #connect(withTls: boolean): Dial {
+    return new Dial(this.#parts.driver, this.#parts.clock, this.#target.server, {
+      onConnected: (socket) => this.#onConnected(socket, withTls),
+      onFailedAttempt: (error, attempt, attempts) =>
+        this.#watcher.onFailedAttempt(error, attempt, attempts),
+      onGivenUp: (error) => this.#fail({ kind: "unreachable", message: error.message }),
+    });
+  }
+
+  #onConnected(socket: Socket, withTls: boolean): void {
+    this.#socket = socket;
+    this.#watcher.onState("login");
+    this.#timer = this.#parts.clock.after(this.#target.loginTimeoutMs, () => {
+      const limit = `${this.#target.loginTimeoutMs} ms`;
+      this.#fail({ kind: "login", message: `the server did not let us in within ${limit}` });
+    });
+    const isLocal = socket.peerAddress.kind === "unix"; // libpq does not use TLS there either
+    if (!withTls || isLocal) {
+      this.#listen(socket);
+      return this.#logIn();
+    }
+    if (this.#target.tls!.negotiation === "direct") return this.#startTls();
+    this.#state = "asking";
+    this.#listen(socket);
+    socket.write(sslRequest());
+  }
+
+  #listen(socket: Socket): void {
+    socket.setHandler({
+      onData: (view) => this.#onData(view),
+      onEnd: () => this.#onEnd(undefined),
+      onClose: (error) => this.#onEnd(error),
+    });
+  }
+
+  // TLS ---------------------------------------------------------------------------------------
+
+  #onSslAnswer(view: Uint8Array): number {
+    // Bytes behind the answer are not inside of TLS, whoever put them there (CVE-2021-43767 class).
+    if (view.length > 1) {
+      this.#fail({
+        kind: "login",
+        message: "the server sent plain bytes behind its answer to TLS",
+      });
+    } else if (view[0] === 0x53) { // S
+      this.#startTls();
+    } else if (view[0] === 0x4e && this.#target.tls!.mode === "prefer") { // N
+      this.#logIn();
+    } else {
+      const answer = view[0] === 0x4e ? "does not offer TLS" : "answered SSLRequest with nonsense";
+      const hint = `tls.mode is ${this.#target.tls!.mode}`;
+      this.#fail({ kind: "login", message: `the server ${answer}, and ${hint}` });
+    }
+    return view.length;
+  }
+
+  #startTls(): void {
+    this.#state = "handshake";
+    const { host } = this.#target.server.address as { readonly host: string };
+    this.#socket = this.#target.tls!.context.connect(this.#socket!, {
+      host,
+      alpn: this.#target.tls!.negotiation === "direct" ? ["postgresql"] : [],
+      onSecured: (info) => {
+        this.#tls = info;
+        this.#logIn();
+      },
+    });
+    this.#listen(this.#socket);
+  }
+
+  // Login -------------------------------------------------------------------------------------
+
+  #logIn(): void {
+    const { user, database, parameters } = this.#target;
+    this.#state = "login";
+    this.#socket!.write(
+      startupPacket(0, new Map([["user", user], ["database", database], ...parameters])),
+    );
+  }
+
+  #onData(view: Uint8Array): number {
+    if (this.#state === "asking") return this.#onSslAnswer(view);
+    if (this.#state !== "login") return view.length;
+    const framer = this.#framer;
+    let passed = 0;
+    framer.begin(view);
+    try {
+      while (this.#isLoggingIn() && framer.next()) {
+        if (!framer.isLast || !framer.isFirst) {
+          throw new ProtocolError("a message of the login is too long");
+        }
+        const { start, end, tag } = framer;
+        passed = end;
+        this.#onMessage(tag, view.subarray(start, end));
+      }
+    } catch (error) {
+      if (!(error instanceof ProtocolError)) throw error;
+      this.#fail({ kind: "login", message: `the server broke the protocol: ${error.message}` });
+      return view.length;
+    }
+    return passed;
+  }
+
+  #isLoggingIn(): boolean {
+    return this.#state === "login";
+  }
+
+  #onMessage(tag: number, bytes: Uint8Array): void {
+    switch (tag) {
+      case BACKEND.authentication:
+        return this.#onAuthentication(bytes);
+      case BACKEND.errorResponse:
+        return this.#onError(bytes);
+      case BACKEND.parameterStatus: {
+        const { name, value } = readParameterStatus(bytes);
+        this.#reported.set(name, value);
+        return this.#parameters.report(name, value);
+      }
+      case BACKEND.backendKeyData:
+        this.#key = readBackendKeyData(bytes);
+        return;
+      case BACKEND.noticeResponse:
+      case BACKEND.negotiateProtocolVersion:
+        return;
+      case BACKEND.readyForQuery:
+        return this.#onReady();
+    }
+    throw new ProtocolError(`unexpected message "${String.fromCharCode(tag)}" during the login`);
+  }
+
+  #onAuthentication(bytes: Uint8Array): void {
+    const { user, credentials } = this.#target;
+    const socket = this.#socket!;
+    const channelBinding = this.#tls?.serverEndPoint;
+    this.#authentication ??= new ServerAuthentication({
+      user,
+      credentials: credentials(),
+      isEncrypted: this.#tls !== undefined || socket.peerAddress.kind === "unix",
+      ...(channelBinding === undefined ? {} : { channelBinding }),
+      randomBytes: this.#parts.randomBytes,
+      keysCache: this.#parts.keysCache,
+    });
+    const step = this.#authentication.onRequest(bytes.subarray(5));
+    if (step.kind === "send") socket.write(step.bytes);
+    else if (step.kind === "ok") this.#isAuthenticated = true;
+    else if (step.kind === "failed") this.#fail({ kind: "login", message: step.message });
+  }
+
+  #onError(bytes: Uint8Array): void {
+    this.#fail({ kind: "refused", fields: errorFieldsOf(bytes) });
+  }
+
+  #onReady(): void {
+    if (!this.#isAuthenticated) throw new ProtocolError("ReadyForQuery before authentication");
+    this.#state = "done";
+    this.#timer?.cancel();
+    const { processId, key } = this.#key ?? { processId: 0, key: new Uint8Array(4) };
+    this.#watcher.onOpened({
+      socket: this.#socket!,
+      parameters: this.#parameters,
+      reported: this.#reported,
+      processId,
+      key,
+    });
+  }
+
+  // The end -----------------------------------------------------------------------------------
+
+  #onEnd(error: Error | undefined): void {
+    if (this.#state === "done") return;
+    const message = error === undefined ? "the server closed the connection" : messageOf(error);
+    const where = this.#state === "handshake" ? "TLS handshake: " : "";
+    this.#fail({ kind: "login", message: where + message });
+  }
+
+  #fail(failure: OpenFailure): void {
+    if (this.#state === "done") return;
+    if (this.#tryOther(failure)) return;
+    this.#state = "done";
+    this.#timer?.cancel();
+    this.#socket?.destroy();
+    this.#watcher.onFailed(failure);
+  }
+
+  /** As libpq: `allow` tries TLS when plain is refused, `prefer` plain when TLS is. */
+  #tryOther(failure: OpenFailure): boolean {
+    const mode = this.#target.tls?.mode;
+    const wasTls = this.#tls !== undefined || this.#state === "handshake";
+    const isRefused = failure.kind === "refused" || this.#state === "handshake";
+    const mayTry = mode === "allow" && !wasTls || mode === "prefer" && wasTls;
+    if (this.#hasTriedOther || !isRefused || !mayTry || isWrongPassword(failure)) return false;
+    this.#hasTriedOther = true;
+    this.#timer?.cancel();
+    const socket = this.#socket!;
+    socket.setHandler({ onData: (view) => view.length, onEnd() {}, onClose() {} });
+    socket.destroy();
+    this.#tls = undefined;
+    this.#authentication = undefined;
+    this.#state = "dialling";
+    this.#dial = this.#connect(mode === "allow");
+    return true;
+  }
+}
+
+/** A server's messages before its first ReadyForQuery are small; GSS tokens are not spoken. */
+const LOGIN_MESSAGE_SIZE_MAX = 64 * 1024;
+
+/** Another way of connecting would not make the password right. */
+function isWrongPassword(failure: OpenFailure): boolean {
+  return failure.kind === "refused" && failure.fields.get("C") === "28P01";
+}

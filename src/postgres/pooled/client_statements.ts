@@ -1,0 +1,307 @@
+/**
+ * One client's prepared statements on whichever server it has: translates the names in Parse,
+ * Bind, Describe and Close, and prepares on a server what it lacks.
+ *
+ * What a message does to names is done as it is sent, since what follows in the same pipeline
+ * counts on it, and undone if the server turns out to have skipped it (see `ReplyQueue`).
+ *
+ * @module
+ */
+
+import { HEADER_SIZE } from "../wire/framer.ts";
+import type { Traits } from "../sql/traits.ts";
+import type { Backend } from "./backend.ts";
+import {
+  closeStatement,
+  nameOf,
+  parse,
+  STATEMENT,
+  stringEnd,
+  withReplaced,
+} from "./extended_messages.ts";
+import { REPLY } from "./reply_queue.ts";
+import {
+  CLIENT_STATEMENTS_MAX,
+  type SharedStatements,
+  type Statement,
+  type UnnamedStatement,
+} from "./statements.ts";
+
+/** A message, or the first piece of a large one, in a view. */
+export interface Piece {
+  readonly view: Uint8Array;
+  readonly start: number;
+  readonly end: number;
+  /** True if the message ends with it. */
+  readonly isWhole: boolean;
+}
+
+/** What is sent in place of a message: `undefined` is the message as it is, empty is nothing. */
+export type Replacement = Uint8Array | undefined;
+
+const NOTHING = new Uint8Array();
+
+/** The names of one client. */
+export class ClientStatements {
+  readonly #shared: SharedStatements;
+  readonly #refusal: (traits: Traits) => Uint8Array | undefined;
+  readonly #named = new Map<string, Statement>();
+  #unnamed: UnnamedStatement | undefined;
+  /** The server whose unnamed statement is the client's although its text was too long to keep. */
+  #unnamedOn: Backend | undefined;
+  /** Names that are on one server only, under the client's own name: their texts are too long. */
+  readonly #raw = new Set<string>();
+  /** Server names that the client sees in errors stand for these. */
+  #lastUsed: { readonly name: string; readonly statement: Statement } | undefined;
+
+  /** @param refusal The definition of a statement that raises an error, for one that may not be. */
+  constructor(shared: SharedStatements, refusal: (traits: Traits) => Uint8Array | undefined) {
+    this.#shared = shared;
+    this.#refusal = refusal;
+  }
+
+  /** True if only the server that the client has now can serve what it prepared. */
+  get needsItsServer(): boolean {
+    return this.#raw.size > 0 || this.#unnamedOn !== undefined;
+  }
+
+  /** The statement that a name stands for, if it has been prepared by Parse. */
+  get(name: string): Statement | undefined {
+    return this.#named.get(name);
+  }
+
+  /** DEALLOCATE of one that was prepared by Parse, which the server has carried out. */
+  delete(name: string): void {
+    this.#named.delete(name);
+  }
+
+  /** DEALLOCATE ALL or DISCARD ALL. */
+  clear(): void {
+    this.#named.clear();
+    this.#raw.clear();
+    this.#unnamed = undefined;
+    this.#unnamedOn = undefined;
+  }
+
+  /** A Query ends the unnamed statement. */
+  onQuery(backend: Backend): void {
+    this.#unnamed = undefined;
+    this.#unnamedOn = undefined;
+    backend.unnamed = undefined;
+  }
+
+  /** @returns What is sent, and what the statement does to the session. */
+  onParse(backend: Backend, piece: Piece): { replacement: Replacement } {
+    const { view, start, end } = piece;
+    const nameStart = start + HEADER_SIZE;
+    const nameEnd = stringEnd(view, nameStart, end);
+    if (nameEnd === nameStart) return { replacement: this.#onUnnamedParse(backend, piece) };
+    const name = nameOf(view.subarray(nameStart, nameEnd));
+    if (!piece.isWhole || this.#named.size >= CLIENT_STATEMENTS_MAX) {
+      const hadRaw = this.#raw.has(name);
+      this.#raw.add(name);
+      backend.isDirty = true;
+      backend.replies.push(REPLY.parse, () => {
+        if (!hadRaw) this.#raw.delete(name);
+      });
+      return { replacement: undefined };
+    }
+    const before = this.#named.get(name);
+    if (before !== undefined) return { replacement: this.#provokeDuplicate(backend, name, before) };
+    let statement = this.#shared.find(view.subarray(nameEnd + 1, end));
+    const refusal = this.#refusal(statement.traits);
+    if (refusal !== undefined) statement = this.#shared.find(refusal);
+    this.#lastUsed = { name, statement };
+    const undo = () => void this.#named.delete(name);
+    if (!backend.replies.isSkipping) this.#named.set(name, statement);
+    if (backend.statements.use(statement)) {
+      backend.replies.push(REPLY.parseOmitted, undo);
+      return { replacement: NOTHING };
+    }
+    return { replacement: this.#prepare(backend, statement, REPLY.parse, undo) };
+  }
+
+  /** @returns What is sent, and the traits of the statement that is going to be executed. */
+  onBind(backend: Backend, piece: Piece): { replacement: Replacement; traits?: Traits } {
+    const { view, start, end } = piece;
+    const portalEnd = stringEnd(view, start + HEADER_SIZE, end);
+    const nameStart = portalEnd + 1;
+    const nameEnd = stringEnd(view, nameStart, end);
+    return this.#translate(backend, piece, nameStart, nameEnd, REPLY.bind);
+  }
+
+  onDescribe(backend: Backend, piece: Piece): { replacement: Replacement } {
+    const { view, start, end } = piece;
+    const nameStart = start + HEADER_SIZE + 1;
+    const nameEnd = stringEnd(view, nameStart, end);
+    if (view[start + HEADER_SIZE] !== STATEMENT) {
+      backend.replies.push(REPLY.describe);
+      return { replacement: undefined };
+    }
+    return this.#translate(backend, piece, nameStart, nameEnd, REPLY.describe);
+  }
+
+  onClose(backend: Backend, piece: Piece): { replacement: Replacement } {
+    const { view, start, end } = piece;
+    const nameStart = start + HEADER_SIZE + 1;
+    const name = nameOf(view.subarray(nameStart, stringEnd(view, nameStart, end)));
+    const statement = this.#named.get(name);
+    const isPortal = view[start + HEADER_SIZE] !== STATEMENT;
+    if (isPortal || statement === undefined) {
+      if (!isPortal && name === "") this.#forgetUnnamed(backend);
+      if (!isPortal && this.#raw.delete(name)) {
+        backend.replies.push(REPLY.close, () => void this.#raw.add(name));
+      } else {
+        if (!isPortal) backend.sqlStatements.delete(name);
+        backend.replies.push(REPLY.close);
+      }
+      return { replacement: undefined };
+    }
+    // Other clients may have it, and this one may prepare it again: the server keeps it.
+    if (!backend.replies.isSkipping) this.#named.delete(name);
+    backend.replies.push(REPLY.closeOmitted, () => void this.#named.set(name, statement));
+    return { replacement: NOTHING };
+  }
+
+  /** Makes sure that the server has a statement. @returns What must be sent ahead; maybe nothing. */
+  ensure(backend: Backend, statement: Statement): Uint8Array {
+    if (backend.replies.isSkipping || backend.statements.use(statement)) return NOTHING;
+    return this.#prepare(backend, statement, REPLY.parseInjected, undefined);
+  }
+
+  /** The text of an error with the client's name of a statement in place of the server's. */
+  translate(text: string): string {
+    if (this.#lastUsed === undefined) return text;
+    const { name, statement } = this.#lastUsed;
+    return text.replaceAll(`"${nameOf(statement.serverName)}"`, `"${name}"`);
+  }
+
+  #onUnnamedParse(backend: Backend, { view, start, end, isWhole }: Piece): Replacement {
+    const [before, beforeOn] = [this.#unnamed, this.#unnamedOn];
+    let replacement: Replacement;
+    if (!backend.replies.isSkipping) {
+      let unnamed = this.#shared.unnamed(view.subarray(start + HEADER_SIZE + 1, end));
+      const refusal = this.#refusal(unnamed.traits);
+      if (isWhole && refusal !== undefined) {
+        unnamed = this.#shared.unnamed(refusal);
+        replacement = parse(NOTHING, refusal);
+      }
+      this.#unnamed = isWhole ? unnamed : undefined;
+      this.#unnamedOn = isWhole ? undefined : backend;
+      backend.unnamed = this.#unnamed;
+    }
+    backend.replies.push(REPLY.parse, () => {
+      // A Parse that fails has dropped the unnamed statement before; one that is skipped has not.
+      this.#unnamed = before;
+      this.#unnamedOn = beforeOn;
+      backend.unnamed = undefined;
+    });
+    return replacement;
+  }
+
+  #translate(
+    backend: Backend,
+    piece: Piece,
+    nameStart: number,
+    nameEnd: number,
+    reply: number,
+  ): { replacement: Replacement; traits?: Traits } {
+    const { view, start, end } = piece;
+    if (nameStart === nameEnd) return this.#translateUnnamed(backend, piece, reply);
+    const name = nameOf(view.subarray(nameStart, nameEnd));
+    const statement = this.#named.get(name);
+    if (statement === undefined) {
+      backend.replies.push(reply);
+      return { replacement: undefined };
+    }
+    this.#lastUsed = { name, statement };
+    const ahead = this.ensure(backend, statement);
+    backend.replies.push(reply);
+    const renamed = withReplaced(view, start, end, nameStart, nameEnd, statement.serverName);
+    return {
+      replacement: ahead.length === 0 ? renamed : joined(ahead, renamed),
+      traits: statement.traits,
+    };
+  }
+
+  #translateUnnamed(
+    backend: Backend,
+    { view, start, end }: Piece,
+    reply: number,
+  ): { replacement: Replacement; traits?: Traits } {
+    const unnamed = this.#unnamed;
+    const traits = unnamed === undefined ? {} : { traits: unnamed.traits };
+    const isThere = backend.unnamed === unnamed && unnamed !== undefined;
+    if (isThere || this.#unnamedOn === backend || backend.replies.isSkipping) {
+      backend.replies.push(reply);
+      return { replacement: undefined, ...traits };
+    }
+    if (unnamed === undefined) {
+      // Somebody else's may be there: it must not answer. PostgreSQL says 26000 to this name, too.
+      const ahead = closeStatement(NOTHING);
+      backend.replies.push(REPLY.closeInjected);
+      backend.unnamed = undefined;
+      backend.replies.push(reply);
+      return { replacement: joined(ahead, view.subarray(start, end)) };
+    }
+    const ahead = parse(NOTHING, unnamed.definition);
+    backend.replies.push(REPLY.parseInjected, () => {
+      backend.unnamed = undefined;
+    });
+    backend.unnamed = unnamed;
+    backend.replies.push(reply);
+    return { replacement: joined(ahead, view.subarray(start, end)), ...traits };
+  }
+
+  #prepare(
+    backend: Backend,
+    statement: Statement,
+    reply: number,
+    undo: (() => void) | undefined,
+  ): Uint8Array {
+    const bytes = parse(statement.serverName, statement.definition);
+    if (backend.replies.isSkipping) {
+      undo?.();
+      return bytes;
+    }
+    const evicted = backend.statements.add(statement);
+    backend.replies.push(reply, () => {
+      backend.statements.delete(statement);
+      undo?.();
+    });
+    if (evicted === undefined) return bytes;
+    backend.replies.push(REPLY.closeInjected, () => backend.statements.restore(evicted));
+    return joined(bytes, closeStatement(evicted.serverName));
+  }
+
+  /** The server is to raise 42P05 where the client prepares a name twice; so it gets it twice. */
+  #provokeDuplicate(backend: Backend, name: string, statement: Statement): Uint8Array {
+    this.#lastUsed = { name, statement };
+    const ahead = this.ensure(backend, statement);
+    backend.replies.push(REPLY.parse);
+    return joined(ahead, parse(statement.serverName, statement.definition));
+  }
+
+  #forgetUnnamed(backend: Backend): void {
+    this.#unnamed = undefined;
+    this.#unnamedOn = undefined;
+    backend.unnamed = undefined;
+  }
+}
+
+/** SQL that names a statement: the client's name replaced by the server's. */
+export function renamedText(
+  text: Uint8Array,
+  range: { readonly start: number; readonly end: number },
+  statement: Statement,
+): Uint8Array {
+  const { start, end } = range;
+  return joined(joined(text.subarray(0, start), statement.serverName), text.subarray(end));
+}
+
+function joined(a: Uint8Array, b: Uint8Array): Uint8Array {
+  const bytes = new Uint8Array(a.length + b.length);
+  bytes.set(a);
+  bytes.set(b, a.length);
+  return bytes;
+}

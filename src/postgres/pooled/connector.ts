@@ -1,0 +1,185 @@
+/**
+ * What a pool opens, closes and checks its connections with: one for each pair of a database and a
+ * user.
+ *
+ * @module
+ */
+
+import { addressText } from "../../base/address.ts";
+import type { Cells } from "../../observe/counters.ts";
+import type { Observer, ServerCloseReason } from "../../observe/facts.ts";
+import { SERVER_STATE_CELL } from "../../observe/state_cells.ts";
+import type { ServerPool } from "../../pool/server_pool.ts";
+import type { CloseReason, Connector, OpenAttempt } from "../../pool/server_pool_types.ts";
+import type { CancelTarget } from "../cancel.ts";
+import { Backend } from "./backend.ts";
+import {
+  BackendOpener,
+  type LoggedIn,
+  type LoginTarget,
+  type OpenerParts,
+  type OpenFailure,
+} from "./backend_opener.ts";
+import { type BackendState, COUNTED_AS } from "./backend_parts.ts";
+import { nameBytes } from "./extended_messages.ts";
+
+/** How long a server may take to show that it is alive. */
+const VALIDATION_MS_MAX = 5_000;
+
+const NO_TEXT = new Uint8Array();
+
+/** What one pair's connections are made of. */
+export interface ConnectorParts extends OpenerParts {
+  readonly observer: Observer;
+  readonly cells: Cells;
+  /** The configured pool's name. */
+  readonly pool: string;
+  /** Asked for each connection: TLS and credentials may have changed. */
+  readonly target: () => LoginTarget;
+  readonly messageSizeMax: number;
+  readonly preparedStatementsMax: number;
+  readonly resetQuery: string;
+  /** A connection is never used twice. */
+  readonly isSingleUse: boolean;
+  cancelAbandoned(target: CancelTarget): Promise<unknown>;
+  /** The pool that this connector opens for; it is made after it. */
+  poolOf(): ServerPool<Backend, OpenFailure>;
+}
+
+/** Opens and ends the connections of one pair. */
+export class BackendConnector implements Connector<Backend, OpenFailure> {
+  readonly #parts: ConnectorParts;
+  readonly #reasons = new WeakMap<Backend, ServerCloseReason>();
+  #pool: ServerPool<Backend, OpenFailure> | undefined;
+
+  constructor(parts: ConnectorParts) {
+    this.#parts = parts;
+  }
+
+  open(attempt: OpenAttempt<Backend, OpenFailure>): { cancel(): void } {
+    const { cells, observer, pool } = this.#parts;
+    const target = this.#parts.target();
+    const server = addressText(target.server.address);
+    let state: "connecting" | "login" | undefined = "connecting";
+    cells.add(SERVER_STATE_CELL[state], 1);
+    const leave = () => {
+      if (state !== undefined) cells.add(SERVER_STATE_CELL[state], -1);
+      state = undefined;
+    };
+    const opener = new BackendOpener(target, this.#parts, {
+      onState: () => {
+        leave();
+        state = "login";
+        cells.add(SERVER_STATE_CELL.login, 1);
+        observer.emit({ kind: "server_opened", pool });
+      },
+      onFailedAttempt: ({ message }, attemptNumber, attempts) =>
+        observer.emit({
+          kind: "server_dial_failed",
+          pool,
+          server,
+          attempt: attemptNumber,
+          attempts,
+          message,
+        }),
+      onOpened: (login) => {
+        leave();
+        attempt.onOpened(this.#backend(target, server, login));
+      },
+      onFailed: (failure) => {
+        leave();
+        if (failure.kind !== "unreachable") this.#reportLogin(target, server, failure);
+        attempt.onFailed(failure);
+      },
+    });
+    return {
+      cancel() {
+        leave();
+        opener.cancel();
+      },
+    };
+  }
+
+  close(backend: Backend, reason: CloseReason): void {
+    this.#reasons.set(backend, reason);
+    backend.close(reason);
+  }
+
+  validate(backend: Backend, done: (isAlive: boolean) => void): void {
+    let isDone = false;
+    const finish = (isAlive: boolean) => {
+      if (isDone) return;
+      isDone = true;
+      timer.cancel();
+      done(isAlive);
+    };
+    const timer = this.#parts.clock.after(VALIDATION_MS_MAX, () => finish(false));
+    backend.run(NO_TEXT, ({ error }) => finish(error === undefined));
+  }
+
+  #backend(target: LoginTarget, server: string, login: LoggedIn): Backend {
+    const { cells, clock, observer, pool, messageSizeMax, resetQuery } = this.#parts;
+    const { socket, parameters, reported, processId, key } = login;
+    cells.add(SERVER_STATE_CELL.idle, 1);
+    const ownPool = this.#pool ??= this.#parts.poolOf();
+    return new Backend({
+      clock,
+      cells,
+      pool: {
+        release: (backend) => {
+          if (this.#parts.isSingleUse) this.close(backend, "surplus");
+          else ownPool.release(backend);
+        },
+        gone: (backend) => ownPool.gone(backend),
+      },
+      cancelTarget: { server: target.server, processId, key },
+      address: server,
+      parameters,
+      reported,
+      messageSizeMax,
+      preparedStatementsMax: this.#parts.preparedStatementsMax,
+      resetQuery: nameBytes(resetQuery),
+      cancelAbandoned: (cancelTarget) => this.#parts.cancelAbandoned(cancelTarget),
+      onState: (from, to) => this.#count(from, to),
+      onClosing: (backend, message) => {
+        const reason = this.#reasons.get(backend);
+        observer.emit({
+          kind: "server_closed",
+          pool,
+          server,
+          reason: reason ?? "unclean",
+          message: reason === undefined ? message : undefined,
+        });
+      },
+      onLost: (_, message) =>
+        observer.emit({ kind: "server_closed", pool, server, reason: "lost", message }),
+      onDefect: (error) =>
+        observer.emit({
+          kind: "server_closed",
+          pool,
+          server,
+          reason: "unclean",
+          message: error instanceof Error ? error.message : String(error),
+        }),
+    }, socket);
+  }
+
+  #count(from: BackendState, to: BackendState): void {
+    const { cells } = this.#parts;
+    const [before, after] = [COUNTED_AS[from], COUNTED_AS[to]];
+    if (before !== undefined) cells.add(SERVER_STATE_CELL[before], -1);
+    if (after !== undefined) cells.add(SERVER_STATE_CELL[after], 1);
+  }
+
+  #reportLogin(
+    { user, database }: LoginTarget,
+    server: string,
+    failure: Exclude<OpenFailure, { kind: "unreachable" }>,
+  ): void {
+    const message = failure.kind === "login"
+      ? failure.message
+      : `${failure.fields.get("C") ?? ""}: ${failure.fields.get("M") ?? ""}`;
+    const { pool, observer } = this.#parts;
+    observer.emit({ kind: "server_login_failed", pool, server, user, database, message });
+  }
+}

@@ -1,0 +1,95 @@
+/**
+ * The names inside Parse, Bind, Describe and Close, and the same messages under other names.
+ *
+ * Source: https://www.postgresql.org/docs/current/protocol-message-formats.html
+ *
+ * @module
+ */
+
+import { int32At, putInt32 } from "../../base/bytes.ts";
+import { ProtocolError } from "../wire/errors.ts";
+import { message } from "../wire/messages.ts";
+import { FRONTEND } from "../wire/tags.ts";
+
+/** What a Describe or Close is about. */
+export const STATEMENT = 0x53; // S
+
+const NUL = new Uint8Array(1);
+
+/** Sync, whole. */
+export const SYNC = message(FRONTEND.sync);
+
+/** ParseComplete, whole: what the gateway answers to a Parse that it keeps to itself. */
+export const PARSE_COMPLETE = message(0x31);
+
+/** CloseComplete, whole. */
+export const CLOSE_COMPLETE = message(0x33);
+
+/**
+ * Where a NUL-terminated string ends.
+ *
+ * @param end Where the bytes at hand end.
+ * @returns The NUL's offset.
+ * @throws {ProtocolError} If there is none before `end`.
+ */
+export function stringEnd(view: Uint8Array, start: number, end: number): number {
+  const at = view.indexOf(0, start);
+  if (at >= 0 && at < end) return at;
+  throw new ProtocolError("invalid string in message: it has no end");
+}
+
+/** Text of a name. Names are compared as the bytes they are. */
+export function nameOf(bytes: Uint8Array): string {
+  let name = "";
+  for (const byte of bytes) name += String.fromCharCode(byte);
+  return name;
+}
+
+/** The bytes of a name made by {@linkcode nameOf}. */
+export function nameBytes(name: string): Uint8Array {
+  return Uint8Array.from(name, (character) => character.charCodeAt(0));
+}
+
+/** Parse. @param definition Everything behind the name's NUL. */
+export function parse(name: Uint8Array, definition: Uint8Array): Uint8Array {
+  return message(FRONTEND.parse, name, NUL, definition);
+}
+
+/** Close of a statement. */
+export function closeStatement(name: Uint8Array): Uint8Array {
+  return message(FRONTEND.close, Uint8Array.of(STATEMENT), name, NUL);
+}
+
+/** Describe of a statement. */
+export function describeStatement(name: Uint8Array): Uint8Array {
+  return message(FRONTEND.describe, Uint8Array.of(STATEMENT), name, NUL);
+}
+
+/** Query. @param text Without its NUL. */
+export function query(text: Uint8Array): Uint8Array {
+  return message(FRONTEND.query, text, NUL);
+}
+
+/**
+ * The beginning of a message with a part of it replaced. The length is corrected for the whole
+ * message, of which more may follow that is not at hand.
+ *
+ * @param view Holds the message from `start` up to `end`, or a first piece of it.
+ * @param from Where the replaced part begins in `view`. @param to Where it ends.
+ */
+export function withReplaced(
+  view: Uint8Array,
+  start: number,
+  end: number,
+  from: number,
+  to: number,
+  by: Uint8Array,
+): Uint8Array {
+  const bytes = new Uint8Array(end - start + by.length - (to - from));
+  bytes.set(view.subarray(start, from));
+  bytes.set(by, from - start);
+  bytes.set(view.subarray(to, end), from - start + by.length);
+  const size = int32At(view, start + 1) + by.length - (to - from);
+  putInt32(bytes, 1, size);
+  return bytes;
+}

@@ -1,0 +1,273 @@
+/**
+ * The way up of a pooled session: frames what the client sends, finds out what it does to its
+ * session, and forwards it to whichever server the session has, under names that mean the same
+ * there.
+ *
+ * @module
+ */
+
+import { int32At } from "../../base/bytes.ts";
+import { ProtocolError } from "../wire/errors.ts";
+import { Framer, HEADER_SIZE, HELD_MESSAGE_SIZE_MAX } from "../wire/framer.ts";
+import { readyForQuery } from "../wire/messages.ts";
+import { FRONTEND, IS_FRONTEND_TAG } from "../wire/tags.ts";
+import { type Backend, STATUS_IDLE } from "./backend.ts";
+import { ClientStatements, type Piece, type Replacement } from "./client_statements.ts";
+import type { PooledSession } from "./pooled_session.ts";
+import type { PooledContext, PoolSettings } from "./pooled_context.ts";
+import { REPLY } from "./reply_queue.ts";
+import { refusalOf, SqlState } from "./sql_state.ts";
+
+const READY_IDLE = readyForQuery(STATUS_IDLE);
+
+/** One client's messages. */
+export class FrontendRelay {
+  readonly #context: PooledContext;
+  readonly #settings: PoolSettings;
+  readonly #session: PooledSession;
+  readonly #framer: Framer;
+  readonly #statements: ClientStatements;
+  readonly #sql: SqlState;
+  /** What becomes of the rest of a large message. */
+  #isDropping = false;
+  #isHeldBack = false;
+  /** Whether the session's state has been brought to the server it has. */
+  #hasFollowed = false;
+  /** What of the view has been forwarded or dropped. */
+  #sent = 0;
+
+  constructor(context: PooledContext, settings: PoolSettings, session: PooledSession) {
+    this.#context = context;
+    this.#settings = settings;
+    this.#session = session;
+    this.#framer = new Framer(context.messageSizeMax, IS_FRONTEND_TAG);
+    this.#statements = new ClientStatements(
+      context.sharedStatements,
+      (traits) => refusalOf(traits, settings)?.definition,
+    );
+    this.#sql = new SqlState(context, settings, session, this.#statements);
+  }
+
+  /** True unless a message is being streamed. */
+  get isBetweenMessages(): boolean {
+    return this.#framer.isBetweenMessages;
+  }
+
+  /** True if the client sent what is not read before the server has answered something. */
+  get isHeldBack(): boolean {
+    return this.#isHeldBack;
+  }
+
+  get needsItsServer(): boolean {
+    return this.#statements.needsItsServer;
+  }
+
+  /** The session has a server, which is not yet as the session wants it. */
+  onLinked(): void {
+    this.#hasFollowed = false;
+  }
+
+  onError(backend: Backend): void {
+    this.#sql.onError(backend);
+  }
+
+  onReady(backend: Backend): void {
+    this.#sql.onReady(backend);
+  }
+
+  translate(message: string): string {
+    return this.#statements.translate(message);
+  }
+
+  /** @returns How many bytes are done with. */
+  onClientData(view: Uint8Array): number {
+    const framer = this.#framer;
+    framer.begin(view);
+    this.#sent = 0;
+    this.#isHeldBack = false;
+    let passed = 0;
+    try {
+      while (this.#mayStep(view) && framer.next()) {
+        if (framer.isFirst) this.#onMessage(view);
+        if (this.#isDropping) this.#sent = framer.end;
+        if (framer.isLast) this.#isDropping = false;
+        passed = framer.end;
+      }
+    } finally {
+      // What came before a broken message is served as if it had come alone.
+      this.#flush(view, passed);
+    }
+    if (framer.isBetweenMessages) this.#session.onMessageEnd();
+    return passed;
+  }
+
+  /** Whether the next message can be taken now: it is there, and so is a server if it needs one. */
+  #mayStep(view: Uint8Array): boolean {
+    const at = this.#framer.end;
+    if (!this.#framer.isBetweenMessages) return true;
+    if (at >= view.length) return false;
+    const tag = view[at]!;
+    const backend = this.#session.backend;
+    if (backend === undefined && !needsServer(tag)) return true;
+    if (backend === undefined && !this.#isComplete(view, at)) return true; // the framer decides
+    const server = backend ?? this.#session.needServer();
+    if (server === undefined) return false;
+    if (server.replies.isFull) {
+      this.#isHeldBack = true;
+      return false;
+    }
+    return true;
+  }
+
+  /** Whether the framer is going to take the message: nobody waits for a server for half of one. */
+  #isComplete(view: Uint8Array, at: number): boolean {
+    const left = view.length - at;
+    if (left < HEADER_SIZE || IS_FRONTEND_TAG[view[at]!] !== 1) return false;
+    const size = int32At(view, at + 1) + 1;
+    return size <= left || size > HELD_MESSAGE_SIZE_MAX;
+  }
+
+  #onMessage(view: Uint8Array): void {
+    const { tag, start, end, isLast } = this.#framer;
+    if (tag === FRONTEND.terminate) {
+      this.#flush(view, start);
+      this.#isDropping = true;
+      return this.#session.terminated();
+    }
+    if (tag === FRONTEND.password) {
+      throw new ProtocolError(`invalid frontend message type ${tag}`); // as PostgreSQL puts it
+    }
+    const backend = this.#session.backend;
+    if (backend === undefined) {
+      this.#flush(view, start);
+      this.#isDropping = true;
+      if (tag === FRONTEND.sync) this.#session.client.write(READY_IDLE);
+      return;
+    }
+    const piece: Piece = { view, start, end, isWhole: isLast };
+    if (!this.#hasFollowed || !this.#sql.isSettled) this.#follow(backend, view, start);
+    const replacement = this.#translateMessage(backend, tag, piece);
+    if (replacement !== undefined) this.#replace(backend, view, replacement);
+    if (backend.replies.isOmittedFirst) backend.answerOmitted();
+  }
+
+  /** Brings the session's state to a server that it has newly got, ahead of the message. */
+  #follow(backend: Backend, view: Uint8Array, start: number): void {
+    if (!backend.isQuiet) return;
+    this.#flush(view, start);
+    this.#hasFollowed = true;
+    this.#sql.follow(backend);
+  }
+
+  #translateMessage(backend: Backend, tag: number, piece: Piece): Replacement {
+    switch (tag) {
+      case FRONTEND.query:
+        return this.#onQuery(backend, piece);
+      case FRONTEND.functionCall:
+        backend.startClock();
+        backend.replies.push(REPLY.query);
+        return undefined;
+      case FRONTEND.sync:
+        backend.startClock();
+        backend.replies.push(REPLY.sync);
+        return undefined;
+      case FRONTEND.execute:
+        backend.replies.push(REPLY.execute);
+        return undefined;
+      case FRONTEND.copyDone:
+      case FRONTEND.copyFail:
+        backend.replies.push(REPLY.copyEnd);
+        return undefined;
+      case FRONTEND.parse:
+      case FRONTEND.bind:
+      case FRONTEND.describe:
+      case FRONTEND.close:
+        backend.startClock();
+        return this.#settings.tracksStatements
+          ? this.#onTracked(backend, tag, piece)
+          : this.#onUntracked(backend, tag, piece);
+    }
+    return undefined; // CopyData and Flush, which are not answered
+  }
+
+  #onQuery(backend: Backend, { view, start, end, isWhole }: Piece): Replacement {
+    backend.startClock();
+    const text = view.subarray(start + HEADER_SIZE, isWhole ? end - 1 : end);
+    const replacement = this.#sql.onQuery(backend, text, isWhole);
+    this.#statements.onQuery(backend);
+    backend.replies.push(REPLY.query);
+    return replacement;
+  }
+
+  #onTracked(backend: Backend, tag: number, piece: Piece): Replacement {
+    switch (tag) {
+      case FRONTEND.parse:
+        return this.#statements.onParse(backend, piece).replacement;
+      case FRONTEND.describe:
+        return this.#statements.onDescribe(backend, piece).replacement;
+      case FRONTEND.close:
+        return this.#statements.onClose(backend, piece).replacement;
+    }
+    const { replacement, traits } = this.#statements.onBind(backend, piece);
+    if (traits !== undefined) this.#sql.onExecute(backend, traits);
+    return replacement;
+  }
+
+  /** Statements stay where they are prepared: the session does, or has been told not to. */
+  #onUntracked(backend: Backend, tag: number, { view, start, end, isWhole }: Piece): Replacement {
+    if (tag === FRONTEND.parse) {
+      const nameEnd = view.indexOf(0, start + HEADER_SIZE);
+      if (nameEnd > start + HEADER_SIZE) backend.isDirty = true;
+      const text = view.subarray(nameEnd + 1, end);
+      const size = isWhole ? text.indexOf(0) : text.length;
+      this.#sql.onExecute(backend, this.#context.scanner.scan(text.subarray(0, size), true));
+    }
+    backend.unnamed = undefined;
+    backend.replies.push(REPLY_OF[tag]!);
+    return undefined;
+  }
+
+  // Forwarding --------------------------------------------------------------------------------
+
+  #replace(backend: Backend, view: Uint8Array, replacement: Uint8Array): void {
+    const { start, end } = this.#framer;
+    this.#flush(view, start);
+    this.#sent = end;
+    backend.write(replacement);
+  }
+
+  #flush(view: Uint8Array, end: number): void {
+    const start = this.#sent;
+    if (end <= start) return;
+    this.#sent = end;
+    this.#session.countBytes(end - start);
+    const isAll = end - start === view.length;
+    this.#session.backend?.write(isAll ? view : view.subarray(start, end));
+  }
+}
+
+/** What each message of the extended protocol waits for. */
+const REPLY_OF: Readonly<Record<number, number>> = {
+  [FRONTEND.parse]: REPLY.parse,
+  [FRONTEND.bind]: REPLY.bind,
+  [FRONTEND.describe]: REPLY.describe,
+  [FRONTEND.close]: REPLY.close,
+};
+
+/**
+ * Messages that make sense without a server: what is left of a copy that failed is ignored, as a
+ * server would, and so is a Flush; a Sync is answered here.
+ */
+function needsServer(tag: number): boolean {
+  switch (tag) {
+    case FRONTEND.terminate:
+    case FRONTEND.copyData:
+    case FRONTEND.copyDone:
+    case FRONTEND.copyFail:
+    case FRONTEND.flush:
+    case FRONTEND.sync:
+    case FRONTEND.password:
+      return false;
+  }
+  return true;
+}

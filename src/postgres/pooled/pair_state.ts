@@ -1,0 +1,45 @@
+/**
+ * What one worker knows of one pair of a database and a user besides its connections: what servers
+ * report at login, so that a client can be let in without one.
+ *
+ * @module
+ */
+
+/** Sets of startup parameters that are remembered to be good. */
+const ACCEPTED_MAX = 100;
+
+/** What servers made of a client's startup parameters. */
+export interface Accepted {
+  /** Canonical values by lower-case name. */
+  readonly settings: ReadonlyMap<string, string>;
+  /** What a server with these settings reports, under its own names, in its order. */
+  readonly reported: ReadonlyMap<string, string>;
+}
+
+/** One pair. */
+export class PairState {
+  readonly #accepted = new Map<string, Accepted>();
+
+  /** What servers made of these parameters before, if it is known. */
+  accepted(settings: ReadonlyMap<string, string>): Accepted | undefined {
+    return this.#accepted.get(keyOf(settings));
+  }
+
+  accept(settings: ReadonlyMap<string, string>, accepted: Accepted): void {
+    this.#accepted.set(keyOf(settings), accepted);
+    if (this.#accepted.size <= ACCEPTED_MAX) return;
+    for (const oldest of this.#accepted.keys()) {
+      this.#accepted.delete(oldest);
+      return;
+    }
+  }
+
+  /** A new connection reports other things, as after an upgrade: nothing is taken for granted. */
+  forget(): void {
+    this.#accepted.clear();
+  }
+}
+
+function keyOf(settings: ReadonlyMap<string, string>): string {
+  return JSON.stringify([...settings]);
+}

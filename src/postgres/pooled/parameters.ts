@@ -1,0 +1,287 @@
+/**
+ * Session parameters that follow a client from server to server. A session knows what its client
+ * wants and has been told; a server connection knows what is set on it. Before a server works for
+ * a session, the difference is sent ahead of the client's first message, in the same write:
+ *
+ *     session wants:   TimeZone=UTC, work_mem=64MB       server has:  TimeZone=UTC, search_path=x
+ *     sent ahead:      RESET search_path; SELECT set_config('work_mem', '64MB', false)
+ *
+ * Values are kept as the bytes they are, one character a byte: what they mean depends on the
+ * client's encoding, which is a parameter itself.
+ *
+ * @module
+ */
+
+import { ProtocolError } from "../wire/errors.ts";
+import { HEADER_SIZE } from "../wire/framer.ts";
+import { nameBytes, nameOf } from "./extended_messages.ts";
+
+/** Reported by servers, but not for a client to set. */
+const FIXED: ReadonlySet<string> = new Set([
+  "server_version",
+  "server_encoding",
+  "integer_datetimes",
+  "is_superuser",
+  "in_hot_standby",
+]);
+
+/** Belong to a transaction, or cannot be read back: they never follow a client. */
+const TRANSIENT: ReadonlySet<string> = new Set([
+  "transaction_isolation",
+  "transaction_read_only",
+  "transaction_deferrable",
+  "seed",
+]);
+
+/** Names that one session may have set; one that sets more stays on its server. */
+export const PARAMETERS_MAX = 64;
+
+/** Longest name: NAMEDATALEN - 1 for each of a class and a name, and the dot between. */
+const NAME_SIZE_MAX = 127;
+
+/** What one client wants. Names are lower case, values one character a byte. */
+export class SessionParameters {
+  /** What the client has been told by ParameterStatus, under the names the server gives them. */
+  readonly told = new Map<string, string>();
+  /** What must be set on a server that works for it. */
+  readonly wanted = new Map<string, string>();
+  /** What RESET goes back to: what the client's StartupMessage asked for, as servers put it. */
+  defaults: ReadonlyMap<string, string> = new Map();
+
+  /** False until the client is welcome: what servers report is gathered, but not told. */
+  isTold = false;
+
+  /** Whether the client is to be told; it counts as told from now on. */
+  tell(name: string, value: string): boolean {
+    if (this.told.get(name) === value) return false;
+    this.told.set(name, value);
+    return this.isTold;
+  }
+
+  /** The client begins with these, which servers have accepted. */
+  begin(defaults: ReadonlyMap<string, string>): void {
+    this.defaults = defaults;
+    this.restore();
+  }
+
+  /** RESET ALL or DISCARD ALL. */
+  restore(): void {
+    this.wanted.clear();
+    for (const [name, value] of this.defaults) this.wanted.set(name, value);
+  }
+
+  /** RESET of one. */
+  reset(name: string): void {
+    const value = this.defaults.get(name);
+    if (value === undefined) this.wanted.delete(name);
+    else this.wanted.set(name, value);
+  }
+
+  /** A server has said what a parameter is now; `value` is undefined if it does not exist. */
+  set(name: string, value: string | undefined): void {
+    if (!follows(name)) return;
+    if (value === undefined) this.wanted.delete(name);
+    else this.wanted.set(name, value);
+  }
+}
+
+/** What is set on one server connection. Names are lower case. */
+export class ServerParameters {
+  readonly #actual = new Map<string, string>();
+  /** What was reported when it logged in. */
+  readonly #login = new Map<string, string>();
+  /** Set since by somebody: to be reset for whoever does not want it. */
+  readonly #changed = new Set<string>();
+
+  /** The server reports a parameter while it logs in, or to nobody. */
+  report(name: string, value: string): void {
+    const key = name.toLowerCase();
+    this.#actual.set(key, value);
+    this.#login.set(key, value);
+  }
+
+  /** Somebody's statement changed it. */
+  change(name: string, value: string | undefined): void {
+    if (value === undefined) this.#actual.delete(name);
+    else this.#actual.set(name, value);
+    if (value !== undefined && this.#login.get(name) === value) this.#changed.delete(name);
+    else if (follows(name)) this.#changed.add(name);
+  }
+
+  /** RESET of one. */
+  reset(name: string): void {
+    this.#forget(name);
+    this.#changed.delete(name);
+  }
+
+  /** DISCARD ALL or RESET ALL: what it reports of that comes by `change`. */
+  restore(): void {
+    for (const name of this.#changed) this.#forget(name);
+    this.#changed.clear();
+  }
+
+  get(name: string): string | undefined {
+    return this.#actual.get(name);
+  }
+
+  /**
+   * The statements that make this server what `session` wants; it is taken to be so from now on.
+   *
+   * @returns Texts to be sent as a Query each, in this order; mostly none.
+   */
+  follow(session: SessionParameters): Uint8Array[] {
+    if (session.wanted.size === 0 && this.#changed.size === 0) return [];
+    const resets: string[] = [];
+    for (const name of this.#changed) {
+      if (!session.wanted.has(name)) resets.push(name);
+    }
+    const sets: [string, string][] = [];
+    for (const [name, value] of session.wanted) {
+      if (this.#actual.get(name) !== value) sets.push([name, value]);
+    }
+    if (resets.length === 0 && sets.length === 0) return [];
+    for (const name of resets) {
+      this.#changed.delete(name);
+      this.#forget(name);
+    }
+    for (const [name, value] of sets) this.change(name, value);
+    return statementsFor(resets, sets, this.#actual.get("standard_conforming_strings") === "on");
+  }
+
+  #forget(name: string): void {
+    const value = this.#login.get(name);
+    if (value === undefined) this.#actual.delete(name);
+    else this.#actual.set(name, value);
+  }
+}
+
+/**
+ * Decodes ParameterStatus.
+ *
+ * @param bytes The whole message, header included.
+ * @throws {ProtocolError} If it does not hold two strings.
+ */
+export function readParameterStatus(bytes: Uint8Array): { name: string; value: string } {
+  const nameEnd = bytes.indexOf(0, HEADER_SIZE);
+  const valueEnd = nameEnd < 0 ? -1 : bytes.indexOf(0, nameEnd + 1);
+  if (valueEnd < 0) throw new ProtocolError("invalid ParameterStatus");
+  return {
+    name: nameOf(bytes.subarray(HEADER_SIZE, nameEnd)),
+    value: nameOf(bytes.subarray(nameEnd + 1, valueEnd)),
+  };
+}
+
+/** Whether a parameter of this name may be sent from one server to another. */
+export function follows(name: string): boolean {
+  return !FIXED.has(name) && !TRANSIENT.has(name) && name.length <= NAME_SIZE_MAX;
+}
+
+/** What the encoding of a text is has to be settled before a text in it is sent. */
+function statementsFor(
+  resets: string[],
+  sets: [string, string][],
+  isStandardStrings: boolean,
+): Uint8Array[] {
+  const isEncoding = (name: string) => name === "client_encoding";
+  const texts: Uint8Array[] = [];
+  const encoding = sets.find(([name]) => isEncoding(name));
+  if (encoding !== undefined || resets.some(isEncoding)) {
+    texts.push(statement(resets.filter(isEncoding), encoding ? [encoding] : [], true));
+  }
+  const otherResets = resets.filter((name) => !isEncoding(name));
+  const otherSets = sets.filter(([name]) => !isEncoding(name));
+  if (otherResets.length > 0 || otherSets.length > 0) {
+    texts.push(statement(otherResets, otherSets, isStandardStrings));
+  }
+  return texts;
+}
+
+function statement(
+  resets: readonly string[],
+  sets: readonly (readonly [string, string])[],
+  isStandardStrings: boolean,
+): Uint8Array {
+  const parts = resets.map((name) => `RESET ${identifier(name)}`);
+  if (sets.length > 0) parts.push(setStatement(sets, isStandardStrings));
+  return nameBytes(parts.join(";"));
+}
+
+/** Sets parameters for the session; the row that it returns says what they have become. */
+export function setStatement(
+  sets: readonly (readonly [string, string])[],
+  isStandardStrings: boolean,
+): string {
+  const calls = sets.map(([name, value]) =>
+    `pg_catalog.set_config(${literal(name, true)},${literal(value, isStandardStrings)},false)`
+  );
+  return `SELECT ${calls.join(",")}`;
+}
+
+/** Asks what parameters are now; NULL for one that does not exist. */
+export function readStatement(names: readonly string[]): Uint8Array {
+  const calls = names.map((name) => `pg_catalog.current_setting(${literal(name, true)},true)`);
+  return nameBytes(`SELECT ${calls.join(",")}`);
+}
+
+/**
+ * A string literal that means the same whatever `standard_conforming_strings` is. Where a byte
+ * above 127 could be half of a character whose other half is a backslash, none is escaped: then the
+ * setting must be on.
+ */
+export function literal(value: string, isStandardStrings: boolean): string {
+  const quoted = value.replaceAll("'", "''");
+  if (!quoted.includes("\\")) return `'${quoted}'`;
+  // deno-lint-ignore no-control-regex -- any byte of ASCII is meant
+  const isAscii = /^[\x00-\x7f]*$/.test(quoted);
+  if (isAscii) return `E'${quoted.replaceAll("\\", "\\\\")}'`;
+  return isStandardStrings ? `'${quoted}'` : "''";
+}
+
+/** A parameter's name; a custom one has two parts. */
+function identifier(name: string): string {
+  return name.split(".").map((part) => `"${part.replaceAll('"', '""')}"`).join(".");
+}
+
+/** Parameters of a StartupMessage that are not about the session itself. */
+const NOT_SETTINGS: ReadonlySet<string> = new Set(["user", "database", "options", "replication"]);
+
+/**
+ * The settings that a StartupMessage asks for: its parameters, and what is in `options`, which a
+ * parameter of its own name overrides as in PostgreSQL.
+ *
+ * @throws {RangeError} If `options` holds a switch other than -c and --name=value.
+ */
+export function startupSettings(parameters: ReadonlyMap<string, string>): Map<string, string> {
+  const settings = new Map<string, string>();
+  for (const [name, value] of optionSettings(parameters.get("options") ?? "")) {
+    settings.set(name.toLowerCase(), value);
+  }
+  for (const [name, value] of parameters) {
+    if (NOT_SETTINGS.has(name) || name.startsWith("_pq_.")) continue;
+    settings.set(name.toLowerCase(), value);
+  }
+  return settings;
+}
+
+/** Words are divided by white space; a backslash takes the next character as it is. */
+function optionSettings(options: string): [string, string][] {
+  const words = (options.match(/(?:\\[^]|[^\s\\])+/g) ?? [])
+    .map((word) => word.replaceAll(/\\([^])/g, "$1"));
+  const settings: [string, string][] = [];
+  for (let i = 0; i < words.length; i++) {
+    const word = words[i]!;
+    let setting: string | undefined;
+    if (word === "-c") setting = words[++i];
+    else if (word.startsWith("-c")) setting = word.slice(2);
+    else if (word.startsWith("--")) setting = word.slice(2);
+    const equals = setting?.indexOf("=") ?? -1;
+    if (setting === undefined || equals < 1) {
+      throw new RangeError(
+        "unsupported options in startup packet: only -c name=value and --name=value are known",
+      );
+    }
+    // PostgreSQL takes a dash in a name for an underscore (ParseLongOption in guc.c).
+    settings.push([setting.slice(0, equals).replaceAll("-", "_"), setting.slice(equals + 1)]);
+  }
+  return settings;
+}

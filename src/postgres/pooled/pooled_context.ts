@@ -1,0 +1,82 @@
+/**
+ * What pooled sessions are given to work with.
+ *
+ * @module
+ */
+
+import type { Clock } from "../../base/clock.ts";
+import type { Cells } from "../../observe/counters.ts";
+import type { Observer } from "../../observe/facts.ts";
+import type { PoolUse } from "../../pool/server_pools.ts";
+import type { CancelKeys, CancelTarget } from "../cancel.ts";
+import type { QueryScanner } from "../sql/query_scanner.ts";
+import type { StartupMessage } from "../wire/startup_packet.ts";
+import type { Backend } from "./backend.ts";
+import type { OpenFailure } from "./backend_opener.ts";
+import type { PairState } from "./pair_state.ts";
+import type { SharedStatements } from "./statements.ts";
+import type { Watchdog } from "./watchdog.ts";
+
+/** For how long a client keeps a server connection. */
+export type PoolMode = "session" | "transaction" | "statement";
+
+/** How sessions of one pool and user behave. Times are in milliseconds; 0 is no limit. */
+export interface PoolSettings {
+  /** The configured pool's name. */
+  readonly pool: string;
+  /** The listener's name, for messages. */
+  readonly listener: string;
+  readonly mode: PoolMode;
+  /** A walsender's session: nothing is asked of it but what the client asks. */
+  readonly isReplicating: boolean;
+  /** Whether a session that only one server can serve stays there, or is refused. */
+  readonly pin: boolean;
+  /** Whether prepared statements are given names that mean the same on every server. */
+  readonly tracksStatements: boolean;
+  readonly size: number;
+  readonly acquireTimeoutMs: number;
+  readonly waitersMax: number;
+  readonly clientIdleTimeoutMs: number;
+  readonly queryTimeoutMs: number;
+  readonly transactionTimeoutMs: number;
+  readonly idleTransactionTimeoutMs: number;
+}
+
+/** One way to a database for one session. */
+export interface PooledRoute {
+  /** The configured client's name, for messages. */
+  readonly server: string;
+  /** For the log. */
+  readonly address: string;
+  readonly settings: PoolSettings;
+  readonly use: PoolUse<Backend, OpenFailure>;
+  readonly pair: PairState;
+  readonly cells: Cells;
+}
+
+/** Who is connected, and where it leads. */
+export interface Identity {
+  readonly session: number;
+  readonly user: string;
+  readonly database: string;
+  readonly startup: StartupMessage;
+  /** In the order they are tried; at least one. */
+  readonly routes: readonly PooledRoute[];
+  /** Gives back what the session holds besides server connections. Called once. */
+  readonly onEnd: () => void;
+}
+
+/** What one worker's pooled sessions share. */
+export interface PooledContext {
+  readonly clock: Clock;
+  readonly observer: Observer;
+  readonly scanner: QueryScanner;
+  readonly sharedStatements: SharedStatements;
+  readonly cancelKeys: CancelKeys;
+  readonly watchdog: Watchdog;
+  readonly messageSizeMax: number;
+  /** Asks a server to cancel what it runs. Never rejects. */
+  cancel(target: CancelTarget): Promise<unknown>;
+  /** A statement has changed the schema: plans may be stale, in every worker. */
+  onSchemaChange(): void;
+}

@@ -1,0 +1,382 @@
+/**
+ * A client that shares server connections with others. It has one while something of its is under
+ * way: a session, a transaction or a statement, as the pool's mode says, or for longer if its
+ * session holds what only that server has.
+ *
+ *     login -> active -> over          active: without a server, waiting for one, or with one
+ *
+ * A client's message that needs a server is left unread until there is one, so nothing is kept
+ * here, and the client is held back by its own socket.
+ *
+ * @module
+ */
+
+import type { Socket } from "../../net/socket.ts";
+import { POOL_CELL } from "../../observe/counters.ts";
+import type { SessionTimeout } from "../../observe/facts.ts";
+import type { Acquisition } from "../../pool/pool.ts";
+import type { Refusal } from "../../pool/server_pool_types.ts";
+import type { CancelKey } from "../cancel.ts";
+import * as reply from "../error_reply.ts";
+import type { Upstream, UpstreamOwner } from "../upstream.ts";
+import { ProtocolError } from "../wire/errors.ts";
+import {
+  ERROR_FIELD,
+  errorField,
+  errorFieldsOf,
+  errorResponseOf,
+  noticeResponse,
+} from "../wire/messages.ts";
+import { type Backend, STATUS_IDLE } from "./backend.ts";
+import type { BackendOwner } from "./backend_parts.ts";
+import type { OpenFailure } from "./backend_opener.ts";
+import { FrontendRelay } from "./frontend_relay.ts";
+import type { OwnResult } from "./own_queries.ts";
+import { nameOf } from "./extended_messages.ts";
+import type { PairState } from "./pair_state.ts";
+import { PARAMETERS_MAX, readStatement, SessionParameters } from "./parameters.ts";
+import type { Identity, PooledContext, PooledRoute } from "./pooled_context.ts";
+import { openFailureReply } from "./refusals.ts";
+import { SessionLimits } from "./session_limits.ts";
+import { Welcome } from "./welcome.ts";
+
+/** Severities after which a server closes the connection. */
+const FATAL_SEVERITIES = ["FATAL", "PANIC"];
+
+/** Serves one authenticated client from pooled connections. */
+export class PooledSession implements Upstream, BackendOwner {
+  readonly #context: PooledContext;
+  readonly #identity: Identity;
+  readonly #owner: UpstreamOwner;
+  readonly #relay: FrontendRelay;
+  readonly client: Socket;
+  readonly parameters = new SessionParameters();
+  readonly #routes: readonly PooledRoute[];
+  #route = 0;
+  #state: "login" | "active" | "over" = "login";
+  #backend: Backend | undefined;
+  #acquisition: Acquisition | undefined;
+  /** Parameters that statements of this session have touched since they were last read. */
+  readonly #touched = new Set<string>();
+  #isReading = false;
+  /** Why the session stays with its server. */
+  readonly #pins = new Set<string>();
+  readonly #limits: SessionLimits;
+  #cancelKey: CancelKey | undefined;
+  #welcome: Welcome | undefined;
+
+  constructor(context: PooledContext, identity: Identity, client: Socket, owner: UpstreamOwner) {
+    this.#context = context;
+    this.#identity = identity;
+    this.#owner = owner;
+    this.client = client;
+    this.#routes = identity.routes;
+    this.#relay = new FrontendRelay(context, this.route.settings, this);
+    this.#limits = new SessionLimits(context, this.route.settings, this);
+  }
+
+  // For the parts of a session --------------------------------------------------------------------
+
+  get pair(): PairState {
+    return this.route.pair;
+  }
+
+  /** Made once, and good for whichever server the session has. */
+  issueCancelKey(): CancelKey {
+    const { minorVersion } = this.#identity.startup;
+    this.#cancelKey = this.#context.cancelKeys.issue({
+      target: () => this.#backend?.cancelTarget,
+      hold: () => this.#backend?.holdForCancel() ?? (() => {}),
+    }, minorVersion);
+    return this.#cancelKey;
+  }
+
+  get route(): PooledRoute {
+    return this.#routes[this.#route]!;
+  }
+
+  get backend(): Backend | undefined {
+    return this.#backend;
+  }
+
+  get isPinned(): boolean {
+    return this.#pins.size > 0 || this.#relay.needsItsServer;
+  }
+
+  get isClientBetweenMessages(): boolean {
+    return this.#backend?.isClientBetweenMessages ?? true;
+  }
+
+  get isGone(): boolean {
+    return true; // what becomes of a server connection is no business of a session that is over
+  }
+
+  // Life ------------------------------------------------------------------------------------------
+
+  start(): void {
+    const { startup } = this.#identity;
+    const { isReplicating } = this.route.settings;
+    this.#welcome = new Welcome(this, startup, isReplicating, () => this.#onWelcomed());
+    this.#owner.runLoginTime(false);
+    this.#welcome.start();
+  }
+
+  #onWelcomed(): void {
+    const { session, user, database, startup } = this.#identity;
+    this.#welcome = undefined;
+    this.#state = "active";
+    this.#owner.setState("active");
+    this.#context.observer.emit({
+      kind: "session_ready",
+      session,
+      pool: this.route.settings.pool,
+      user,
+      database,
+      application: startup.parameters.get("application_name") ?? "",
+      server: this.route.address,
+    });
+    this.#limits.start();
+    if (this.#backend !== undefined) this.#letGo();
+    this.client.reoffer();
+  }
+
+  onClientData(view: Uint8Array): number {
+    if (this.#state === "login" || this.#acquisition !== undefined) return 0;
+    if (this.#state === "over") return view.length;
+    this.#limits.onClient();
+    return this.#relay.onClientData(view);
+  }
+
+  /** A message needs a server. @returns It, or undefined if it comes later. */
+  needServer(): Backend | undefined {
+    if (this.#backend === undefined && this.#acquisition === undefined) {
+      this.acquire(() => this.client.reoffer());
+    }
+    return this.#backend;
+  }
+
+  /** Asks the pool; `then` is called if it takes a while, and not if the session is over. */
+  acquire(then: () => void): void {
+    let [isOver, isLate] = [false, false];
+    const acquisition = this.route.use.pool.acquire({
+      onServer: (backend) => {
+        isOver = true;
+        this.#stopWaiting(isLate);
+        this.#backend = backend;
+        backend.attach(this);
+        this.#relay.onLinked();
+        if (isLate) this.#owner.guard(then);
+      },
+      onRefused: (refusal) => {
+        isOver = true;
+        this.#stopWaiting(isLate);
+        this.#owner.guard(() => this.#onRefused(refusal, then, isLate));
+      },
+      onNotice: (waitedMs) => this.#onNotice(waitedMs),
+    });
+    if (isOver) return;
+    isLate = true;
+    const { cells } = this.route;
+    cells.add(POOL_CELL.waiters, 1);
+    this.#acquisition = {
+      cancel: () => {
+        cells.add(POOL_CELL.waiters, -1);
+        acquisition.cancel();
+      },
+    };
+    if (this.#state === "login") this.#owner.setState("waiting");
+  }
+
+  #stopWaiting(hasWaited: boolean): void {
+    this.#acquisition = undefined;
+    if (hasWaited) this.route.cells.add(POOL_CELL.waiters, -1);
+  }
+
+  #onRefused(refusal: Refusal<OpenFailure>, then: () => void, isLate: boolean): void {
+    if (refusal.kind !== "failed") {
+      return this.#owner.fail(reply.noServerFree(refusal, this.route.settings), "pool exhausted");
+    }
+    const { failure } = refusal;
+    const mayTryNext = failure.kind === "unreachable" && this.#route + 1 < this.#routes.length;
+    if (!mayTryNext) {
+      const names = this.#routes.map(({ server }) => server);
+      return this.#owner.end(openFailureReply(failure, names), "no server connection");
+    }
+    this.#route += 1;
+    this.acquire(then);
+    if (isLate && this.#backend !== undefined) then();
+  }
+
+  #onNotice(waitedMs: number): void {
+    // Before the login is done a client may not understand it; libpq does.
+    if (this.#welcome !== undefined) return;
+    const { pool } = this.route.settings;
+    this.client.write(
+      noticeResponse(
+        `waiting for a server connection of pool "${pool}" since ${Math.round(waitedMs)} ms`,
+        "All of them are in use; the query starts as soon as one is free.",
+      ),
+    );
+  }
+
+  // From the server -------------------------------------------------------------------------------
+
+  onError(bytes: Uint8Array): boolean {
+    const sqlState = errorField(bytes, ERROR_FIELD.sqlState);
+    const { session } = this.#identity;
+    const source = "server";
+    this.#context.observer.emit({
+      kind: "error_reported",
+      session,
+      source,
+      sqlState,
+      message: undefined,
+    });
+    this.#relay.onError(this.#backend!);
+    return FATAL_SEVERITIES.includes(errorField(bytes, ERROR_FIELD.severity));
+  }
+
+  translateError(bytes: Uint8Array): Uint8Array | undefined {
+    const fields = errorFieldsOf(bytes);
+    const before = fields.get("M") ?? "";
+    const after = this.#limits.translate(this.#relay.translate(before));
+    if (after === before) return undefined;
+    return errorResponseOf(fields.set("M", after));
+  }
+
+  onReady(status: number): void {
+    this.#relay.onReady(this.#backend!);
+    this.#limits.onReady(status !== STATUS_IDLE);
+    if (this.#state !== "active") return;
+    if (status !== STATUS_IDLE && this.route.settings.mode === "statement") {
+      return this.#owner.fail(reply.transactionInStatementMode(), "transaction in statement mode");
+    }
+    this.#letGo();
+    // What the client sent while the queue was full, or while parameters were read.
+    if (this.#backend !== undefined && this.#relay.isHeldBack) this.client.reoffer();
+  }
+
+  /** Gives the server back, if nothing speaks against it. */
+  #letGo(): void {
+    const backend = this.#backend;
+    if (backend === undefined || !backend.isQuiet || this.#isReading) return;
+    if (this.#touched.size > 0) return this.#readTouched(backend);
+    const stays = this.route.settings.mode === "session" || this.isPinned;
+    if (stays || backend.isBeingCancelled || !this.#relay.isBetweenMessages) return;
+    this.#backend = undefined;
+    backend.detach();
+  }
+
+  /** The relay has forwarded the rest of a large message: see there. */
+  onMessageEnd(): void {
+    if (this.#state === "active") this.#letGo();
+  }
+
+  // Parameters and pins ---------------------------------------------------------------------------
+
+  /** Statements touch these parameters: what they have become is asked when they are done. */
+  touch(names: readonly string[]): void {
+    for (const name of names) {
+      if (this.#touched.size >= PARAMETERS_MAX) return this.pin("too many parameters");
+      this.#touched.add(name);
+    }
+  }
+
+  pin(why: string): void {
+    if (this.#backend !== undefined) this.#backend.isDirty = true;
+    if (this.#pins.has(why)) return;
+    this.#pins.add(why);
+    const { session } = this.#identity;
+    const { pool } = this.route.settings;
+    this.#context.observer.emit({ kind: "session_pinned", session, pool, reason: why });
+  }
+
+  unpin(why: string | undefined): void {
+    if (why === undefined) this.#pins.clear();
+    else this.#pins.delete(why);
+  }
+
+  #readTouched(backend: Backend): void {
+    const names = [...this.#touched];
+    this.#touched.clear();
+    this.#isReading = true;
+    backend.run(readStatement(names), (result) => {
+      this.#isReading = false;
+      this.#onTouchedRead(backend, names, result);
+    });
+  }
+
+  #onTouchedRead(backend: Backend, names: readonly string[], { rows }: OwnResult): void {
+    const row = rows[0] ?? [];
+    names.forEach((name, i) => {
+      const value = row[i] === undefined ? undefined : nameOf(row[i]);
+      backend.parameters.change(name, value);
+      this.parameters.set(name, value);
+    });
+  }
+
+  // The end ---------------------------------------------------------------------------------------
+
+  mayFinish(): boolean {
+    return this.#state === "active" && this.#backend !== undefined;
+  }
+
+  terminated(): void {
+    this.#owner.onTerminate();
+  }
+
+  release(): void {
+    if (this.#state === "over") return;
+    this.#state = "over";
+    this.#limits.stop();
+    this.#acquisition?.cancel();
+    this.#acquisition = undefined;
+    if (this.#cancelKey !== undefined) this.#context.cancelKeys.revoke(this.#cancelKey.processId);
+    this.#identity.onEnd();
+    const backend = this.#backend;
+    this.#backend = undefined;
+    backend?.abandon(this.#relay.isBetweenMessages);
+  }
+
+  onLost(canTell: boolean): void {
+    this.#backend = undefined;
+    this.#end(canTell ? "lost" : undefined);
+  }
+
+  #end(kind: "lost" | undefined): void {
+    if (kind === undefined) this.#owner.end(undefined, "server closed the connection");
+    else this.#owner.fail(reply.serverLost(), "server closed the connection");
+  }
+
+  onBrokenServer(error: unknown, canTell: boolean): void {
+    this.#backend = undefined;
+    if (!(error instanceof ProtocolError)) throw error;
+    const reason = "server broke the protocol";
+    if (canTell) this.#owner.fail(reply.serverBrokeProtocol(error), reason);
+    else this.#owner.end(undefined, reason);
+  }
+
+  onTimeout(timeout: SessionTimeout): void {
+    const { session } = this.#identity;
+    const { pool } = this.route.settings;
+    this.#context.observer.emit({ kind: "session_timeout", session, pool, timeout });
+  }
+
+  /** A server does not take what this session wants. */
+  cannotFollow(error: ReadonlyMap<string, string>): void {
+    this.#owner.fail(reply.parameterRefused(error), "parameter refused");
+  }
+
+  fail(fields: Parameters<UpstreamOwner["fail"]>[0], reason: string): void {
+    this.#owner.fail(fields, reason);
+  }
+
+  guard(act: () => void): void {
+    this.#owner.guard(act);
+  }
+
+  /** Counts what the client sent. */
+  countBytes(size: number): void {
+    this.route.cells.add(POOL_CELL.bytesFromClients, size);
+  }
+}

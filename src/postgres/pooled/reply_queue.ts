@@ -1,0 +1,264 @@
+/**
+ * What a server still has to answer, in order: one entry for each message that was sent to it and
+ * is answered, and one for each that was not sent because the gateway answers it itself. It says
+ * of each message that comes back whether it belongs to the client, when the server is free to
+ * serve somebody else, and when an answer of the gateway's own is due between two of the server's.
+ *
+ * PostgreSQL's rules that this follows:
+ * - An error in the extended protocol has everything skipped up to the next Sync, Query included
+ *   (`ignore_till_sync` in postgres.c). What is skipped is not answered, and did not happen.
+ * - In copy-in mode Sync is ignored (`CopyGetData` in copyfromparse.c).
+ *
+ * A ring of small numbers, so that nothing is allocated for a message.
+ *
+ * @module
+ */
+
+import { assert } from "../../base/assert.ts";
+import { BACKEND } from "../wire/tags.ts";
+
+/** What an entry waits for, or stands for. */
+export const REPLY = {
+  /** Query or FunctionCall of the client: answered up to and with ReadyForQuery. */
+  query: 1,
+  /** Sync: answered with ReadyForQuery, unless it comes in copy-in mode. */
+  sync: 2,
+  /** CopyDone or CopyFail: not answered; where copy-in mode ends. */
+  copyEnd: 3,
+  parse: 4,
+  /** A Parse that the server has seen before: the gateway answers. */
+  parseOmitted: 5,
+  /** A Parse of the gateway's own: the client does not hear of it. */
+  parseInjected: 6,
+  bind: 7,
+  describe: 8,
+  execute: 9,
+  close: 10,
+  closeOmitted: 11,
+  closeInjected: 12,
+  /** A Query of the gateway's own: the client hears nothing up to and with ReadyForQuery. */
+  own: 13,
+} as const;
+
+/** What becomes of a message from the server. */
+export const PASS = 0;
+/** It answers what the gateway asked by itself. */
+export const SWALLOW = 1;
+
+/** Entries: a client that pipelines more waits for answers first. A power of two. */
+export const ENTRIES_MAX = 16_384;
+
+const RING_SIZE_MIN = 16;
+
+/** What undoes an entry's effect on names, for messages that the server skips. */
+export type Undo = () => void;
+
+/** The answers that one server connection owes. */
+export class ReplyQueue {
+  #kinds = new Uint8Array(RING_SIZE_MIN);
+  /** Sparse, beside `#kinds`: what to do if the message turns out to be skipped. */
+  #undos: (Undo | undefined)[] = new Array(RING_SIZE_MIN).fill(undefined);
+  #head = 0;
+  #length = 0;
+  #isCopyIn = false;
+  #requests = 0;
+  #answers = 0;
+  /** After an error in the extended protocol: what is sent is skipped until a Sync. */
+  #isSkipping = false;
+
+  /** True if the server owes nothing and skips nothing. */
+  get isEmpty(): boolean {
+    return this.#length === 0 && !this.#isSkipping;
+  }
+
+  /** True if nothing more may be sent before something is answered. */
+  get isFull(): boolean {
+    return this.#length >= ENTRIES_MAX - 8; // room for what the gateway injects with one message
+  }
+
+  /** True while the server skips what it is sent: nothing may be injected. */
+  get isSkipping(): boolean {
+    return this.#isSkipping;
+  }
+
+  /** How many Query and Sync the client has sent that are answered, or will be. */
+  get requestCount(): number {
+    return this.#requests;
+  }
+
+  /** How many of them have been answered. */
+  get answerCount(): number {
+    return this.#answers;
+  }
+
+  /** True while the server takes CopyData, and nothing but the end of the copy counts. */
+  get isCopyIn(): boolean {
+    return this.#isCopyIn;
+  }
+
+  /** True if an answer of the gateway's own is due. */
+  get isOmittedFirst(): boolean {
+    const first = this.first;
+    return first === REPLY.parseOmitted || first === REPLY.closeOmitted;
+  }
+
+  /** The entry that the server works at, or 0. */
+  get first(): number {
+    return this.#length === 0 ? 0 : this.#kinds[this.#head]!;
+  }
+
+  /** A message is sent, or answered here. What is skipped or ignored makes no entry. */
+  push(kind: number, undo?: Undo): void {
+    if (this.#isSkipping) {
+      if (kind !== REPLY.sync) return undo?.();
+      this.#isSkipping = false;
+    }
+    if (kind === REPLY.sync && this.#isCopyIn) return;
+    if (kind === REPLY.copyEnd) {
+      if (this.#isCopyIn) return void (this.#isCopyIn = false);
+      if (this.#length === 0) return;
+    }
+    assert(this.#length < ENTRIES_MAX, "the client is not read while the queue is full");
+    if (this.#length === this.#kinds.length) this.#grow();
+    const slot = this.#slot(this.#length);
+    this.#kinds[slot] = kind;
+    this.#undos[slot] = undo;
+    this.#length += 1;
+    if (kind === REPLY.sync || kind === REPLY.query) this.#requests += 1;
+  }
+
+  /**
+   * A message has come from the server.
+   *
+   * @returns {@linkcode PASS} or {@linkcode SWALLOW}.
+   */
+  onMessage(tag: number): number {
+    const first = this.first;
+    if (first === REPLY.own) return this.#onOwn(tag);
+    switch (tag) {
+      case BACKEND.readyForQuery:
+        this.#onReadyForQuery();
+        return PASS;
+      case BACKEND.errorResponse:
+        this.#onError(first);
+        return PASS;
+      case BACKEND.copyInResponse:
+        this.#onCopyIn();
+        return PASS;
+      case BACKEND.parseComplete:
+        if (first === REPLY.parse || first === REPLY.parseInjected) this.#pop();
+        return first === REPLY.parseInjected ? SWALLOW : PASS;
+      case BACKEND.closeComplete:
+        if (first === REPLY.close || first === REPLY.closeInjected) this.#pop();
+        return first === REPLY.closeInjected ? SWALLOW : PASS;
+      case BACKEND.bindComplete:
+        if (first === REPLY.bind) this.#pop();
+        return PASS;
+      case BACKEND.rowDescription:
+      case BACKEND.noData:
+        if (first === REPLY.describe) this.#pop();
+        return PASS;
+      case BACKEND.commandComplete:
+      case BACKEND.emptyQueryResponse:
+      case BACKEND.portalSuspended:
+        if (first === REPLY.execute) this.#pop();
+        return PASS;
+    }
+    return PASS;
+  }
+
+  /**
+   * Whether an answer of the gateway's own is due now; it is taken off the queue.
+   *
+   * @returns {@linkcode REPLY.parseOmitted}, {@linkcode REPLY.closeOmitted} or 0.
+   */
+  takeOmitted(): number {
+    if (!this.isOmittedFirst) return 0;
+    const first = this.first;
+    this.#pop();
+    return first;
+  }
+
+  #onOwn(tag: number): number {
+    // A parameter's change is the client's business, whoever caused it: see parameters.ts.
+    if (tag === BACKEND.parameterStatus || tag === BACKEND.notificationResponse) return PASS;
+    if (tag === BACKEND.readyForQuery) this.#pop();
+    return SWALLOW;
+  }
+
+  #onReadyForQuery(): void {
+    this.#isCopyIn = false;
+    this.#isSkipping = false;
+    while (this.#length > 0) {
+      const kind = this.first;
+      this.#pop();
+      if (kind !== REPLY.sync && kind !== REPLY.query) continue;
+      this.#answers += 1;
+      return;
+    }
+  }
+
+  #onError(first: number): void {
+    this.#isCopyIn = false;
+    // An error ends a Query by itself; its ReadyForQuery follows.
+    if (first === REPLY.query || first === 0) return;
+    if (first === REPLY.sync) return; // a deferred constraint: commits happen at Sync
+    let count = 0;
+    while (count < this.#length && this.#kinds[this.#slot(count)] !== REPLY.sync) count += 1;
+    for (let i = count - 1; i >= 0; i--) {
+      const slot = this.#slot(i);
+      if (this.#kinds[slot] === REPLY.query) this.#requests -= 1;
+      this.#undos[slot]?.();
+    }
+    this.#isSkipping = count === this.#length;
+    while (count-- > 0) this.#pop();
+  }
+
+  /** The server ignores every Sync up to the end of the copy. */
+  #onCopyIn(): void {
+    let kept = 0;
+    let i = 0;
+    this.#isCopyIn = true;
+    for (; i < this.#length && this.#isCopyIn; i++) {
+      const kind = this.#kinds[this.#slot(i)]!;
+      if (kind === REPLY.copyEnd) this.#isCopyIn = false;
+      else if (kind === REPLY.sync) this.#requests -= 1;
+      else this.#move(i, kept++);
+    }
+    for (; i < this.#length; i++) this.#move(i, kept++);
+    this.#length = kept;
+  }
+
+  #move(from: number, to: number): void {
+    const [source, target] = [this.#slot(from), this.#slot(to)];
+    this.#kinds[target] = this.#kinds[source]!;
+    this.#undos[target] = this.#undos[source];
+  }
+
+  #pop(): void {
+    this.#undos[this.#head] = undefined;
+    this.#head = (this.#head + 1) & (this.#kinds.length - 1);
+    this.#length -= 1;
+    // A copy's end matters only to the copy before it.
+    while (this.#length > 0 && this.#kinds[this.#head] === REPLY.copyEnd) {
+      this.#head = (this.#head + 1) & (this.#kinds.length - 1);
+      this.#length -= 1;
+    }
+  }
+
+  #grow(): void {
+    const kinds = new Uint8Array(2 * this.#kinds.length);
+    const undos: (Undo | undefined)[] = new Array(kinds.length).fill(undefined);
+    for (let i = 0; i < this.#length; i++) {
+      kinds[i] = this.#kinds[this.#slot(i)]!;
+      undos[i] = this.#undos[this.#slot(i)];
+    }
+    this.#kinds = kinds;
+    this.#undos = undos;
+    this.#head = 0;
+  }
+
+  #slot(position: number): number {
+    return (this.#head + position) & (this.#kinds.length - 1);
+  }
+}

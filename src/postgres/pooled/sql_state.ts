@@ -1,0 +1,274 @@
+/**
+ * What a client's SQL does to its session, followed from server to server or held on one:
+ * parameters that were SET, statements that were PREPAREd, and what pins a session.
+ *
+ * What a text does counts once its ReadyForQuery has come without an error.
+ *
+ * @module
+ */
+
+import { utf8 } from "../../base/bytes.ts";
+import type { StatementName, Traits } from "../sql/traits.ts";
+import type { Backend } from "./backend.ts";
+import { type ClientStatements, renamedText, type Replacement } from "./client_statements.ts";
+import { nameOf, query } from "./extended_messages.ts";
+import type { OwnResult } from "./own_queries.ts";
+import type { PooledContext, PoolSettings } from "./pooled_context.ts";
+import type { PooledSession } from "./pooled_session.ts";
+
+/** Statements that one session may have prepared by SQL and taken along. */
+const SQL_STATEMENTS_MAX = 100;
+
+/** Longest text of one that is sent again, in bytes. */
+const SQL_STATEMENT_SIZE_MAX = 64 * 1024;
+
+/** Something that is to be done when a request has been answered without an error. */
+interface Effect {
+  /** The request's number: see `ReplyQueue.requestCount`. */
+  readonly request: number;
+  readonly apply: (backend: Backend) => void;
+}
+
+/** One session's state that SQL made. */
+export class SqlState {
+  readonly #context: PooledContext;
+  readonly #settings: PoolSettings;
+  readonly #session: PooledSession;
+  readonly #statements: ClientStatements;
+  /** Texts of PREPARE by the name they prepare. */
+  readonly #prepared = new Map<string, Uint8Array>();
+  #effects: Effect[] = [];
+  #isSettled = true;
+
+  constructor(
+    context: PooledContext,
+    settings: PoolSettings,
+    session: PooledSession,
+    statements: ClientStatements,
+  ) {
+    this.#context = context;
+    this.#settings = settings;
+    this.#session = session;
+    this.#statements = statements;
+  }
+
+  /** False if the server the session has is no longer as the session wants it. */
+  get isSettled(): boolean {
+    return this.#isSettled;
+  }
+
+  /** Brings the session's state to a server that is quiet. */
+  follow(backend: Backend): void {
+    this.#isSettled = true;
+    const onResult = ({ error }: OwnResult) => {
+      if (error !== undefined) this.#session.cannotFollow(error);
+    };
+    for (const text of backend.parameters.follow(this.#session.parameters)) {
+      backend.run(text, onResult);
+    }
+    if (this.#prepared.size === 0 && backend.sqlStatements.size === 0) return;
+    for (const [name, text] of [...backend.sqlStatements]) {
+      if (this.#prepared.get(name) === text) continue;
+      backend.sqlStatements.delete(name);
+      backend.run(utf8(`DEALLOCATE ${quoted(name)}`), () => {});
+    }
+    for (const [name, text] of this.#prepared) {
+      if (backend.sqlStatements.has(name)) continue;
+      backend.sqlStatements.set(name, text);
+      backend.run(text, onResult);
+    }
+  }
+
+  /** @returns What is sent in place of the Query, if it is not what it is. */
+  onQuery(backend: Backend, text: Uint8Array, isWhole: boolean): Replacement {
+    const traits = this.#context.scanner.scan(
+      text,
+      backend.parameters.get("standard_conforming_strings") !== "off",
+    );
+    if (isPlain(traits)) return undefined;
+    const request = backend.replies.requestCount + 1;
+    const refusal = refusalOf(traits, this.#settings);
+    if (refusal !== undefined) return query(refusal.text);
+    this.#onTraits(backend, traits, request);
+    const names = traits.statementNames;
+    if (names.length === 0 || this.#settings.mode === "session") return undefined;
+    if (traits.statementCount > 1 || !isWhole) {
+      if (names.some(({ use }) => use === "prepare")) this.#session.pin("prepare");
+      return undefined;
+    }
+    return this.#onStatementName(backend, text, names[0]!, request);
+  }
+
+  /** A statement of the extended protocol is going to be executed. */
+  onExecute(backend: Backend, traits: Traits): void {
+    if (isPlain(traits)) return;
+    // Its Sync is still to come.
+    this.#onTraits(backend, traits, backend.replies.requestCount + 1);
+    if (traits.statementNames.some(({ use }) => use === "prepare")) this.#session.pin("prepare");
+  }
+
+  /** A request has failed: it did nothing. */
+  onError(backend: Backend): void {
+    if (this.#effects.length === 0) return;
+    const failed = backend.replies.answerCount + 1;
+    this.#effects = this.#effects.filter(({ request }) => request !== failed);
+  }
+
+  onReady(backend: Backend): void {
+    if (this.#effects.length === 0) return;
+    const answered = backend.replies.answerCount;
+    const due = this.#effects.filter(({ request }) => request <= answered);
+    this.#effects = this.#effects.filter(({ request }) => request > answered);
+    for (const { apply } of due) apply(backend);
+  }
+
+  #onTraits(backend: Backend, traits: Traits, request: number): void {
+    const onSuccess = (apply: (backend: Backend) => void) =>
+      void this.#effects.push({ request, apply });
+    const session = this.#session;
+    if (this.#settings.mode === "session") backend.isDirty = true;
+    else {
+      for (const pin of traits.pins) session.pin(pin);
+      if (traits.setsUnknownParameter) session.pin("parameter");
+      if (traits.command === "reset" && traits.statementCount === 1) {
+        onSuccess((server) => this.#onReset(server, traits.parameters));
+      } else if (traits.parameters.length > 0) session.touch(traits.parameters);
+    }
+    if (traits.changesSchema) onSuccess(() => this.#context.onSchemaChange());
+    if (traits.discards.includes("all")) onSuccess((server) => this.#onDiscardAll(server));
+    else if (traits.resetsAllParameters) onSuccess((server) => this.#onResetAll(server));
+    if (traits.discards.includes("temp")) onSuccess(() => session.unpin("temporary object"));
+    if (traits.unpins.length > 0) {
+      onSuccess(() => {
+        for (const unpin of traits.unpins) session.unpin(PIN_OF[unpin]);
+      });
+    }
+    if (traits.statementNames.some(({ use }) => use === "deallocate all")) {
+      onSuccess((server) => {
+        this.#statements.clear();
+        this.#prepared.clear();
+        server.statements.clear();
+        server.sqlStatements.clear();
+      });
+    }
+  }
+
+  #onStatementName(
+    backend: Backend,
+    text: Uint8Array,
+    name: StatementName,
+    request: number,
+  ): Replacement {
+    const key = name.name;
+    const isSql = this.#prepared.has(key);
+    if (name.use === "prepare") {
+      const isKept = text.length <= SQL_STATEMENT_SIZE_MAX &&
+        this.#prepared.size < SQL_STATEMENTS_MAX;
+      if (!isKept) return void this.#session.pin("prepare");
+      const copy = text.slice();
+      this.#effects.push({
+        request,
+        apply: (server) => {
+          this.#prepared.set(key, copy);
+          server.sqlStatements.set(key, copy);
+        },
+      });
+      return undefined;
+    }
+    const isDeallocate = name.use === "deallocate";
+    if (isSql && isDeallocate) {
+      this.#effects.push({
+        request,
+        apply: (server) => {
+          this.#prepared.delete(key);
+          server.sqlStatements.delete(key);
+        },
+      });
+    }
+    const protocolName = nameOf(utf8(key));
+    const statement = isSql ? undefined : this.#statements.get(protocolName);
+    if (statement === undefined || name.use === "deallocate all") return undefined;
+    // Prepared by Parse, named by SQL: the server has it under another name.
+    const ahead = this.#statements.ensure(backend, statement);
+    if (ahead.length > 0) backend.write(ahead);
+    if (isDeallocate) {
+      this.#effects.push({
+        request,
+        apply: (server) => {
+          this.#statements.delete(protocolName);
+          server.statements.delete(statement);
+        },
+      });
+    }
+    return query(renamedText(text, name, statement));
+  }
+
+  #onReset(backend: Backend, names: readonly string[]): void {
+    for (const name of names) {
+      backend.parameters.reset(name);
+      this.#session.parameters.reset(name);
+    }
+    this.#isSettled = false;
+  }
+
+  #onResetAll(backend: Backend): void {
+    backend.parameters.restore();
+    this.#session.parameters.restore();
+    this.#isSettled = false;
+  }
+
+  #onDiscardAll(backend: Backend): void {
+    this.#statements.clear();
+    this.#prepared.clear();
+    this.#session.unpin(undefined);
+    backend.onDiscarded();
+    backend.isDirty = false;
+    this.#onResetAll(backend);
+  }
+}
+
+/** Which pin an unpin ends; a cursor's is not worth a word. */
+const PIN_OF: Readonly<Record<Traits["unpins"][number], string>> = {
+  "unlisten all": "listen",
+  "advisory unlock all": "advisory lock",
+  "close all": "holdable cursor",
+};
+
+/** Whether a text does nothing to its session that anybody must know. */
+function isPlain(traits: Traits): boolean {
+  return traits.parameters.length === 0 && traits.pins.length === 0 &&
+    traits.statementNames.length === 0 && traits.discards.length === 0 &&
+    traits.unpins.length === 0 && !traits.changesSchema && !traits.resetsAllParameters &&
+    !traits.setsUnknownParameter && !traits.isOpaque;
+}
+
+/**
+ * A statement that raises an error in place of one that would pin the session where that is not
+ * allowed. The server raises it, so it comes where it belongs in a pipeline, and aborts what it
+ * must.
+ */
+export function refusalOf(
+  traits: Traits,
+  { pin, mode, pool }: PoolSettings,
+): { readonly text: Uint8Array; readonly definition: Uint8Array } | undefined {
+  if (pin || mode === "session" || traits.pins.length === 0) return undefined;
+  const what = traits.pins[0]!;
+  const message = `a session of pool "${pool}" may not hold its server: ${what}`;
+  const hint = `Use session mode, or set pools.${pool}.pin to true.`;
+  const text = utf8(
+    `DO $sluice$BEGIN RAISE EXCEPTION USING ERRCODE='0A000',MESSAGE='${escaped(message)}',` +
+      `HINT='${escaped(hint)}';END$sluice$`,
+  );
+  // Behind the text's NUL: no parameter types.
+  const definition = new Uint8Array(text.length + 3);
+  definition.set(text);
+  return { text, definition };
+}
+
+function escaped(text: string): string {
+  return text.replaceAll("'", "''").replaceAll("\\", "/").replaceAll("$", "");
+}
+
+function quoted(name: string): string {
+  return `"${name.replaceAll('"', '""')}"`;
+}

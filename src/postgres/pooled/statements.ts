@@ -1,0 +1,161 @@
+/**
+ * Prepared statements that survive a change of server. A client's name for a statement is its own
+ * affair; on servers each distinct statement (text and parameter types) has one name of the
+ * gateway's, so that clients which prepare the same statement share the server's work:
+ *
+ *     client "S_1" --> Statement "sluice_7" <-- client "q"        server A: sluice_7, sluice_9
+ *                                                                 server B: sluice_9
+ *
+ * A server that lacks a statement when it is bound is given it then. Each server keeps the ones it
+ * used last, up to a limit.
+ *
+ * @module
+ */
+
+import { utf8 } from "../../base/bytes.ts";
+import type { QueryScanner } from "../sql/query_scanner.ts";
+import type { Traits } from "../sql/traits.ts";
+
+/** Server-side names begin so; a client's own name that does is kept apart by its map. */
+export const SERVER_NAME_PREFIX = "sluice_";
+
+/** Statements that one worker remembers to be the same; beyond, the oldest is found no more. */
+const SHARED_STATEMENTS_MAX = 20_000;
+
+/** Bytes of their texts, together. */
+const SHARED_BYTES_MAX = 64 * 1024 * 1024;
+
+/** Names that one client may have at a time. PostgreSQL has no limit; memory has. */
+export const CLIENT_STATEMENTS_MAX = 10_000;
+
+/** One distinct statement. */
+export interface Statement {
+  /** Its name on servers, as bytes without the NUL. */
+  readonly serverName: Uint8Array;
+  /** The body of its Parse behind the name's NUL: text, NUL, parameter types. A copy. */
+  readonly definition: Uint8Array<ArrayBuffer>;
+  /** What it does to the session that executes it. */
+  readonly traits: Traits;
+}
+
+/** What a client's unnamed statement is: the same shape, but nobody shares it. */
+export interface UnnamedStatement {
+  /** As in {@linkcode Statement}. */
+  readonly definition: Uint8Array<ArrayBuffer>;
+  readonly traits: Traits;
+}
+
+/** The statements of one worker, found by what they say. */
+export class SharedStatements {
+  readonly #byDefinition = new Map<string, Statement>();
+  readonly #generationNow: () => number;
+  readonly #scanner: QueryScanner;
+  #generation = 0;
+  #bytes = 0;
+  #lastNumber = 0;
+
+  /**
+   * @param generationNow Grows when the schema changes: what is prepared from then on is planned
+   * anew, even if a server has a statement of the same text from before.
+   */
+  constructor(generationNow: () => number, scanner: QueryScanner) {
+    this.#generationNow = generationNow;
+    this.#scanner = scanner;
+  }
+
+  /** The statement that this definition means. `definition` may be a view. */
+  find(definition: Uint8Array): Statement {
+    const generation = this.#generationNow();
+    if (generation !== this.#generation) {
+      this.#generation = generation;
+      this.#byDefinition.clear();
+      this.#bytes = 0;
+    }
+    const key = keyOf(definition);
+    const known = this.#byDefinition.get(key);
+    if (known !== undefined) return known;
+    const statement = this.#make(definition);
+    this.#byDefinition.set(key, statement);
+    this.#bytes += definition.length;
+    this.#forgetOldest();
+    return statement;
+  }
+
+  /** What an unnamed statement is. `definition` may be a view. */
+  unnamed(definition: Uint8Array): UnnamedStatement {
+    return { definition: new Uint8Array(definition), traits: this.#traitsOf(definition) };
+  }
+
+  #make(definition: Uint8Array): Statement {
+    const serverName = utf8(`${SERVER_NAME_PREFIX}${this.#lastNumber += 1}`);
+    return { serverName, ...this.unnamed(definition) };
+  }
+
+  #traitsOf(definition: Uint8Array): Traits {
+    const end = definition.indexOf(0);
+    return this.#scanner.scan(end < 0 ? definition : definition.subarray(0, end), true);
+  }
+
+  #forgetOldest(): void {
+    for (const [key, { definition }] of this.#byDefinition) {
+      const isWithin = this.#byDefinition.size <= SHARED_STATEMENTS_MAX &&
+        this.#bytes <= SHARED_BYTES_MAX;
+      if (isWithin) return;
+      this.#byDefinition.delete(key);
+      this.#bytes -= definition.length;
+    }
+  }
+}
+
+/** What one server connection has prepared, the one used last at the end. */
+export class ServerStatements {
+  readonly #max: number;
+  readonly #prepared = new Set<Statement>();
+
+  /** @param max How many it may have; at least 1. */
+  constructor(max: number) {
+    this.#max = max;
+  }
+
+  /** Whether it is there; if it is, it counts as used now. */
+  use(statement: Statement): boolean {
+    if (!this.#prepared.delete(statement)) return false;
+    this.#prepared.add(statement);
+    return true;
+  }
+
+  /** Adds one. @returns The one to close, if there are too many. */
+  add(statement: Statement): Statement | undefined {
+    this.#prepared.add(statement);
+    if (this.#prepared.size <= this.#max) return undefined;
+    for (const oldest of this.#prepared) {
+      this.#prepared.delete(oldest);
+      return oldest;
+    }
+    return undefined;
+  }
+
+  /** It was to be closed, but the server skipped that. */
+  restore(statement: Statement): void {
+    this.#prepared.add(statement);
+  }
+
+  delete(statement: Statement): void {
+    this.#prepared.delete(statement);
+  }
+
+  clear(): void {
+    this.#prepared.clear();
+  }
+}
+
+/** One character a byte: definitions are equal if and only if their keys are. */
+function keyOf(bytes: Uint8Array): string {
+  return latin1.decode(bytes);
+}
+
+/**
+ * A string of the same length for any bytes. Windows-1252 (which this label means) maps every byte
+ * to a character of its own, so nothing is lost.
+ */
+const latin1 = new TextDecoder("latin1");

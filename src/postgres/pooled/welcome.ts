@@ -1,0 +1,138 @@
+/**
+ * The end of a client's login: what its StartupMessage asks for is tried on a server, unless a
+ * server has accepted the same before, and the client is told what a server would tell it.
+ *
+ * @module
+ */
+
+import { utf8 } from "../../base/bytes.ts";
+import type { Socket } from "../../net/socket.ts";
+import type { CancelKey } from "../cancel.ts";
+import * as reply from "../error_reply.ts";
+import { ProtocolError } from "../wire/errors.ts";
+import { backendKeyData, parameterStatus, readyForQuery } from "../wire/messages.ts";
+import type { StartupMessage } from "../wire/startup_packet.ts";
+import { type Backend, STATUS_IDLE } from "./backend.ts";
+import { nameBytes, nameOf } from "./extended_messages.ts";
+import type { OwnResult } from "./own_queries.ts";
+import type { PairState } from "./pair_state.ts";
+import { PARAMETERS_MAX, setStatement, startupSettings } from "./parameters.ts";
+import type { SessionParameters } from "./parameters.ts";
+
+const APPLICATION_NAME = "application_name";
+
+/** What PostgreSQL keeps as it is: pg_clean_ascii() replaces other characters, NAMEDATALEN cuts. */
+const CLEAN_NAME = /^[\x20-\x7e]{0,63}$/;
+
+/** The session that is welcomed. */
+export interface Guest {
+  readonly client: Socket;
+  readonly parameters: SessionParameters;
+  readonly backend: Backend | undefined;
+  readonly pair: PairState;
+  acquire(then: () => void): void;
+  cannotFollow(error: ReadonlyMap<string, string>): void;
+  issueCancelKey(): CancelKey;
+}
+
+/** One client's welcome. */
+export class Welcome {
+  readonly #guest: Guest;
+  readonly #onDone: () => void;
+  readonly #applicationName: string | undefined;
+  /** What is asked for, but for a name that needs no server's opinion. */
+  readonly #settings: Map<string, string>;
+
+  /** @throws {ProtocolError} If the StartupMessage's `options` cannot be understood. */
+  constructor(
+    guest: Guest,
+    startup: StartupMessage,
+    isReplicating: boolean,
+    onDone: () => void,
+  ) {
+    this.#guest = guest;
+    this.#onDone = onDone;
+    // A walsender was told all at its own start, and may take no SQL.
+    const settings = isReplicating ? new Map<string, string>() : settingsOf(startup);
+    const name = settings.get(APPLICATION_NAME);
+    if (name !== undefined && CLEAN_NAME.test(name)) {
+      this.#applicationName = name;
+      settings.delete(APPLICATION_NAME);
+    }
+    this.#settings = settings;
+  }
+
+  start(): void {
+    const accepted = this.#guest.pair.accepted(this.#settings);
+    if (accepted !== undefined) {
+      return this.#admit(accepted.settings, accepted.reported);
+    }
+    this.#guest.acquire(() => this.#ask());
+    if (this.#guest.backend !== undefined) this.#ask();
+  }
+
+  #ask(): void {
+    const backend = this.#guest.backend!;
+    const { parameters } = this.#guest;
+    // Not told before it is welcome: what servers report is gathered.
+    for (const [name, value] of backend.reported) parameters.told.set(name, value);
+    // What another session left set is not what this one asked for.
+    for (const text of backend.parameters.follow(parameters)) backend.run(text, () => {});
+    const sets = [...this.#settings];
+    if (sets.length === 0 && backend.isQuiet) return this.#accept(new Map());
+    const text = nameBytes(sets.length === 0 ? "" : setStatement(sets, true));
+    backend.run(text, (result) => this.#onAnswer(backend, sets, result));
+  }
+
+  #onAnswer(backend: Backend, sets: [string, string][], { rows, error }: OwnResult): void {
+    if (error !== undefined) return this.#guest.cannotFollow(error);
+    const row = rows[0] ?? [];
+    const settings = new Map<string, string>();
+    sets.forEach(([name, value], i) => {
+      const canonical = row[i] === undefined ? value : nameOf(row[i]);
+      settings.set(name, canonical);
+      backend.parameters.change(name, canonical);
+    });
+    this.#accept(settings);
+  }
+
+  #accept(settings: Map<string, string>): void {
+    const { pair, parameters } = this.#guest;
+    const reported = new Map(parameters.told);
+    pair.accept(this.#settings, { settings, reported });
+    this.#admit(settings, reported);
+  }
+
+  #admit(settings: ReadonlyMap<string, string>, reported: ReadonlyMap<string, string>): void {
+    const { client, parameters } = this.#guest;
+    const name = this.#applicationName;
+    for (const [reportedName, value] of reported) parameters.told.set(reportedName, value);
+    if (name !== undefined) parameters.told.set(APPLICATION_NAME, name);
+    const wanted = name === undefined ? settings : new Map([...settings, [APPLICATION_NAME, name]]);
+    parameters.begin(wanted);
+    for (const [told, value] of parameters.told) {
+      client.write(parameterStatus(nameBytes(told), nameBytes(value)));
+    }
+    const { processId, key } = this.#guest.issueCancelKey();
+    client.write(backendKeyData(processId, key));
+    client.write(readyForQuery(STATUS_IDLE));
+    parameters.isTold = true;
+    this.#onDone();
+  }
+}
+
+/** Values as bytes: the packet was decoded as UTF-8, which most of them are. */
+function settingsOf(startup: StartupMessage): Map<string, string> {
+  let settings: Map<string, string>;
+  try {
+    settings = startupSettings(startup.parameters);
+  } catch (error) {
+    if (error instanceof RangeError) throw new ProtocolError(error.message, "0A000");
+    throw error;
+  }
+  if (settings.size > PARAMETERS_MAX) {
+    const rule = `at most ${PARAMETERS_MAX} parameters may be set`;
+    throw new ProtocolError(`invalid startup packet: ${rule}`, reply.TOO_MANY_PARAMETERS);
+  }
+  return new Map([...settings].map(([name, value]) => [name, nameOf(utf8(value))]));
+}

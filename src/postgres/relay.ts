@@ -1,0 +1,233 @@
+/**
+ * A session whose server authenticates its client, through the gateway: one place in a pool, one
+ * server connection, from the login to the end.
+ *
+ *     waiting -> connecting -> login -> active -> closing
+ *
+ * `waiting`: for a place in the pool. `connecting`: the place is ours, the server is being dialled.
+ * `login`: the server authenticates the client through us. `active`: messages pass both ways.
+ *
+ * Authenticated as its client, the connection can be given to no other client: it ends with the
+ * session, and the place in the pool becomes free.
+ *
+ * @module
+ */
+
+import { addressText } from "../base/address.ts";
+import type { Socket } from "../net/socket.ts";
+import type { WaitOutcome } from "../observe/facts.ts";
+import type { Acquisition, Lease } from "../pool/pool.ts";
+import * as reply from "./error_reply.ts";
+import type { Gateway, ListenerContext, Route } from "./gateway.ts";
+import { ServerConnection } from "./server_connection.ts";
+import type { Upstream, UpstreamOwner } from "./upstream.ts";
+import { ProtocolError } from "./wire/errors.ts";
+import { Framer } from "./wire/framer.ts";
+import type { StartupMessage } from "./wire/startup_packet.ts";
+import { FRONTEND, IS_FRONTEND_TAG } from "./wire/tags.ts";
+
+/** What one relayed session is made of. */
+export interface RelayParts {
+  readonly gateway: Gateway;
+  readonly listener: ListenerContext;
+  readonly session: number;
+  readonly client: Socket;
+  readonly startup: StartupMessage;
+  readonly owner: UpstreamOwner;
+}
+
+/** One relayed session. */
+export class Relay implements Upstream {
+  readonly #parts: RelayParts;
+  readonly #framer: Framer;
+  #startup: StartupMessage | undefined;
+  #state: "waiting" | "connecting" | "login" | "active" | "over" = "waiting";
+  #acquisition: Acquisition | undefined;
+  #server: ServerConnection | undefined;
+
+  constructor(parts: RelayParts) {
+    this.#parts = parts;
+    this.#startup = parts.startup;
+    this.#framer = new Framer(parts.listener.messageSizeMax, IS_FRONTEND_TAG);
+  }
+
+  get isClientBetweenMessages(): boolean {
+    return this.#server?.isClientBetweenMessages ?? true;
+  }
+
+  get isGone(): boolean {
+    return this.#server?.isGone ?? true;
+  }
+
+  start(): void {
+    this.#attach(0);
+  }
+
+  /** Whoever has no session yet is sent away. */
+  mayFinish(): boolean {
+    return this.#state === "login" || this.#state === "active";
+  }
+
+  release(): void {
+    this.#state = "over";
+    this.#acquisition?.cancel();
+    this.#acquisition = undefined;
+    this.#server?.release(this.#framer.isBetweenMessages);
+  }
+
+  onClientData(view: Uint8Array): number {
+    switch (this.#state) {
+      case "waiting":
+      case "connecting":
+        return 0; // nothing may come yet; what comes early is kept by the driver, up to a buffer
+      case "login":
+      case "active":
+        return this.#relayUp(view);
+      case "over":
+        return view.length;
+    }
+  }
+
+  // A server connection -----------------------------------------------------------------------
+
+  /** Asks for a place in the pool of route number `index`, then dials. */
+  #attach(index: number): void {
+    const { gateway: { clock }, listener, session, owner } = this.#parts;
+    const route = listener.routes[index]!;
+    const pool = route.pool.options.name;
+    const startedMs = clock.nowMs();
+    // Who gets a place at once has not waited; who is refused at once has, for no time.
+    let hasWaited = false;
+    const endWait = (outcome: WaitOutcome) => {
+      this.#acquisition = undefined;
+      if (!hasWaited && outcome === "acquired") return;
+      if (!hasWaited) this.#emit({ kind: "wait_started", pool });
+      const waitMs = clock.nowMs() - startedMs;
+      this.#emit({ kind: "wait_ended", session, pool, outcome, waitMs });
+    };
+    owner.runLoginTime(false);
+    this.#setState("waiting");
+    const acquisition = route.pool.acquire({
+      onLease: (lease) => {
+        endWait("acquired");
+        owner.guard(() => this.#connect(index, route, lease));
+      },
+      onRefused: (reason) => {
+        endWait(reason);
+        owner.guard(() => owner.fail(reply.poolExhausted(reason, route.pool), "pool exhausted"));
+      },
+    });
+    if (this.#state !== "waiting") return;
+    hasWaited = true;
+    this.#emit({ kind: "wait_started", pool });
+    this.#acquisition = {
+      cancel: () => {
+        endWait("abandoned");
+        acquisition.cancel();
+      },
+    };
+  }
+
+  #connect(index: number, route: Route, lease: Lease): void {
+    const { gateway, listener, session, client, owner } = this.#parts;
+    this.#setState("connecting");
+    this.#server = new ServerConnection({
+      gateway,
+      route,
+      lease,
+      session,
+      startup: this.#startup!,
+      messageSizeMax: listener.messageSizeMax,
+      client,
+      owner: {
+        onLogin: () => this.#onLogin(),
+        onReady: () => this.#onReady(route),
+        onUnreachable: () => this.#onUnreachable(index),
+        onLost: (canTell) => this.#onServerLost(canTell),
+        onBrokenProtocol: (error, canTell) => this.#onServerBrokeProtocol(error, canTell),
+        onGone: () => owner.onGone(),
+        guard: (act) => owner.guard(act),
+      },
+    });
+    this.#server.dial();
+  }
+
+  #onLogin(): void {
+    const { owner, client } = this.#parts;
+    this.#setState("login");
+    owner.runLoginTime(true);
+    client.reoffer();
+  }
+
+  #onReady(route: Route): void {
+    const { owner, session } = this.#parts;
+    owner.runLoginTime(false);
+    this.#setState("active");
+    const { parameters } = this.#startup!;
+    const user = parameters.get("user")!;
+    this.#emit({
+      kind: "session_ready",
+      session,
+      pool: route.pool.options.name,
+      user,
+      database: parameters.get("database") ?? user,
+      application: parameters.get("application_name") ?? "",
+      server: addressText(route.server.address),
+    });
+    this.#startup = undefined; // up to 64 KiB that nobody needs any more
+  }
+
+  #onUnreachable(index: number): void {
+    const { listener: { routes }, owner } = this.#parts;
+    this.#server = undefined;
+    if (index + 1 < routes.length) return this.#attach(index + 1);
+    const names = routes.map((route) => route.server.name);
+    owner.fail(reply.unreachable(names), "database not reachable");
+  }
+
+  #onServerLost(canTell: boolean): void {
+    const reason = "server closed the connection";
+    if (canTell) this.#parts.owner.fail(reply.serverLost(), reason);
+    else this.#parts.owner.end(undefined, reason);
+  }
+
+  #onServerBrokeProtocol(error: ProtocolError, canTell: boolean): void {
+    const reason = "server broke the protocol";
+    if (canTell) this.#parts.owner.fail(reply.serverBrokeProtocol(error), reason);
+    else this.#parts.owner.end(undefined, reason);
+  }
+
+  // Messages ----------------------------------------------------------------------------------
+
+  /** Client to server. Headers are read, bytes are forwarded as they came. */
+  #relayUp(view: Uint8Array): number {
+    const server = this.#server!;
+    const framer = this.#framer;
+    let passed = 0;
+    framer.begin(view);
+    try {
+      while (framer.next()) {
+        if (framer.isFirst) this.#onMessage(server, framer.tag);
+        passed = framer.end;
+      }
+    } finally {
+      // What came before a broken message is served as if it had come alone.
+      if (passed > 0) server.forward(passed === view.length ? view : view.subarray(0, passed));
+    }
+    return passed;
+  }
+
+  #onMessage(server: ServerConnection, tag: number): void {
+    server.onFrontendMessage(tag);
+    if (tag === FRONTEND.terminate) this.#parts.owner.onTerminate();
+  }
+
+  #setState(to: "waiting" | "connecting" | "login" | "active"): void {
+    this.#state = to;
+    this.#parts.owner.setState(to);
+  }
+
+  #emit(fact: Parameters<Gateway["observer"]["emit"]>[0]): void {
+    this.#parts.gateway.observer.emit(fact);
+  }
+}

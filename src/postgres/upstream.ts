@@ -1,0 +1,42 @@
+/**
+ * What stands between a client's session and servers: one connection that is relayed, or pooled
+ * ones that change. The session knows its client; this knows what its messages are for.
+ *
+ * @module
+ */
+
+import type { ClientState } from "../observe/facts.ts";
+import type { ErrorFields } from "./wire/messages.ts";
+
+/** One session's way to servers. */
+export interface Upstream {
+  /** Begins. Called once. */
+  start(): void;
+  /** Bytes of the client. @returns How many are done with; the others are shown again. */
+  onClientData(view: Uint8Array): number;
+  /** False while a large message is on its way to the client: nothing else may be sent to it. */
+  readonly isClientBetweenMessages: boolean;
+  /** True once nothing is left of it that the end of the session has to wait for. */
+  readonly isGone: boolean;
+  /** The session is over for its client. */
+  release(): void;
+  /** The gateway stops. @returns True if the client may finish what it has begun. */
+  mayFinish(): boolean;
+}
+
+/** What an upstream tells its session. */
+export interface UpstreamOwner {
+  setState(to: ClientState): void;
+  /** Stops or starts the time that a login may take. */
+  runLoginTime(isRunning: boolean): void;
+  /** Tells the client why, unless it is in the middle of a message, and winds up. */
+  fail(fields: ErrorFields, reason: string): void;
+  /** As `fail`, with an ErrorResponse that is encoded already, or none to tell. */
+  end(message: Uint8Array | undefined, reason: string): void;
+  /** The client has said Terminate. */
+  onTerminate(): void;
+  /** The last thing that the session had to wait for is gone. */
+  onGone(): void;
+  /** Runs `act`; what it throws costs the session and nobody else. */
+  guard(act: () => void): void;
+}

@@ -1,0 +1,72 @@
+/**
+ * Reads what `go test -json` and Rust's `cargo test` print.
+ *
+ * @module
+ */
+
+import { addResult, type Outcome, type Results, type TestResult } from "./suite.ts";
+
+/** `go doc test2json`: the end of a test, or a line that it printed. */
+interface GoEvent {
+  readonly Action: string;
+  readonly Package?: string;
+  readonly Test?: string;
+  readonly Output?: string;
+}
+
+const GO_ENDS: Readonly<Record<string, Outcome>> = {
+  pass: "passed",
+  fail: "failed",
+  skip: "skipped",
+};
+
+/** Lines kept of what one test prints. */
+const GO_OUTPUT_LINES_MAX = 40;
+
+/**
+ * Tests and their parts, named `package/Test/part`. A test that began and did not end (the program
+ * panicked, or was ended) counts as failed.
+ */
+export function parseGoTest(text: string): Results {
+  const results = new Map<string, TestResult>();
+  const printed = new Map<string, string[]>();
+  for (const line of text.split("\n")) {
+    if (!line.startsWith("{")) continue;
+    const { Action, Package = "", Test, Output = "" }: GoEvent = JSON.parse(line);
+    if (Test === undefined) continue;
+    const name = `${Package}/${Test}`;
+    const lines = printed.get(name) ?? [];
+    printed.set(name, lines);
+    if (Action === "output" && lines.length < GO_OUTPUT_LINES_MAX) lines.push(Output);
+    const end = GO_ENDS[Action];
+    if (end === undefined) continue;
+    addResult(results, name, end, lines.join(""));
+    printed.delete(name);
+  }
+  for (const [name, lines] of printed) {
+    addResult(results, name, "failed", `It did not end.\n${lines.join("")}`);
+  }
+  return results;
+}
+
+const RUST_ENDS: Readonly<Record<string, Outcome>> = {
+  ok: "passed",
+  FAILED: "failed",
+  ignored: "skipped",
+};
+
+/** Tests of one or more executables, by name, with what failing ones printed. */
+export function parseCargoTest(text: string): Results {
+  const results = new Map<string, TestResult>();
+  const ends = /^test (\S+)(?: - should panic)? \.\.\. (ok|FAILED|ignored)/gm;
+  for (const [, name = "", end = ""] of text.matchAll(ends)) {
+    const outcome = RUST_ENDS[end]!;
+    const from = text.indexOf(`\n---- ${name} stdout ----\n`);
+    const to = text.indexOf("\n\n", from + 1);
+    const message = from < 0 || outcome !== "failed"
+      ? ""
+      : text.slice(from, to < 0 ? undefined : to);
+    addResult(results, name, outcome, message);
+  }
+  return results;
+}

@@ -1,0 +1,77 @@
+/**
+ * Configurations as the loader gives them when nothing is written but what must be, for tests that
+ * make their own.
+ *
+ * @module
+ */
+
+import type { ClientConfig, PoolConfig, ServerConfig, TlsFiles } from "../../src/config/config.ts";
+
+const NO_FILES: TlsFiles = { certFile: "", keyFile: "", caFile: "", cert: "", key: "", ca: "" };
+
+/** A listener, but for its address and where it leads. */
+export const SERVER_DEFAULTS: Omit<ServerConfig, "address" | "proxies"> = {
+  protocol: "postgres",
+  clientsMax: 100,
+  loginTimeoutMs: 60_000,
+  startupPacketSizeMax: 10_000,
+  messageSizeMax: 1024 ** 3,
+  keepAlive: true,
+  noDelay: true,
+  socketMode: 0o700,
+  clientIdleTimeoutMs: 0,
+  auth: {
+    method: "relay",
+    usersFile: "",
+    users: new Map(),
+    rulesFile: "",
+    rules: [],
+    nameMap: [],
+    query: undefined,
+    failuresMax: 10,
+    failureWindowMs: 60_000,
+    banTimeMs: 30_000,
+  },
+  tls: { ...NO_FILES, mode: "disable", minVersion: "TLSv1.2" },
+};
+
+/** A way to a database, but for its address. */
+export const CLIENT_DEFAULTS: Omit<ClientConfig, "address"> = {
+  dialTimeoutMs: 1_000,
+  retries: 0,
+  backoffMs: 100,
+  backoffMultiplier: 2,
+  keepAlive: true,
+  noDelay: true,
+  user: "",
+  password: "",
+  passwordFile: "",
+  database: "",
+  tls: { ...NO_FILES, mode: "disable", minVersion: "TLSv1.2", negotiation: "postgres" },
+};
+
+/** A pool, with a small queue and no upkeep. */
+export const POOL_DEFAULTS: PoolConfig = {
+  mode: "session",
+  size: 10,
+  minSize: 0,
+  reserve: 0,
+  reserveTimeoutMs: 5_000,
+  databaseSizeMax: 0,
+  userSizeMax: 0,
+  acquireTimeoutMs: 5_000,
+  waitersMax: 10,
+  waitNoticeMs: 0,
+  idleTimeoutMs: 0,
+  maxLifetimeMs: 0,
+  validation: "off",
+  validationIntervalMs: 30_000,
+  pin: true,
+  preparedStatementsMax: 200,
+  queryTimeoutMs: 0,
+  transactionTimeoutMs: 0,
+  idleTransactionTimeoutMs: 0,
+  resetQuery: "DISCARD ALL",
+  limitsFile: "",
+  limits: [],
+};

@@ -1,0 +1,340 @@
+/**
+ * Dialogues about prepared statements, by the protocol and by SQL, and about COPY.
+ *
+ * @module
+ */
+
+import { ask, mark, say, sayLast, sayUntil } from "./dialogue_recorder.ts";
+import type { DialogueScripts } from "./dialogue_scripts.ts";
+import {
+  bind,
+  close,
+  copyFail,
+  describe,
+  execute,
+  parseNamed,
+  TYPE_OIDS,
+} from "./extended_messages.ts";
+import { COPY_DONE, copyData, FLUSH, query, SYNC } from "./messages.ts";
+
+function run(statement: string, ...values: readonly (string | null)[]): Uint8Array[] {
+  return [bind({ statement, values }), execute(), SYNC];
+}
+
+/** Statements with names, and without. */
+export const STATEMENT_SCRIPTS: DialogueScripts = {
+  "named statements are still there later": {
+    needs: "statement",
+    exchanges: [
+      say([parseNamed("a", "select $1::int + 1 as n"), SYNC]),
+      say([parseNamed("b", "select $1::text || '!' as t"), describe("S", "b"), SYNC]),
+      say(run("a", "1")),
+      say(run("b", "x")),
+      say([...run("a", "2"), ...run("b", "y"), ...run("a", "x"), ...run("b", null)], 4),
+      say([describe("S", "a"), SYNC]),
+      say([close("S", "a"), SYNC]),
+      say(run("a", "3")),
+      say([describe("S", "a"), SYNC]),
+      say([close("S", "a"), close("S", "never there"), SYNC]),
+      say([parseNamed("a", "select 'another' as a"), SYNC]),
+      say(run("a")),
+      say(run("b", "z")),
+    ],
+  },
+  "statements are used in the pipeline that makes and closes them": {
+    needs: "statement",
+    exchanges: [
+      say([
+        parseNamed("a", "select 1"),
+        bind({ statement: "a" }),
+        execute(),
+        close("S", "a"),
+        parseNamed("a", "select 2"),
+        bind({ statement: "a" }),
+        execute(),
+        SYNC,
+      ]),
+      say(run("a")),
+      say([close("S", "a"), bind({ statement: "a" }), SYNC]),
+      say([parseNamed("a", "select 3"), SYNC]),
+      say(run("a")),
+    ],
+  },
+  "a name that is taken, and statements that failed": {
+    needs: "statement",
+    exchanges: [
+      say([parseNamed("a", "select 1"), SYNC]),
+      say([parseNamed("a", "select 2"), SYNC]),
+      say([parseNamed("a", "select 1"), SYNC]),
+      say(run("a")),
+      say([parseNamed("b", "select from where"), ...run("b")]),
+      say(run("b")),
+      say([parseNamed("b", "select 'b'"), SYNC]),
+      say(run("b")),
+      say([bind({ statement: "nobody" }), parseNamed("c", "select 'skipped'"), SYNC]),
+      say(run("c")),
+      say([parseNamed("c", "select 'c'"), bind({ statement: "nobody" }), SYNC]),
+      say(run("c")),
+      say([bind({ statement: "nobody" }), close("S", "c"), SYNC]),
+      say(run("c")),
+    ],
+  },
+  "a statement made in a transaction that fails stays": {
+    needs: "transaction",
+    exchanges: [
+      ask("begin"),
+      say([parseNamed("a", "select 1"), SYNC]),
+      ask("select bad"),
+      say(run("a")),
+      say([parseNamed("b", "select 2"), SYNC]),
+      say([close("S", "a"), SYNC]),
+      ask("rollback"),
+      say(run("a")),
+      say(run("b")),
+      say([parseNamed("a", "select 3"), SYNC]),
+      ask("begin"),
+      say([parseNamed("r", "rollback"), ...run("a")]),
+      ask("select bad"),
+      say(run("r")),
+      say(run("r")),
+      say(run("a")),
+    ],
+  },
+  "the unnamed statement stays over Syncs, until a Query or another Parse": {
+    needs: "statement",
+    exchanges: [
+      say([parseNamed("", "select $1::int as unnamed"), SYNC]),
+      say(run("", "1")),
+      say([describe("S"), SYNC]),
+      say(run("", "2")),
+      say([parseNamed("", "select 'new'"), SYNC]),
+      say(run("")),
+      ask("select 'a query'"),
+      say(run("")),
+      say([parseNamed("", "select bad"), SYNC]),
+      say(run("")),
+      say([parseNamed("", "select 'closed'"), SYNC]),
+      say([close("S"), SYNC]),
+      say(run("")),
+      sayUntil("1", [parseNamed("", "select 'flushed'"), FLUSH]),
+      say(run("")),
+      say(run("")),
+    ],
+  },
+  "parameter types: the same text, other types": {
+    needs: "statement",
+    exchanges: [
+      say([parseNamed("i", "select $1 as v", [TYPE_OIDS.int4]), describe("S", "i"), SYNC]),
+      say([parseNamed("t", "select $1 as v", [TYPE_OIDS.text]), describe("S", "t"), SYNC]),
+      say([parseNamed("u", "select $1 as v"), describe("S", "u"), SYNC]),
+      say([...run("i", "1"), ...run("t", "one"), ...run("u", "two"), ...run("i", "x")], 4),
+      say([parseNamed("bad", "select $1 as v", [999_999]), SYNC]),
+      say(run("bad", "1")),
+    ],
+  },
+  "DEALLOCATE and DISCARD ALL by SQL forget statements of the protocol": {
+    needs: "statement",
+    exchanges: [
+      say([parseNamed("a", "select 1"), SYNC, parseNamed("b", "select 2"), SYNC], 2),
+      ask("deallocate a"),
+      say(run("a")),
+      say(run("b")),
+      ask("deallocate a"),
+      say([parseNamed("a", "select 'again'"), SYNC]),
+      say(run("a")),
+      ask("deallocate all"),
+      say([...run("a"), ...run("b")], 2),
+      say([parseNamed("a", "select 'third'"), SYNC]),
+      ask("discard all"),
+      say(run("a")),
+      say([parseNamed("a", "select 'fourth'"), SYNC]),
+      say([parseNamed("", "deallocate a"), bind(), execute(), SYNC]),
+      say(run("a")),
+      say([parseNamed("a", "select 'fifth'"), SYNC]),
+      ask("discard plans"),
+      say(run("a")),
+      ask('deallocate "A"'),
+      ask("DEALLOCATE PREPARE A"),
+      say(run("a")),
+    ],
+  },
+  "PREPARE, EXECUTE and DEALLOCATE by SQL": {
+    needs: "session",
+    exchanges: [
+      ask("prepare p (int, text) as select $1 + 1 as n, $2 || '!' as t"),
+      ask("execute p (1, 'a')"),
+      ask("execute p ('x', 1)"),
+      ask("prepare p as select 2"),
+      say(run("p", "5", "from the protocol")),
+      say([parseNamed("q", "select 'made by the protocol' as q"), SYNC]),
+      ask("execute q"),
+      ask("deallocate p"),
+      ask("execute p (1, 'b')"),
+      ask('prepare "Odd name" as values (1); execute "Odd name"'),
+      ask('deallocate "Odd name"; deallocate q'),
+      say(run("q")),
+      ask("prepare late as select 1; select 1/0"),
+      ask("execute late"),
+    ],
+  },
+  "a statement whose result changes its type": {
+    needs: "statement",
+    exchanges: [
+      ask("create table dialogue.t (i int)"),
+      ask("insert into dialogue.t values (1)"),
+      say([parseNamed("a", "select * from dialogue.t"), SYNC]),
+      say(run("a")),
+      ask("alter table dialogue.t add column t text default 'new'"),
+      say([parseNamed("b", "select * from dialogue.t"), SYNC]),
+      say(run("b")),
+      ask("alter table dialogue.t drop column t"),
+      ask("drop table dialogue.t"),
+      say(run("b")),
+    ],
+  },
+  "many statements with names": {
+    needs: "statement",
+    exchanges: [
+      ...Array.from(
+        { length: 30 },
+        (_, i) => say([parseNamed(`s${i}`, `select ${i} as n, $1::int as v`), SYNC]),
+      ),
+      ...Array.from({ length: 60 }, (_, i) => say(run(`s${(i * 7) % 30}`, `${i}`))),
+      say(Array.from({ length: 30 }, (_, i) => run(`s${i}`, "1")).flat(), 30),
+      say([
+        ...Array.from({ length: 30 }, (_, i) => run(`s${i}`, "1").slice(0, 2)).flat(),
+        SYNC,
+      ]),
+      say([...Array.from({ length: 30 }, (_, i) => close("S", `s${i}`)), SYNC]),
+      say(run("s29", "1")),
+    ],
+  },
+};
+
+const TABLE = ask("create table dialogue.c (i int, t text)");
+const COPY_IN = query("copy dialogue.c from stdin");
+const COUNT = ask("select count(*) from dialogue.c");
+
+/** COPY in both directions, ended in every way there is. */
+export const COPY_SCRIPTS: DialogueScripts = {
+  "COPY FROM STDIN that works, in one write and in many": {
+    needs: "statement",
+    exchanges: [
+      TABLE,
+      sayUntil("G", [COPY_IN]),
+      say([copyData("1\tone\n2\t"), copyData("two\n"), COPY_DONE]),
+      say([COPY_IN, copyData("3\tthree\n"), COPY_DONE, query("select 'behind'")], 2),
+      sayUntil("G", [COPY_IN]),
+      say([COPY_DONE]),
+      sayUntil("G", [query("copy dialogue.c from stdin; select 'same message'")]),
+      say([copyData("4\tfour\n\\.\n"), COPY_DONE]),
+      sayUntil("G", [query("copy dialogue.c from stdin csv; copy dialogue.c from stdin")]),
+      sayUntil("G", [copyData("5,five\n"), COPY_DONE]),
+      say([copyData("6\tsix\n"), COPY_DONE]),
+      COUNT,
+    ],
+  },
+  "COPY FROM STDIN that fails before, in the middle of and after its data": {
+    needs: "statement",
+    exchanges: [
+      TABLE,
+      say([query("copy dialogue.nowhere from stdin")]),
+      say([
+        query("copy dialogue.nowhere from stdin"),
+        copyData("1\tx\n"),
+        COPY_DONE,
+        query("select 'in step'"),
+      ], 2),
+      sayUntil("G", [COPY_IN]),
+      say([copyData("no number\n"), copyData("2\ttwo\n"), COPY_DONE]),
+      sayUntil("G", [COPY_IN]),
+      say([copyFail("changed my mind")]),
+      sayUntil("G", [COPY_IN]),
+      say([copyData("1\tone\n"), copyFail("in the middle"), query("select 'in step'")], 2),
+      sayUntil("G", [query("copy dialogue.c from stdin; select 'never'")]),
+      say([copyData("x\n"), COPY_DONE, copyData("late\n"), COPY_DONE, query("select 'late'")], 2),
+      say([copyData("nobody asked\n"), COPY_DONE, copyFail("no"), query("select 'ignored'")]),
+      COUNT,
+    ],
+  },
+  "a Query in the middle of COPY FROM STDIN ends the connection": {
+    needs: "statement",
+    exchanges: [TABLE, sayUntil("G", [COPY_IN]), sayLast([query("select 'not allowed here'")])],
+  },
+  "COPY FROM STDIN of the extended protocol, with a Sync before and after CopyDone": {
+    needs: "statement",
+    exchanges: [
+      TABLE,
+      sayUntil("G", [parseNamed("", "copy dialogue.c from stdin"), bind(), execute(), FLUSH]),
+      say([copyData("1\tone\n"), COPY_DONE, SYNC]),
+      say([
+        parseNamed("", "copy dialogue.c from stdin"),
+        bind(),
+        execute(),
+        SYNC, // ignored: the server is in COPY already
+        copyData("2\ttwo\n"),
+        COPY_DONE,
+        SYNC,
+        query("select 'in step'"),
+      ], 2),
+      sayUntil("G", [parseNamed("", "copy dialogue.c from stdin"), bind(), execute(), SYNC]),
+      say([copyData("3\tthree\n"), FLUSH, SYNC, copyFail("no"), SYNC, mark], 2),
+      sayUntil("G", [
+        parseNamed("k", "copy dialogue.c from stdin"),
+        bind({ statement: "k" }),
+        execute(),
+        FLUSH,
+      ]),
+      say([copyData("x\n"), COPY_DONE, SYNC, mark], 2),
+      sayUntil("G", [bind({ statement: "k" }), execute(), FLUSH]),
+      say([copyData("4\tfour\n"), COPY_DONE, parseNamed("", "select 4"), bind(), execute(), SYNC]),
+      say([
+        parseNamed("", "copy dialogue.nowhere from stdin"),
+        bind(),
+        execute(),
+        copyData("1\n"),
+        COPY_DONE,
+        SYNC,
+        mark,
+      ], 2),
+      COUNT,
+    ],
+  },
+  "COPY TO STDOUT, that works and that fails": {
+    needs: "statement",
+    exchanges: [
+      ask("copy (select i, 'x' from generate_series(1, 3) i) to stdout"),
+      ask("copy (select i from generate_series(1, 20000) i) to stdout"),
+      ask("copy (select 1 where false) to stdout csv header"),
+      ask("copy (select 3 / (3 - i) from generate_series(1, 5) i) to stdout"),
+      ask("copy (select 1) to stdout; copy (select 2) to stdout; select 3"),
+      say([
+        parseNamed("", "copy (select 1) to stdout"),
+        bind(),
+        execute(),
+        parseNamed("", "copy (select 1/0) to stdout"),
+        bind(),
+        execute(),
+        SYNC,
+        query("select 'in step'"),
+      ], 2),
+    ],
+  },
+  "COPY in a transaction": {
+    needs: "transaction",
+    exchanges: [
+      TABLE,
+      ask("begin"),
+      sayUntil("G", [COPY_IN]),
+      say([copyData("1\tone\n"), COPY_DONE]),
+      COUNT,
+      ask("rollback"),
+      ask("begin"),
+      sayUntil("G", [COPY_IN]),
+      say([copyFail("no")]),
+      COUNT,
+      ask("commit"),
+      COUNT,
+    ],
+  },
+};
