@@ -12,6 +12,8 @@ import { LINGER_MS } from "./net/socket.ts";
 import type { Log } from "./observe/log.ts";
 import type { LogLevel } from "./observe/log_record.ts";
 import { GatewayMetrics } from "./observe/metrics.ts";
+import { FileRefresh } from "./file_refresh.ts";
+import { clientTls, serverTls } from "./tls_contexts.ts";
 import { VERSION } from "./version.ts";
 import { WorkerFleet } from "./worker_fleet.ts";
 
@@ -26,6 +28,8 @@ export interface RunningGateway {
   readonly metricsAddress: TcpAddress | undefined;
   /** Rejects if the gateway cannot go on; never resolves. */
   readonly failure: Promise<never>;
+  /** Looks at once whether files that the configuration names have changed. */
+  refreshFiles(): void;
   /**
    * Stops gracefully: nobody new, sessions may finish within `runtime.shutdownTimeout`, the rest is
    * told 57P01. Resolves when all is over.
@@ -38,9 +42,15 @@ export interface RunningGateway {
 /**
  * Starts a gateway.
  *
+ * @param reload Reads the files that the configuration names again; throws if they cannot be used.
  * @throws {Error} If an address cannot be bound; whatever had started is stopped again.
  */
-export async function startGateway(config: Config, log: Log): Promise<RunningGateway> {
+export async function startGateway(
+  config: Config,
+  log: Log,
+  reload: () => Config = () => config,
+): Promise<RunningGateway> {
+  assertTlsWorks(config, log);
   const { promise: failure, reject } = Promise.withResolvers<never>();
   failure.catch(() => {}); // whoever awaits it hears of it; nobody has to
   const fleet = new WorkerFleet({ config, logLevel: log.level, log, onFailure: reject });
@@ -51,12 +61,14 @@ export async function startGateway(config: Config, log: Log): Promise<RunningGat
     for (const [listener, address] of addresses) {
       write(log, "info", "listening", { listener, address: addressText(address) });
     }
+    const refresh = watchFiles(config, reload, fleet, log);
     return {
       addresses,
       metricsAddress: metricsServer?.address,
       failure,
-      stop: () => stop(config.runtime.shutdownTimeoutMs, fleet, metricsServer, log),
-      abort: () => stop(0, fleet, metricsServer, log),
+      refreshFiles: () => refresh.check(),
+      stop: () => stop(config.runtime.shutdownTimeoutMs, fleet, metricsServer, refresh, log),
+      abort: () => stop(0, fleet, metricsServer, refresh, log),
     };
   } catch (error) {
     fleet.stop();
@@ -90,12 +102,50 @@ function startMetrics(
   return server;
 }
 
+/**
+ * Makes every TLS context once, so that what is wrong with a certificate is said before anybody
+ * listens, and before running workers are given it.
+ *
+ * @throws {Error} If one cannot be made; it names the file.
+ */
+function assertTlsWorks({ servers, clients }: Config, log: Log): void {
+  for (const server of servers.values()) {
+    const context = serverTls(server.tls);
+    for (const warning of context?.warnings ?? []) write(log, "warn", "TLS", { warning });
+    context?.close();
+  }
+  for (const client of clients.values()) {
+    if (client.tls.mode === "allow" || client.tls.mode === "prefer") continue;
+    clientTls(client)?.context.close();
+  }
+}
+
+function watchFiles(
+  config: Config,
+  reload: () => Config,
+  fleet: WorkerFleet,
+  log: Log,
+): FileRefresh {
+  return new FileRefresh({
+    config,
+    reload,
+    apply: (changed) => {
+      assertTlsWorks(changed, log);
+      fleet.refresh(changed);
+    },
+    onRefreshed: () => write(log, "info", "files read again", {}),
+    onFailed: (error) => write(log, "error", "cannot use changed files", { error }),
+  });
+}
+
 async function stop(
   shutdownTimeoutMs: number,
   fleet: WorkerFleet,
   metricsServer: MetricsServer | undefined,
+  refresh: FileRefresh,
   log: Log,
 ): Promise<void> {
+  refresh.stop();
   write(log, "info", "shutting down", { shutdownTimeoutMs });
   const drained = fleet.drain();
   if (!await settlesWithin(drained, shutdownTimeoutMs)) {

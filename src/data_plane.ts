@@ -237,7 +237,14 @@ export class DataPlane {
     const proxy = this.#snapshot.proxies.get(proxyName)!;
     const client: ClientConfig = this.#snapshot.clients.get(proxy.client)!;
     const server: ServerAddress = { name: proxy.client, ...client };
-    return { server, pool: this.#pools.get(proxy.pool)!, cells: this.#counters.pool(proxy.pool) };
+    return {
+      server,
+      // A server that could bind a SCRAM exchange to its TLS connection refuses a client that could
+      // bind it to ours: TLS is spoken where it is asked for, and not where it is only welcome.
+      tls: () => isWelcomeOnly(client.tls.mode) ? undefined : this.#pooled.tlsOf(proxy.client),
+      pool: this.#pools.get(proxy.pool)!,
+      cells: this.#counters.pool(proxy.pool),
+    };
   }
 
   #cancel(processId: number, key: Uint8Array): Promise<CancelResult> {
@@ -269,4 +276,8 @@ export class DataPlane {
       release();
     }
   }
+}
+
+function isWelcomeOnly(mode: ClientConfig["tls"]["mode"]): boolean {
+  return mode === "disable" || mode === "allow" || mode === "prefer";
 }

@@ -53,6 +53,7 @@ export class Gate {
   #server: ServerConfig;
   #rules: HbaRules<Rule>;
   #secrets: ReadonlyMap<string, Secret>;
+  #kinds: ReadonlySet<Secret["kind"]>;
   #certificate: TlsServerContext | undefined;
 
   /** @throws {Error} If a certificate or its key cannot be used; it says which and why. */
@@ -62,8 +63,9 @@ export class Gate {
     this.#server = server;
     this.#rules = rulesOf(server);
     this.#secrets = secretsOf(server);
+    this.#kinds = kindsOf(server, this.#secrets);
     this.#certificate = serverTls(server.tls);
-    parts.pooled.learnStored(server.auth.users);
+    parts.pooled.learnStored(server);
     this.context = server.auth.method === "relay" ? undefined : this.#makeContext(server);
     if (this.#certificate === undefined) return;
     this.tls = {
@@ -81,8 +83,9 @@ export class Gate {
     const certificate = serverTls(server.tls);
     this.#rules = rulesOf(server);
     this.#secrets = secretsOf(server);
+    this.#kinds = kindsOf(server, this.#secrets);
     this.#server = server;
-    this.#parts.pooled.learnStored(server.auth.users);
+    this.#parts.pooled.learnStored(server);
     if (certificate === undefined || this.#certificate === undefined) return;
     this.#certificate.close();
     this.#certificate = certificate;
@@ -112,14 +115,14 @@ export class Gate {
 
   #shared(): ClientAuthenticationShared {
     const { randomBytes, mockKey } = this.#parts;
-    const kinds = new Set([...this.#secrets.values()].map(({ kind }) => kind));
-    // What the database answers is not known before it is asked; PostgreSQL stores these two.
-    if (this.#server.auth.query !== undefined) kinds.add("scram-sha-256").add("md5");
+    const kinds = () => this.#kinds;
     return {
       randomBytes,
       mockKey,
       iterations: SCRAM_ITERATIONS,
-      secretKinds: kinds,
+      get secretKinds() {
+        return kinds(); // the users file may change
+      },
       keysCache: new ScramKeysCache({ entriesMax: KEYS_MAX, randomBytes }),
     };
   }
@@ -128,7 +131,7 @@ export class Gate {
     const { query } = this.#server.auth;
     const stored = this.#secrets.get(user);
     if (stored !== undefined || query === undefined) return stored;
-    const use = this.#parts.pooled.poolForAuthQuery(this.#server, database);
+    const use = this.#parts.pooled.poolForAuthQuery(this.#name, this.#server, database);
     if (typeof use === "string") return Promise.reject(new Error(use.replaceAll("_", " ")));
     return lookUpSecret(use.pool, query.sql, user).finally(() => use[Symbol.dispose]());
   }
@@ -168,4 +171,15 @@ function secretsOf({ auth }: ServerConfig): Map<string, Secret> {
     if (secret !== undefined) secrets.set(user, secret);
   }
   return secrets;
+}
+
+/** The kinds of secrets that any user may have. */
+function kindsOf(
+  { auth }: ServerConfig,
+  secrets: ReadonlyMap<string, Secret>,
+): ReadonlySet<Secret["kind"]> {
+  const kinds = new Set([...secrets.values()].map(({ kind }) => kind));
+  // What the database answers is not known before it is asked; PostgreSQL stores these two.
+  if (auth.query !== undefined) kinds.add("scram-sha-256").add("md5");
+  return kinds;
 }

@@ -17,9 +17,8 @@ import type { Cap, Pair, PairSettings, PlaceMessage } from "./pool/server_pool_t
 import { ServerPools } from "./pool/server_pools.ts";
 import { SharedBudget } from "./pool/shared_budget.ts";
 import { SharedPlaces } from "./pool/shared_places.ts";
-import { credentialsOf, type ServerCredentials } from "./postgres/auth/credentials.ts";
+import type { ServerCredentials } from "./postgres/auth/credentials.ts";
 import { ScramKeysCache } from "./postgres/auth/scram_keys_cache.ts";
-import { parseSecret } from "./postgres/auth/secret.ts";
 import type { CancelKeys, Canceller } from "./postgres/cancel.ts";
 import { isReplication, type MakeUpstream } from "./postgres/client_gate.ts";
 import type { Admitted, GateContext } from "./postgres/client_gate.ts";
@@ -27,6 +26,7 @@ import * as reply from "./postgres/error_reply.ts";
 import type { Backend } from "./postgres/pooled/backend.ts";
 import type { LoginTarget, OpenFailure } from "./postgres/pooled/backend_opener.ts";
 import { BackendConnector } from "./postgres/pooled/connector.ts";
+import { KnownCredentials } from "./postgres/pooled/known_credentials.ts";
 import { PairState } from "./postgres/pooled/pair_state.ts";
 import type { PooledContext, PooledRoute, PoolSettings } from "./postgres/pooled/pooled_context.ts";
 import { PooledSession } from "./postgres/pooled/pooled_session.ts";
@@ -41,9 +41,6 @@ const MESSAGE_SIZE_MAX = 1_073_741_824;
 
 /** Passwords whose keys are remembered for logins to servers. */
 const SERVER_KEYS_MAX = 1_000;
-
-/** Users whose credentials are remembered; the one who logged in first goes first. */
-const CREDENTIALS_MAX = 10_000;
 
 /** What one worker's pooling works with. */
 export interface PooledPlaneParts {
@@ -75,7 +72,7 @@ export class PooledPlane {
   readonly #pools: ServerPools<Backend, OpenFailure>;
   readonly #destinations = new Map<string, Destination>();
   readonly #states = new WeakMap<object, PairState>();
-  readonly #credentials = new Map<string, ServerCredentials>();
+  readonly #credentials = new KnownCredentials();
   readonly #keysCache: ScramKeysCache;
   readonly #userClients = new Map<string, Pool>();
   readonly #tls = new Map<string, ClientTls | undefined>();
@@ -126,17 +123,16 @@ export class PooledPlane {
   ): void {
     this.#clients = clients;
     this.#poolConfigs = pools;
-    this.#credentials.clear();
     this.#tls.clear();
     this.#pools.reconnect();
   }
 
-  /** The user's secret in the database, as the listener's query gives it. */
-  poolForAuthQuery(server: ServerConfig, database: string) {
+  /** Where a listener's query for secrets runs; or why it cannot. */
+  poolForAuthQuery(listener: string, server: ServerConfig, database: string) {
     const { user, password, database: fixed } = server.auth.query!;
     const { proxies } = this.#parts.snapshot;
     const { client: clientName, pool: poolName } = proxies.get(server.proxies[0]!)!;
-    const name = `${clientName}#auth`;
+    const name = `${clientName}#auth:${listener}`; // each has its own password
     if (!this.#destinations.has(name)) {
       this.#destinations.set(name, {
         clientName,
@@ -193,7 +189,11 @@ export class PooledPlane {
     onRefused: Parameters<GateContext["admit"]>[2],
   ): void {
     const { user } = admitted;
-    if (admitted.learned !== undefined) this.#remember(user, admitted.learned);
+    if (admitted.learned !== undefined) {
+      for (const name of this.#clientsOf(server)) {
+        this.#credentials.remember(name, user, admitted.learned);
+      }
+    }
     const uses: PooledRoute[] = [];
     for (const proxy of server.proxies) {
       const route = this.#route(listener, server, proxy, admitted);
@@ -249,6 +249,8 @@ export class PooledPlane {
       ? this.#replication(clientName, poolName, admitted)
       : this.#destination(clientName, poolName);
     const use = this.#pools.use({ pool: name, database, user });
+    // Whose pool is for one session needs it no more: the pool is made, or there is none.
+    if (this.#destinations.get(name)!.isSingleUse) this.#destinations.delete(name);
     if (typeof use === "string") return reply.tooManyPools(use.replaceAll("_", " "));
     return {
       server: clientName,
@@ -282,7 +284,7 @@ export class PooledPlane {
   }
 
   /** A walsender is for one session, and is told at its start what for. */
-  #replication(clientName: string, poolName: string, { startup, session, user }: Admitted): string {
+  #replication(clientName: string, poolName: string, { startup, session }: Admitted): string {
     const name = `${poolName}#${session}`;
     const parameters = new Map(startup.parameters);
     for (const not of ["user", "database"]) parameters.delete(not);
@@ -292,7 +294,7 @@ export class PooledPlane {
       poolName,
       parameters,
       isSingleUse: true,
-      credentials: () => this.#credentialsFor(clientName, user),
+      credentials: (user) => this.#credentialsFor(clientName, user),
     });
     return name;
   }
@@ -300,25 +302,17 @@ export class PooledPlane {
   #credentialsFor(clientName: string, user: string): ServerCredentials | undefined {
     const client = this.#clients.get(clientName)!;
     if (client.password !== "") return passwordOf(client.password);
-    return this.#credentials.get(user);
-  }
-
-  #remember(user: string, credentials: ServerCredentials): void {
-    this.#credentials.delete(user);
-    this.#credentials.set(user, credentials);
-    if (this.#credentials.size <= CREDENTIALS_MAX) return;
-    for (const oldest of this.#credentials.keys()) {
-      this.#credentials.delete(oldest);
-      return;
-    }
+    return this.#credentials.of(clientName, user);
   }
 
   /** Secrets that are stored in a way that servers take, too, are known before anybody logs in. */
-  learnStored(users: ReadonlyMap<string, string>): void {
-    for (const [user, text] of users) {
-      const credentials = credentialsOf(parseSecret(text));
-      if (credentials !== undefined) this.#remember(user, credentials);
-    }
+  learnStored(server: ServerConfig): void {
+    this.#credentials.rememberStored(this.#clientsOf(server), server.auth.users);
+  }
+
+  /** Where a listener leads. */
+  #clientsOf({ proxies }: ServerConfig): string[] {
+    return proxies.map((proxy) => this.#parts.snapshot.proxies.get(proxy)!.client);
   }
 
   #sessionSettings(
@@ -431,7 +425,7 @@ export class PooledPlane {
     const client = this.#clients.get(clientName)!;
     return {
       server: { name: clientName, ...client },
-      tls: this.#tlsOf(clientName),
+      tls: this.tlsOf(clientName),
       database: pair.database,
       user: pair.user,
       credentials: () => credentials(pair.user),
@@ -441,7 +435,7 @@ export class PooledPlane {
   }
 
   /** Made when it is first needed: most gateways never are asked for it. */
-  #tlsOf(clientName: string): ClientTls | undefined {
+  tlsOf(clientName: string): ClientTls | undefined {
     if (!this.#tls.has(clientName)) {
       this.#tls.set(clientName, clientTls(this.#clients.get(clientName)!));
     }

@@ -9,7 +9,7 @@ import { TlsClientContext } from "./net/tls/client_context.ts";
 import { openSsl } from "./net/tls/openssl.ts";
 import type { PemText } from "./net/tls/pem.ts";
 import { TlsServerContext } from "./net/tls/server_context.ts";
-import type { ServerTls } from "./postgres/pooled/backend_opener.ts";
+import type { ServerTls } from "./postgres/server_dial.ts";
 
 /** TLS towards one configured server. */
 export type ClientTls = ServerTls;

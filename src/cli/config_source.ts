@@ -21,6 +21,12 @@ export interface FoundConfig {
   readonly source: string;
   /** What is allowed but may surprise, a line each. */
   readonly notes: readonly string[];
+  /**
+   * Reads the files that it names again; the configuration itself stays as it was found.
+   *
+   * @throws {Error} If one of them cannot be used; it says all that is wrong.
+   */
+  reload(): Config;
 }
 
 /**
@@ -32,16 +38,22 @@ export interface FoundConfig {
 export function findConfig(file: string | undefined): FoundConfig | undefined {
   const found = readFirst(file);
   if (found === undefined) return undefined;
-  const result = loadConfig({
+  const source = {
     text: found.text,
     fileName: found.name,
     env: Deno.env.toObject(),
     cores: navigator.hardwareConcurrency,
     ignoredEnv: IGNORED_ENV,
-  });
+  };
+  const result = loadConfig(source);
   if (result.ok) {
     const notes = result.notes.map((note) => problemsText([note]).trimEnd());
-    return { config: result.config, source: found.name, notes };
+    const reload = () => {
+      const again = loadConfig(source);
+      if (again.ok) return again.config;
+      throw new Error(problemsText(again.problems).trimEnd());
+    };
+    return { config: result.config, source: found.name, notes, reload };
   }
   printError(`${problemsText(result.problems).trimEnd()}\n`);
   const count = result.problems.length;

@@ -36,19 +36,20 @@ export async function runGateway(file: string | undefined): Promise<ExitCode> {
   }
 }
 
-async function serve({ config, source, notes }: FoundConfig, log: Log): Promise<ExitCode> {
+async function serve({ config, source, notes, reload }: FoundConfig, log: Log): Promise<ExitCode> {
   const write = (level: "info" | "error", message: string, fields = {}) =>
     log.write({ level, message, fields, timeMs: Date.now() });
   write("info", "starting", { version: VERSION, config: source, workers: config.runtime.workers });
   for (const note of notes) write("info", "configuration note", { note });
   // Before anything is started: a signal that comes early must not be lost.
   using signals = stopSignals();
+  let gateway: RunningGateway | undefined;
   using _reopening = onReopenSignal(() => {
     for (const problem of log.reopen()) write("error", problem);
+    gateway?.refreshFiles();
   });
-  let gateway: RunningGateway;
   try {
-    gateway = await startGateway(config, log);
+    gateway = await startGateway(config, log, reload);
   } catch (error) {
     write("error", "cannot start", { error: messageOf(error) });
     return EXIT.failed;

@@ -123,17 +123,24 @@ export class ClientGate {
 
   /** Begins. */
   start(): void {
-    const verdict = this.#context.throttle.check(this.#address, this.#user);
-    if (verdict.kind === "refuse") {
-      this.#emitFailure("too many failures of this address");
-      const fields = reply.tooManyFailures(verdict.retryAfterMs);
-      return this.#parts.owner.fail(fields, "too many authentication failures");
-    }
-    if (verdict.delayMs === 0) return this.#findRule();
+    const delayMs = this.#check();
+    if (delayMs === undefined) return;
+    if (delayMs === 0) return this.#findRule();
     this.#delay = this.#context.clock.after(
-      verdict.delayMs,
+      delayMs,
       () => this.#parts.owner.guard(() => this.#findRule()),
     );
+  }
+
+  /** @returns How long the client has to wait, or undefined if it is refused. */
+  #check(): number | undefined {
+    if (this.#parts.client.peerAddress.kind === "unix") return 0; // all users are at one address
+    const verdict = this.#context.throttle.check(this.#address, this.#user);
+    if (verdict.kind === "allow") return verdict.delayMs;
+    this.#emitFailure("too many failures of this address");
+    const fields = reply.tooManyFailures(verdict.retryAfterMs);
+    this.#parts.owner.fail(fields, "too many authentication failures");
+    return undefined;
   }
 
   /** The session is over. */
@@ -242,6 +249,8 @@ export class ClientGate {
 
   #onMessage(bytes: Uint8Array): void {
     this.#state = "waiting";
+    // Others of its address may have failed meanwhile: many at once must not have more attempts.
+    if (this.#check() === undefined) return;
     this.#onStep(this.#authentication!.onPassword(bytes.subarray(HEADER_SIZE)));
   }
 
@@ -271,7 +280,9 @@ export class ClientGate {
   }
 
   #onFailed(step: Extract<Step, { kind: "failed" }>): void {
-    this.#context.throttle.onFailure(this.#address, this.#user);
+    if (this.#parts.client.peerAddress.kind === "tcp") {
+      this.#context.throttle.onFailure(this.#address, this.#user);
+    }
     this.#emitFailure(step.reason);
     const { message, sqlState } = step;
     this.#parts.owner.fail({ severity: "FATAL", sqlState, message }, "authentication failed");

@@ -11,12 +11,15 @@ import type { Cells } from "../observe/counters.ts";
 import type { Observer } from "../observe/facts.ts";
 import type { Pool } from "../pool/pool.ts";
 import type { ServerAddress } from "../upstream/dial.ts";
+import type { ServerTls } from "./server_dial.ts";
 import type { CancelKeys, CancelResult, CancelTarget } from "./cancel.ts";
 import type { GateContext } from "./client_gate.ts";
 
 /** One way to a database: how it is reached, and how many connections there may be. */
 export interface Route {
   readonly server: ServerAddress;
+  /** How TLS is spoken to it now, or undefined if it is not. */
+  readonly tls: () => ServerTls | undefined;
   readonly pool: Pool;
   /** The pool's counters. */
   readonly cells: Cells;

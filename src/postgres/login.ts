@@ -7,9 +7,15 @@
  * @module
  */
 
-import { concat } from "../base/bytes.ts";
+import { concat, int32At } from "../base/bytes.ts";
+import {
+  AUTHENTICATION,
+  authenticationSasl,
+  readSaslMechanisms,
+  SCRAM_SHA_256_PLUS,
+} from "./auth/authentication_messages.ts";
 import { ProtocolError } from "./wire/errors.ts";
-import { HELD_MESSAGE_SIZE_MAX } from "./wire/framer.ts";
+import { HEADER_SIZE, HELD_MESSAGE_SIZE_MAX } from "./wire/framer.ts";
 import { negotiateProtocolVersion, readNegotiatedMinorVersion } from "./wire/messages.ts";
 import {
   MINOR_VERSION_MAX,
@@ -53,8 +59,10 @@ export class Login {
       case BACKEND.noticeResponse:
         return undefined;
     }
+    const passed = tag === BACKEND.authentication ? withoutChannelBinding(bytes) : bytes;
     // Clients take one NegotiateProtocolVersion, before authentication: libpq refuses a second.
-    return this.#owesNegotiation ? concat(this.#negotiate(this.#minorVersion), bytes) : undefined;
+    if (this.#owesNegotiation) return concat(this.#negotiate(this.#minorVersion), passed);
+    return passed === bytes ? undefined : passed;
   }
 
   #negotiate(serverMinorVersion: number): Uint8Array {
@@ -68,6 +76,19 @@ export class Login {
     const minorVersion = serverMinorVersion;
     return negotiateProtocolVersion({ minorVersion, extensions: this.#extensions });
   }
+}
+
+/**
+ * An AuthenticationSASL without the mechanism that binds to a TLS connection: the client's ends
+ * here, so it could only fail. Any other message as it is.
+ */
+function withoutChannelBinding(bytes: Uint8Array): Uint8Array {
+  const isSasl = bytes.length >= HEADER_SIZE + 4 &&
+    int32At(bytes, HEADER_SIZE) === AUTHENTICATION.sasl;
+  if (!isSasl) return bytes;
+  const offered = readSaslMechanisms(bytes.subarray(HEADER_SIZE + 4));
+  const left = offered.filter((name) => name !== SCRAM_SHA_256_PLUS);
+  return left.length === offered.length ? bytes : authenticationSasl(left);
 }
 
 /**

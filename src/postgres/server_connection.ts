@@ -12,11 +12,11 @@ import { LINGER_MS, type Socket } from "../net/socket.ts";
 import { POOL_CELL } from "../observe/counters.ts";
 import type { ServerState } from "../observe/facts.ts";
 import type { Lease } from "../pool/pool.ts";
-import { Dial } from "../upstream/dial.ts";
 import type { CancelTarget } from "./cancel.ts";
 import type { Gateway, Route } from "./gateway.ts";
 import { checkWhole, Login } from "./login.ts";
 import { RequestsDue } from "./requests_due.ts";
+import { ServerDial } from "./server_dial.ts";
 import { ProtocolError } from "./wire/errors.ts";
 import { Framer, HEADER_SIZE } from "./wire/framer.ts";
 import {
@@ -76,7 +76,7 @@ export class ServerConnection {
   readonly #parts: ServerConnectionParts;
   readonly #framer: Framer;
   #state: ServerState | "gone" = "connecting";
-  #dial: Dial | undefined;
+  #dial: ServerDial | undefined;
   #socket: Socket | undefined;
   /** Translates what must be translated; undefined once the login is done. */
   #login: Login | undefined;
@@ -111,18 +111,28 @@ export class ServerConnection {
     const { gateway, route, owner } = this.#parts;
     const pool = route.pool.options.name;
     this.#emit({ kind: "server_state", pool, from: undefined, to: "connecting" });
-    this.#dial = new Dial(gateway.driver, gateway.clock, route.server, {
+    const tls = route.tls();
+    const withTls = tls !== undefined && tls.mode !== "allow";
+    this.#dial = new ServerDial(route.server, tls, withTls, gateway, {
       onConnected: (socket) => owner.guard(() => this.#onConnected(socket)),
       onFailedAttempt: ({ message }, attempt, attempts) => {
         const server = addressText(route.server.address);
         this.#emit({ kind: "server_dial_failed", pool, server, attempt, attempts, message });
       },
-      onGivenUp: () =>
+      onFailed: (message, isReached) =>
         owner.guard(() => {
+          if (isReached) this.#reportNoTls(message);
           this.#giveBack();
           owner.onUnreachable();
         }),
     });
+  }
+
+  #reportNoTls(message: string): void {
+    const { route } = this.#parts;
+    const pool = route.pool.options.name;
+    const server = addressText(route.server.address);
+    this.#emit({ kind: "server_login_failed", pool, server, user: "", database: "", message });
   }
 
   /** A message of this type is about to be forwarded. */
@@ -190,7 +200,7 @@ export class ServerConnection {
     const { startup, owner } = this.#parts;
     this.#socket = socket;
     this.#setState("login");
-    socket.start({
+    socket.setHandler({
       onData: (view) => this.#onData(view),
       onEnd: () => owner.guard(() => this.#onEnd("it closed the connection")),
       onClose: (error) =>

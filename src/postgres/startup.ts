@@ -65,25 +65,25 @@ export class Startup {
       this.#tls = "direct";
       return { taken: 0, purpose: { kind: "tls" } };
     }
-    let taken = 0;
-    for (;;) {
-      const read = readStartupPacket(view.subarray(taken), this.#packetSizeMax);
-      if (read === undefined) return { taken };
-      taken += read.size;
-      const { packet } = read;
-      if (packet.kind === "startup" || packet.kind === "cancel") return { taken, purpose: packet };
-      if (packet.kind === "ssl" && this.#tls === "offered") {
-        // Whoever put plain bytes there wants them to be taken for the client's (CVE-2021-23214).
-        if (taken < view.length) {
-          throw new ProtocolError("received unencrypted data after SSL request");
-        }
-        this.#tls = "begun";
-        reply(ACCEPTED);
-        return { taken, purpose: { kind: "tls" } };
-      }
+    const read = readStartupPacket(view, this.#packetSizeMax);
+    if (read === undefined) return { taken: 0 };
+    const { packet, size: taken } = read;
+    if (packet.kind === "startup" || packet.kind === "cancel") return { taken, purpose: packet };
+    const isTls = packet.kind === "ssl" && this.#tls === "offered";
+    if (!isTls) {
       this.#decline(packet.kind);
       reply(DECLINED);
     }
+    // An honest client waits for the answer; whoever put plain bytes there wants them to be taken
+    // for what it says inside of TLS (CVE-2021-23214).
+    if (taken < view.length) {
+      const name = packet.kind === "ssl" ? "SSL" : "GSSAPI encryption";
+      throw new ProtocolError(`received unencrypted data after ${name} request`);
+    }
+    if (!isTls) return { taken };
+    this.#tls = "begun";
+    reply(ACCEPTED);
+    return { taken, purpose: { kind: "tls" } };
   }
 
   /** PostgreSQL takes each request once, too: a client that asks again is lost or hostile. */

@@ -1,8 +1,10 @@
-import { equal } from "node:assert/strict";
+import { deepEqual, equal, match } from "node:assert/strict";
 import { concat, utf8 } from "../../src/base/bytes.ts";
 import { SERVERS, World } from "../support/dialogue.ts";
 import {
   AUTH_OK,
+  cut,
+  errorFields,
   GSSENC_REQUEST,
   int32,
   packet,
@@ -28,23 +30,43 @@ Deno.test("Startup declines SSLRequest and GSSENCRequest, in either order, and g
   }
 });
 
-Deno.test("Startup takes packets that come in one piece, and messages behind them", async () => {
+Deno.test("Startup takes messages that come in one piece with the StartupMessage", async () => {
   const world = await World.start();
   const client = await world.client();
-  await client.says(SSL_REQUEST, GSSENC_REQUEST, ANN, query("select 1"));
-  await client.hearsBytes(concat(DECLINED, DECLINED));
+  await client.says(ANN, query("select 1"));
   await (await world.server()).hearsBytes(concat(ANN, query("select 1")));
 });
 
+Deno.test("Startup refuses what comes in one piece with an SSLRequest or GSSENCRequest", async () => {
+  for (const request of [SSL_REQUEST, GSSENC_REQUEST]) {
+    for (const behind of [ANN, SSL_REQUEST, GSSENC_REQUEST, Uint8Array.of(0)]) {
+      const world = await World.start();
+      const client = await world.client();
+      await client.says(request, behind);
+      const heard = client.peer.take();
+      deepEqual(heard.slice(0, 1), DECLINED);
+      const [message, ...others] = cut(heard.slice(1));
+      deepEqual(others, []);
+      match(errorFields(message!.bytes).get("M")!, /^received unencrypted data after (SSL|GSSAPI)/);
+      equal(client.peer.hasSeenEnd, true);
+      await world.noServer();
+    }
+  }
+});
+
 Deno.test("Startup takes packets cut at every byte", async () => {
-  const packets = concat(SSL_REQUEST, GSSENC_REQUEST, ANN);
-  for (let at = 1; at < packets.length; at++) {
+  for (let at = 1; at < ANN.length; at++) {
     const world = await World.start();
     const client = await world.client();
-    await client.says(packets.subarray(0, at));
+    for (const request of [SSL_REQUEST, GSSENC_REQUEST]) {
+      const cutAt = at % request.length;
+      if (cutAt > 0) await client.says(request.subarray(0, cutAt));
+      await client.says(request.subarray(cutAt));
+      await client.hearsBytes(DECLINED);
+    }
+    await client.says(ANN.subarray(0, at));
     await world.noServer();
-    await client.says(packets.subarray(at));
-    await client.hearsBytes(concat(DECLINED, DECLINED));
+    await client.says(ANN.subarray(at));
     await (await world.server()).hearsBytes(ANN);
   }
 });

@@ -99,6 +99,19 @@ export const PLAN: WorldPlan = {
   messageMs: () => 0.05,
 };
 
+/** Where the numbers of shared clocks wrap: tests go through it. */
+const NEAR_WRAP_MS = 2 ** 32 - 1_000;
+
+const NEW_CLIENT = {
+  state: "waiting",
+  waitedMs: 0,
+  server: undefined,
+  refusal: undefined,
+  notices: 0,
+  acquisition: undefined,
+  use: undefined,
+} as const;
+
 /** "orders/app" is database orders, user app. */
 export function pairOf(name: string): Pair {
   const [database, user] = name.split("/") as [string, string];
@@ -162,19 +175,9 @@ export class PoolWorld {
   /** A client that asks in a worker; answers are in what is returned. */
   ask(worker: number, pair = "d/u"): FakeClient {
     const thread = this.threads[worker]!;
-    const client: FakeClient = {
-      id: this.#lastId += 1,
-      pair,
-      thread,
-      sinceMs: this.clock.nowMs(),
-      state: "waiting",
-      waitedMs: 0,
-      server: undefined,
-      refusal: undefined,
-      notices: 0,
-      acquisition: undefined,
-      use: undefined,
-    };
+    const id = this.#lastId += 1;
+    const sinceMs = this.clock.nowMs();
+    const client: FakeClient = { ...NEW_CLIENT, id, pair, thread, sinceMs };
     this.clients.push(client);
     const use = thread.pools.use(pairOf(pair));
     ok(use instanceof PoolUse, String(use));
@@ -247,7 +250,6 @@ export class PoolWorld {
 
   /** The rules. */
   check(): void {
-    const pairs = new Set<string>();
     const caps = new Map<string, Cap & { count: number }>();
     const counts = new Map<string, number>();
     for (const { pair } of [...this.servers, ...this.opening]) {
@@ -258,8 +260,7 @@ export class PoolWorld {
         caps.set(cap.name, known);
       }
     }
-    for (const { pair } of this.clients) pairs.add(pair);
-    for (const name of pairs) {
+    for (const name of new Set(this.clients.map(({ pair }) => pair))) {
       const { size, reserve } = this.plan.options(name);
       const { pool, database, user } = pairOf(name);
       const count = counts.get(name) ?? 0;
@@ -289,12 +290,12 @@ export class PoolWorld {
   }
 
   #places(worker: number): SharedPlaces {
-    return new SharedPlaces(this.#buffer, worker, this.plan.workers + 1, () => this.#wallMs());
-  }
-
-  /** Near to where it wraps. */
-  #wallMs(): number {
-    return 2 ** 32 - 1_000 + this.clock.nowMs();
+    return new SharedPlaces(
+      this.#buffer,
+      worker,
+      this.plan.workers + 1,
+      () => NEAR_WRAP_MS + this.clock.nowMs(),
+    );
   }
 
   #mortal(life: { readonly isAlive: boolean }): Clock {
@@ -313,9 +314,10 @@ export class PoolWorld {
   }
 
   #settings(pair: string, thread: () => Thread): PairSettings<FakeServer, string> {
+    const { options, caps } = this.plan;
     return {
-      options: this.plan.options(pair),
-      caps: this.plan.caps(pair),
+      options: options(pair),
+      caps: caps(pair),
       connector: this.#connector(pair, thread),
       observer: {
         onWaitEnded: (outcome) => void this.outcomes.push(outcome),

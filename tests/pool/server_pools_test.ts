@@ -107,6 +107,22 @@ Deno.test("ServerPools let a connection that is not strict move only for a long 
   equal(b.state, "served");
 });
 
+Deno.test("ServerPools let one connection that is not strict move at a time while it is needed", async () => {
+  const of = world({ size: 4 });
+  const here = await served(of, 0, ["d/u", "d/u", "d/u", "d/u"]);
+  const there = [of.ask(1), of.ask(1), of.ask(1)];
+  await of.pass(60);
+  for (let i = 0; i < 8; i++) of.ask(0);
+  of.release(here[0]!);
+  await of.pass(5);
+  for (const client of here.slice(1)) of.release(client);
+  await of.pass(20);
+  deepEqual([there.map(({ state }) => state), of.closed], [
+    ["served", "waiting", "waiting"],
+    ["moved"],
+  ]);
+});
+
 Deno.test("ServerPools move strict connections at once, one for each who waits", async () => {
   const of = world({ size: 4, isStrict: true });
   const here = await served(of, 0, ["d/u", "d/u", "d/u", "d/u"]);
@@ -154,6 +170,44 @@ for (const isStrict of [true, false]) {
     if (!isStrict) ok(moves <= 3 * 33, `${moves} moves in 3.3 s`);
   });
 }
+
+for (const caps of [[], [{ name: "all", size: 1 }]]) {
+  const what = caps.length === 0 ? "the pair" : "a cap";
+  Deno.test(`ServerPools forget one who waited for ${what} and has left`, async () => {
+    const of = world({ size: 1, isStrict: true }, { caps: () => caps });
+    const [a] = await served(of, 0, ["d/u"]) as [FakeClient];
+    const b = of.ask(1, caps.length === 0 ? "d/u" : "e/u");
+    await of.pass(20);
+    of.leave(b);
+    of.release(a);
+    deepEqual([of.closed, of.servers.size], [[], 1]);
+  });
+}
+
+Deno.test("ServerPools do not ask for what is idle no more", async () => {
+  const of = world();
+  const [a, b] = await served(of, 0, ["d/u", "d/u"]) as [FakeClient, FakeClient];
+  of.release(a);
+  of.release(b);
+  await served(of, 0, ["d/u", "d/u"]);
+  of.ask(1);
+  await of.pass(50);
+  deepEqual(of.messages, []);
+});
+
+Deno.test("ServerPools keep no entry of a pair whose caps found no room", () => {
+  const caps: Record<string, string[]> = { b: ["y", "z"] };
+  const of = world({}, {
+    entriesMax: 4,
+    caps: (pair) => (caps[pair[0]!] ?? ["x"]).map((name) => ({ name, size: 1 })),
+  });
+  const { pools } = of.threads[0]!;
+  ok(pools.use(pairOf("a/u")) instanceof PoolUse);
+  equal(pools.use(pairOf("b/u")), "too_many_entries");
+  ok(pools.use(pairOf("c/u")) instanceof PoolUse);
+  ok(pools.use(pairOf("d/u")) instanceof PoolUse);
+  equal(pools.use(pairOf("e/u")), "too_many_entries");
+});
 
 Deno.test("ServerPools lose nothing but time when messages get lost", async () => {
   const of = world({ size: 1 }, { messageMs: () => undefined });

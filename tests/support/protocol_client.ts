@@ -223,7 +223,7 @@ export class ProtocolClient implements Disposable {
   /** Sends a Query and gives its answer. @throws {ConnectionEnd} As `until`. */
   async query(text: string): Promise<Message[]> {
     this.send(query(text));
-    return await this.untilReady();
+    return await within(PATIENCE_MS, text.slice(0, 100), this.untilReady());
   }
 
   /** Asks on another connection to cancel what this one runs; resolves when it is closed. */
@@ -242,7 +242,7 @@ export class ProtocolClient implements Disposable {
   /** Says goodbye, waits until the server has closed too. */
   async end(): Promise<void> {
     this.send(TERMINATE);
-    await this.untilEnd();
+    await within(PATIENCE_MS, "the other side closes too", this.untilEnd());
     this.close();
   }
 

@@ -3,7 +3,7 @@
  * credentials at hand, and waits for the first ReadyForQuery. What comes of it is a backend that
  * any session of the same database and user may have.
  *
- *     dialling -> asking for TLS -> handshake -> authentication -> starting -> ready
+ *     dialling -> login -> done
  *
  * @module
  */
@@ -11,16 +11,16 @@
 import type { Clock, Timer } from "../../base/clock.ts";
 import { messageOf } from "../../base/errors.ts";
 import type { Driver, Socket } from "../../net/socket.ts";
-import type { TlsClientContext } from "../../net/tls/client_context.ts";
 import type { TlsInfo } from "../../net/tls/tls_connection.ts";
-import { Dial, type ServerAddress } from "../../upstream/dial.ts";
+import type { ServerAddress } from "../../upstream/dial.ts";
 import type { ServerCredentials } from "../auth/credentials.ts";
 import type { ScramKeysCache } from "../auth/scram_keys_cache.ts";
 import { ServerAuthentication } from "../auth/server_authentication.ts";
+import { ServerDial, type ServerTls } from "../server_dial.ts";
 import { ProtocolError } from "../wire/errors.ts";
 import { Framer } from "../wire/framer.ts";
 import { errorFieldsOf, readBackendKeyData } from "../wire/messages.ts";
-import { sslRequest, startupPacket } from "../wire/startup_packet.ts";
+import { startupPacket } from "../wire/startup_packet.ts";
 import { BACKEND, IS_BACKEND_TAG } from "../wire/tags.ts";
 import { readParameterStatus, ServerParameters } from "./parameters.ts";
 
@@ -46,13 +46,6 @@ export interface LoginTarget {
   readonly loginTimeoutMs: number;
   /** Further parameters of the StartupMessage, such as `replication`. */
   readonly parameters: ReadonlyMap<string, string>;
-}
-
-/** TLS towards a server, in libpq's words. */
-export interface ServerTls {
-  readonly mode: "allow" | "prefer" | "require" | "verify-ca" | "verify-full";
-  readonly negotiation: "postgres" | "direct";
-  readonly context: TlsClientContext;
 }
 
 /** A login that has come to its first ReadyForQuery. */
@@ -83,7 +76,7 @@ export interface OpenerParts {
 }
 
 /** Where it is on its way. */
-type State = "dialling" | "asking" | "handshake" | "login" | "done";
+type State = "dialling" | "login" | "done";
 
 /** One login. It begins when it is made. */
 export class BackendOpener {
@@ -94,7 +87,7 @@ export class BackendOpener {
   readonly #parameters = new ServerParameters();
   readonly #reported = new Map<string, string>();
   #state: State = "dialling";
-  #dial: Dial;
+  #dial: ServerDial;
   #timer: Timer | undefined;
   #socket: Socket | undefined;
   #tls: TlsInfo | undefined;
@@ -119,88 +112,39 @@ export class BackendOpener {
     this.#socket?.destroy();
   }
 
-  #connect(withTls: boolean): Dial {
-    return new Dial(this.#parts.driver, this.#parts.clock, this.#target.server, {
-      onConnected: (socket) => this.#onConnected(socket, withTls),
+  #connect(withTls: boolean): ServerDial {
+    const { server, tls } = this.#target;
+    return new ServerDial(server, tls, withTls, this.#parts, {
+      onConnected: (socket, info) => this.#onConnected(socket, info),
       onFailedAttempt: (error, attempt, attempts) =>
         this.#watcher.onFailedAttempt(error, attempt, attempts),
-      onGivenUp: (error) => this.#fail({ kind: "unreachable", message: error.message }),
+      onFailed: (message, isReached) =>
+        this.#fail({ kind: isReached ? "login" : "unreachable", message }),
     });
   }
 
-  #onConnected(socket: Socket, withTls: boolean): void {
+  #onConnected(socket: Socket, tls: TlsInfo | undefined): void {
+    const { loginTimeoutMs, user, database, parameters } = this.#target;
     this.#socket = socket;
+    this.#tls = tls;
+    this.#state = "login";
     this.#watcher.onState("login");
-    this.#timer = this.#parts.clock.after(this.#target.loginTimeoutMs, () => {
-      const limit = `${this.#target.loginTimeoutMs} ms`;
-      this.#fail({ kind: "login", message: `the server did not let us in within ${limit}` });
+    this.#timer = this.#parts.clock.after(loginTimeoutMs, () => {
+      this.#fail({ kind: "login", message: `it did not let us in within ${loginTimeoutMs} ms` });
     });
-    const isLocal = socket.peerAddress.kind === "unix"; // libpq does not use TLS there either
-    if (!withTls || isLocal) {
-      this.#listen(socket);
-      return this.#logIn();
-    }
-    if (this.#target.tls!.negotiation === "direct") return this.#startTls();
-    this.#state = "asking";
-    this.#listen(socket);
-    socket.write(sslRequest());
-  }
-
-  #listen(socket: Socket): void {
     socket.setHandler({
       onData: (view) => this.#onData(view),
       onEnd: () => this.#onEnd(undefined),
       onClose: (error) => this.#onEnd(error),
     });
-  }
-
-  // TLS ---------------------------------------------------------------------------------------
-
-  #onSslAnswer(view: Uint8Array): number {
-    // Bytes behind the answer are not inside of TLS, whoever put them there (CVE-2021-43767 class).
-    if (view.length > 1) {
-      this.#fail({
-        kind: "login",
-        message: "the server sent plain bytes behind its answer to TLS",
-      });
-    } else if (view[0] === 0x53) { // S
-      this.#startTls();
-    } else if (view[0] === 0x4e && this.#target.tls!.mode === "prefer") { // N
-      this.#logIn();
-    } else {
-      const answer = view[0] === 0x4e ? "does not offer TLS" : "answered SSLRequest with nonsense";
-      const hint = `tls.mode is ${this.#target.tls!.mode}`;
-      this.#fail({ kind: "login", message: `the server ${answer}, and ${hint}` });
-    }
-    return view.length;
-  }
-
-  #startTls(): void {
-    this.#state = "handshake";
-    const { host } = this.#target.server.address as { readonly host: string };
-    this.#socket = this.#target.tls!.context.connect(this.#socket!, {
-      host,
-      alpn: this.#target.tls!.negotiation === "direct" ? ["postgresql"] : [],
-      onSecured: (info) => {
-        this.#tls = info;
-        this.#logIn();
-      },
-    });
-    this.#listen(this.#socket);
-  }
-
-  // Login -------------------------------------------------------------------------------------
-
-  #logIn(): void {
-    const { user, database, parameters } = this.#target;
-    this.#state = "login";
-    this.#socket!.write(
+    socket.write(
       startupPacket(0, new Map([["user", user], ["database", database], ...parameters])),
     );
   }
 
+  // Login -------------------------------------------------------------------------------------
+
   #onData(view: Uint8Array): number {
-    if (this.#state === "asking") return this.#onSslAnswer(view);
     if (this.#state !== "login") return view.length;
     const framer = this.#framer;
     let passed = 0;
@@ -216,7 +160,7 @@ export class BackendOpener {
       }
     } catch (error) {
       if (!(error instanceof ProtocolError)) throw error;
-      this.#fail({ kind: "login", message: `the server broke the protocol: ${error.message}` });
+      this.#fail({ kind: "login", message: `it broke the protocol: ${error.message}` });
       return view.length;
     }
     return passed;
@@ -289,9 +233,8 @@ export class BackendOpener {
 
   #onEnd(error: Error | undefined): void {
     if (this.#state === "done") return;
-    const message = error === undefined ? "the server closed the connection" : messageOf(error);
-    const where = this.#state === "handshake" ? "TLS handshake: " : "";
-    this.#fail({ kind: "login", message: where + message });
+    const message = error === undefined ? "it closed the connection" : messageOf(error);
+    this.#fail({ kind: "login", message });
   }
 
   #fail(failure: OpenFailure): void {
@@ -306,10 +249,10 @@ export class BackendOpener {
   /** As libpq: `allow` tries TLS when plain is refused, `prefer` plain when TLS is. */
   #tryOther(failure: OpenFailure): boolean {
     const mode = this.#target.tls?.mode;
-    const wasTls = this.#tls !== undefined || this.#state === "handshake";
-    const isRefused = failure.kind === "refused" || this.#state === "handshake";
+    const wasTls = this.#tls !== undefined;
     const mayTry = mode === "allow" && !wasTls || mode === "prefer" && wasTls;
-    if (this.#hasTriedOther || !isRefused || !mayTry || isWrongPassword(failure)) return false;
+    const isRefused = failure.kind === "refused" && !isWrongPassword(failure);
+    if (this.#hasTriedOther || !isRefused || !mayTry) return false;
     this.#hasTriedOther = true;
     this.#timer?.cancel();
     const socket = this.#socket!;
