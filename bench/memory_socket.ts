@@ -33,6 +33,17 @@ export class MemorySocket implements Socket {
     this.written += bytes.length;
   }
 
+  /** The same: nobody waits for it. */
+  writeApart(bytes: Uint8Array): void {
+    this.write(bytes);
+  }
+
+  readonly isSending = false;
+
+  whenSent(then: () => void): void {
+    queueMicrotask(then);
+  }
+
   /** Nothing to do: everything that is delivered is taken at once, which `deliver` checks. */
   reoffer(): void {}
 

@@ -88,7 +88,9 @@ function contextWith(cells: ListenerContext["routes"][0]["cells"]): ListenerCont
   } as const;
   return {
     name: "default",
-    routes: [{ server, pool: pool(), cells }],
+    routes: [{ server, tls: () => undefined, pool: pool(), cells }],
+    authentication: undefined,
+    tls: undefined,
     clients: pool(),
     loginTimeoutMs: 60_000,
     startupPacketSizeMax: 10_000,

@@ -362,6 +362,8 @@ export class PooledPlane {
       messageSizeMax: MESSAGE_SIZE_MAX,
       preparedStatementsMax: pool.preparedStatementsMax,
       resetQuery: pool.resetQuery,
+      isResetWhole: isWholeReset(this.#scanner, pool.resetQuery),
+      onReported: (reported) => this.#stateOf(this.#poolOf(pair)).onReported(reported),
       isSingleUse,
       cancelAbandoned: (target) => canceller.cancelQueued(target),
       poolOf: () => this.#poolOf(pair),
@@ -460,4 +462,9 @@ export class PooledPlane {
 
 function passwordOf(password: string): ServerCredentials {
   return { kind: "password", password: new TextEncoder().encode(password) };
+}
+
+/** Whether a reset query leaves nothing behind, so that the gateway may forget all, too. */
+function isWholeReset(scanner: QueryScanner, resetQuery: string): boolean {
+  return scanner.scan(new TextEncoder().encode(resetQuery), true).discards.includes("all");
 }

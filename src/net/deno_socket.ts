@@ -138,6 +138,25 @@ export class DenoSocket implements Socket {
     }
   }
 
+  writeApart(bytes: Uint8Array): void {
+    if (this.#state !== "open" || bytes.length === 0) return;
+    this.#enqueueDirect();
+    this.#enqueue(bytes);
+    this.flush();
+  }
+
+  get isSending(): boolean {
+    return this.#sending !== undefined || this.#direct !== undefined || this.#queue.length > 0;
+  }
+
+  whenSent(then: () => void): void {
+    const sending = this.#sending ?? Promise.resolve();
+    sending.then(() => {
+      if (this.isSending && this.#state !== "closed") this.whenSent(then);
+      else then();
+    });
+  }
+
   beforeSending(prepare: () => void): void {
     this.#round.beforeFlush(prepare);
   }

@@ -70,6 +70,16 @@ export interface Socket {
   /** Sends bytes, in order. Does nothing once the socket is ending or gone. */
   write(bytes: Uint8Array): void;
   /**
+   * As `write`, but sent as a copy and at once: whoever's `onData` runs is read on without waiting
+   * for this socket's peer. For the last bytes of something, after which the other side is free for
+   * somebody else; where `isSending` is true already, `write` is what keeps a queue from growing.
+   */
+  writeApart(bytes: Uint8Array): void;
+  /** True while something that was written has not been taken by the system. */
+  readonly isSending: boolean;
+  /** Calls `then` once nothing is being sent any more, or the socket is gone; not from here. */
+  whenSent(then: () => void): void;
+  /**
    * For a layer above, such as TLS, that gathers what one `onData` writes: calls `prepare` once
    * that `onData`, of whichever socket of the driver, has returned, and before anything is sent;
    * at once if none runs. Its writes belong to that `onData`, and views are still good. It must

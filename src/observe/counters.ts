@@ -10,7 +10,12 @@
  * @module
  */
 
-import type { ServerCloseReason } from "./facts.ts";
+import {
+  AUTHENTICATION_FAILURES,
+  CLOSE_REASONS,
+  PIN_REASONS,
+  TLS_VERSIONS,
+} from "./label_values.ts";
 import { SqlStateCells, sqlStateTableSize } from "./sqlstate_cells.ts";
 
 /** Upper bounds of the latency histogram's buckets, in seconds; the last one, +Inf, is implied. */
@@ -31,77 +36,95 @@ export const LATENCY_BOUNDS_SECONDS: readonly number[] = [
   2.5,
   5,
   10,
+  30,
+  60,
 ];
 
 /** Buckets (with +Inf), then the sum in seconds. */
 const HISTOGRAM_CELLS = LATENCY_BOUNDS_SECONDS.length + 2;
 
-/** What is counted for a listener: offsets into its cells. Gauges count what is there now. */
-export const LISTENER_CELL = {
-  clientsAccepted: 0,
+/**
+ * What is counted for a listener: offsets into its cells. Gauges count what is there now. A cell
+ * that is said to be the first of several is followed by those of the other values of its list.
+ */
+export const LISTENER_CELL = layOut({
+  clientsAccepted: 1,
   clientsRefused: 1,
-  clientsStartup: 2,
-  clientsWaiting: 3,
-  clientsConnecting: 4,
-  clientsLogin: 5,
-  clientsActive: 6,
-  clientsClosing: 7,
-  cancelsForwarded: 8,
-  cancelsUnknown: 9,
-  cancelsFailed: 10,
-  cancelsRefused: 11,
-  loginTimeouts: 12,
-  authenticationFailures: 13,
-  tlsAccepted: 14,
-  cancelsIdle: 15,
-  size: 16,
-} as const;
+  clientsStartup: 1,
+  clientsWaiting: 1,
+  clientsConnecting: 1,
+  clientsLogin: 1,
+  clientsActive: 1,
+  clientsClosing: 1,
+  cancelsForwarded: 1,
+  cancelsIdle: 1,
+  cancelsUnknown: 1,
+  cancelsFailed: 1,
+  cancelsRefused: 1,
+  loginTimeouts: 1,
+  /** The first of `AUTHENTICATION_FAILURES`. */
+  authenticationFailures: AUTHENTICATION_FAILURES.length,
+  /** The first of `TLS_VERSIONS`. */
+  tlsAccepted: TLS_VERSIONS.length,
+  tlsFailures: 1,
+});
 
-/** What is counted for a pool: offsets into its cells. */
-export const POOL_CELL = {
-  serversConnecting: 0,
+/** What is counted for a pool: offsets into its cells, as in {@linkcode LISTENER_CELL}. */
+export const POOL_CELL = layOut({
+  serversConnecting: 1,
   serversLogin: 1,
-  serversIdle: 2,
-  serversActive: 3,
-  serversCleaning: 4,
-  serversClosing: 5,
-  serversOpened: 6,
-  serverDialFailures: 7,
-  serverLoginFailures: 8,
-  serversLost: 9,
-  waits: 10,
-  waitTimeouts: 11,
-  waitsRefused: 12,
-  waiters: 13,
-  bytesFromClients: 14,
-  bytesFromServers: 15,
-  queries: 16,
-  transactions: 17,
-  pins: 18,
-  queryTimeouts: 19,
-  transactionTimeouts: 20,
-  idleTransactionTimeouts: 21,
-  clientIdleTimeouts: 22,
-  /** One for each reason, in the order of `CLOSE_REASONS`. */
-  serversClosed: 23,
-  waitSeconds: 33,
-  querySeconds: 33 + HISTOGRAM_CELLS,
-  size: 33 + 2 * HISTOGRAM_CELLS,
-} as const;
-
-/** Reasons for which a pooled server connection is closed, in the order of their cells. */
-export const CLOSE_REASONS: readonly ServerCloseReason[] = [
-  "lost",
-  "idle_timeout",
-  "max_lifetime",
-  "validation",
-  "surplus",
-  "moved",
-  "drain",
-  "reconnect",
-  "close_idle",
-  "unclean",
-];
+  serversIdle: 1,
+  serversActive: 1,
+  serversCleaning: 1,
+  serversClosing: 1,
+  serversOpened: 1,
+  serverDialFailures: 1,
+  /** Those of the failures whose limit of time was over. */
+  serverDialTimeouts: 1,
+  serverLoginFailures: 1,
+  serverLoginTimeouts: 1,
+  /** The first of `TLS_VERSIONS`. */
+  serversSecured: TLS_VERSIONS.length,
+  serversLost: 1,
+  /** The first of `CLOSE_REASONS`. */
+  serversClosed: CLOSE_REASONS.length,
+  /** Sessions that began. */
+  logins: 1,
+  waits: 1,
+  waitTimeouts: 1,
+  waitsRefused: 1,
+  waiters: 1,
+  /**
+   * Since when the client waits that has waited longest, in milliseconds since 1970; 0 for nobody.
+   * The recorder's, of sessions that are relayed.
+   */
+  relayedWaitSince: 1,
+  /** The same of sessions that are pooled: see `OldestWaits`. */
+  pooledWaitSince: 1,
+  /** How often a session got a server connection. */
+  assignments: 1,
+  bytesFromClients: 1,
+  bytesFromServers: 1,
+  queries: 1,
+  transactions: 1,
+  /** Parse messages that clients of pooled sessions sent. */
+  clientParses: 1,
+  /** Parse messages that servers were sent for them; fewer, as what a server has is left out. */
+  serverParses: 1,
+  /** Bind messages of pooled sessions. */
+  binds: 1,
+  /** The first of `PIN_REASONS`. */
+  pins: PIN_REASONS.length,
+  /** Sessions that are pinned now. */
+  sessionsPinned: 1,
+  queryTimeouts: 1,
+  transactionTimeouts: 1,
+  idleTransactionTimeouts: 1,
+  clientIdleTimeouts: 1,
+  waitSeconds: HISTOGRAM_CELLS,
+  querySeconds: HISTOGRAM_CELLS,
+  transactionSeconds: HISTOGRAM_CELLS,
+});
 
 /** The names that have cells of their own, in a fixed order. */
 export interface CounterLayout {
@@ -120,6 +143,11 @@ export class Cells {
 
   add(cell: number, amount: number): void {
     this.#cells[cell] = this.#cells[cell]! + amount;
+  }
+
+  /** For gauges that are known as a whole. */
+  set(cell: number, value: number): void {
+    this.#cells[cell] = value;
   }
 
   get(cell: number): number {
@@ -184,6 +212,19 @@ export function histogramOf(workers: readonly Cells[], cell: number): Histogram 
 /** Memory for one worker's counters. */
 export function counterBuffer(layout: CounterLayout): SharedArrayBuffer {
   return new SharedArrayBuffer(cellCount(layout) * 8 + sqlStateTableSize());
+}
+
+/** Puts cells side by side: each name's offset, and how many there are in all. */
+function layOut<Name extends string>(
+  sizes: Readonly<Record<Name, number>>,
+): Readonly<Record<Name | "size", number>> {
+  const offsets: Record<string, number> = {};
+  let size = 0;
+  for (const [name, cells] of Object.entries<number>(sizes)) {
+    offsets[name] = size;
+    size += cells;
+  }
+  return { ...offsets, size } as Readonly<Record<Name | "size", number>>;
 }
 
 function cellCount(layout: CounterLayout): number {

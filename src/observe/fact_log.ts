@@ -32,12 +32,13 @@ const MESSAGES: Readonly<Record<Fact["kind"], string>> = {
   "cancel": "cancel request",
   "authentication_failed": "authentication failed",
   "tls_accepted": "TLS established",
+  "tls_failed": "cannot establish TLS with client",
+  "server_secured": "TLS established with server",
   "server_login_failed": "cannot log in to server",
   "server_opened": "",
   "server_closed": "server connection closed",
   "session_pinned": "session pinned to its server",
   "session_timeout": "session timed out",
-  "files_refreshed": "files read again",
   "abandoned_query": "cannot cancel query of a client that is gone",
   "internal_error": "internal error",
   "accept_failed": "cannot accept clients",
@@ -59,9 +60,12 @@ export function levelOf(fact: Fact, context: SessionContext | undefined): LogLev
     case "session_ready":
     case "login_timeout":
     case "session_timeout":
-    case "files_refreshed":
+      return "info";
+    case "tls_failed":
+      // Anybody can begin a handshake and leave; who has the wrong certificate asks for help.
       return "info";
     case "tls_accepted":
+    case "server_secured":
     case "session_pinned":
       return "debug";
     case "server_closed":

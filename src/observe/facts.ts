@@ -35,6 +35,20 @@ export type ServerCloseReason =
 /** Limits of a session's time that have SQLSTATEs of their own. */
 export type SessionTimeout = "query" | "transaction" | "idle_transaction" | "client_idle";
 
+/**
+ * Why a client was not let in. `password`: it is wrong, or there is no such user. `certificate`: it
+ * is missing, not verified, or somebody else's. `rule`: none fits, or one rejects it. `throttled`:
+ * too many failures of its address. `lookup`: its secret could not be asked for. `protocol`: it
+ * broke the rules of the exchange.
+ */
+export type AuthenticationFailure =
+  | "password"
+  | "certificate"
+  | "rule"
+  | "throttled"
+  | "lookup"
+  | "protocol";
+
 /** What became of a wait for a server connection. */
 export type WaitOutcome = "acquired" | "timeout" | "refused" | "abandoned";
 
@@ -92,9 +106,11 @@ export type Fact =
     readonly attempt: number;
     readonly attempts: number;
     readonly message: string;
+    /** Whether it is `dialTimeout` that was over. */
+    readonly isTimeout?: boolean;
   }
   | {
-    /** A server connection in use ended without the session asking for it. */
+    /** The server connection of a relayed session ended without the session asking for it. */
     readonly kind: "server_lost";
     readonly session: number;
     readonly pool: string;
@@ -105,6 +121,8 @@ export type Fact =
     /** Followed by exactly one `wait_ended`, also when the wait is refused at once. */
     readonly kind: "wait_started";
     readonly pool: string;
+    /** Who waits; how long the first one has waited is known of those who say it. */
+    readonly session?: number;
   }
   | {
     readonly kind: "wait_ended";
@@ -134,14 +152,33 @@ export type Fact =
     readonly kind: "authentication_failed";
     readonly session: number;
     readonly listener: string;
+    /** As the client says: 63 bytes at most. */
     readonly user: string;
     readonly database: string;
+    /** The kind of reason, as it is counted. */
+    readonly cause?: AuthenticationFailure;
     readonly reason: string;
   }
   | {
     readonly kind: "tls_accepted";
     readonly session: number;
     readonly listener: string;
+    /** "TLSv1.3" */
+    readonly version: string;
+    readonly cipher: string;
+  }
+  | {
+    /** A client began TLS, and it came to nothing. */
+    readonly kind: "tls_failed";
+    readonly session: number;
+    readonly listener: string;
+    readonly message: string;
+  }
+  | {
+    /** A server connection is encrypted. */
+    readonly kind: "server_secured";
+    readonly pool: string;
+    readonly server: string;
     readonly version: string;
     readonly cipher: string;
   }
@@ -158,6 +195,8 @@ export type Fact =
     readonly user: string;
     readonly database: string;
     readonly message: string;
+    /** Whether it took too long. */
+    readonly isTimeout?: boolean;
   }
   | {
     /** A pooled server connection is gone. */
@@ -172,6 +211,7 @@ export type Fact =
     readonly kind: "session_pinned";
     readonly session: number;
     readonly pool: string;
+    /** One of `PIN_REASONS`, or counted as "other". */
     readonly reason: string;
   }
   | {
@@ -179,10 +219,6 @@ export type Fact =
     readonly session: number;
     readonly pool: string;
     readonly timeout: SessionTimeout;
-  }
-  | {
-    /** Files were read again: certificates, users, rules, limits. */
-    readonly kind: "files_refreshed";
   }
   | {
     /** A query whose client is gone could not be cancelled: the server runs it to its end. */

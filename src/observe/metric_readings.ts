@@ -5,11 +5,13 @@
  * @module
  */
 
+import { CertificateExpiry, type ShownCertificate } from "./certificate_expiry.ts";
 import {
   type Cells,
   type CounterLayout,
   type Histogram,
   histogramOf,
+  POOL_CELL,
   type WorkerCounters,
 } from "./counters.ts";
 import { type ErrorSource, OTHER_SQLSTATE } from "./sqlstate_cells.ts";
@@ -28,11 +30,17 @@ export interface MetricsOptions {
   readonly pools: ReadonlyMap<string, { readonly size: number }>;
   /** Sluice's own version. */
   readonly version: string;
+  /** Certificates that are shown now; may change from one scrape to the next. None if left out. */
+  readonly certificates?: () => readonly ShownCertificate[];
+  /** Milliseconds since 1970; `Date.now` when left out. */
+  readonly nowMs?: () => number;
 }
 
 /** One cell of a group, or one histogram of it, over all workers. */
 export interface GroupReading {
   sum(cell: number): number;
+  /** The least of those that are not 0; undefined if all are. */
+  earliest(cell: number): number | undefined;
   histogram(cell: number): Histogram;
 }
 
@@ -55,6 +63,7 @@ export class Readings {
   readonly #listeners = new Map<string, Cells[]>();
   readonly #pools = new Map<string, Cells[]>();
   readonly #errorSeries = new Set<string>();
+  readonly #expiry = new CertificateExpiry();
 
   constructor(options: MetricsOptions) {
     this.options = options;
@@ -68,6 +77,17 @@ export class Readings {
   /** @throws {RangeError} If the layout has no such pool. */
   pool(name: string): GroupReading {
     return this.#group(this.#pools, name, (worker) => worker.pool(name));
+  }
+
+  /** How long the client that waits for the pool has waited, of several the longest; 0: nobody. */
+  longestWaitMs(pool: string): number {
+    const group = this.pool(pool);
+    const { nowMs = Date.now } = this.options;
+    const waitsMs = [POOL_CELL.relayedWaitSince, POOL_CELL.pooledWaitSince].map((cell) => {
+      const sinceMs = group.earliest(cell);
+      return sinceMs === undefined ? 0 : nowMs() - sinceMs;
+    });
+    return Math.max(0, ...waitsMs); // somebody may have set the clock back
   }
 
   /**
@@ -85,6 +105,14 @@ export class Readings {
       }
     }
     return [...sums.values()];
+  }
+
+  /** The certificates that can be read, and when they end, in milliseconds since 1970. */
+  certificateEnds(): readonly (ShownCertificate & { readonly endMs: number })[] {
+    return (this.options.certificates?.() ?? []).flatMap((certificate) => {
+      const endMs = this.#expiry.endMs(certificate);
+      return endMs === undefined ? [] : [{ ...certificate, endMs }];
+    });
   }
 
   #isErrorShown(source: ErrorSource, sqlState: string): boolean {
@@ -105,6 +133,10 @@ export class Readings {
     for (const worker of this.options.workers().slice(cells.length)) cells.push(cellsOf(worker));
     return {
       sum: (cell) => cells.reduce((sum, one) => sum + one.get(cell), 0),
+      earliest: (cell) => {
+        const values = cells.map((one) => one.get(cell)).filter((value) => value !== 0);
+        return values.length === 0 ? undefined : Math.min(...values);
+      },
       histogram: (cell) => histogramOf(cells, cell),
     };
   }

@@ -7,8 +7,9 @@
 
 import { Counter, Gauge, type Histogram as PromHistogram, Registry } from "prom-client";
 import { LATENCY_BOUNDS_SECONDS } from "./counters.ts";
-import { type HistogramMetric, METRICS, type NumberMetric } from "./metric_declarations.ts";
+import { METRICS } from "./metric_declarations.ts";
 import { type MetricsOptions, Readings } from "./metric_readings.ts";
+import type { HistogramMetric, NumberMetric } from "./metric_types.ts";
 
 /** One line of the reference page. */
 export interface MetricReference {

@@ -1,21 +1,14 @@
 /**
- * Where facts become numbers and log records: the only writer of a worker's counters besides the
- * sessions' bytes, queries, transactions and query latency, which are too frequent to be facts.
+ * A worker's observer: each fact is counted, and logged if it is to be, within a limit.
  *
  * @module
  */
 
-import {
-  type Cells,
-  CLOSE_REASONS,
-  LISTENER_CELL,
-  POOL_CELL,
-  type WorkerCounters,
-} from "./counters.ts";
+import type { WorkerCounters } from "./counters.ts";
+import { FactCounter } from "./fact_counter.ts";
 import { levelOf, recordOf, type SessionContext } from "./fact_log.ts";
-import type { CancelOutcome, Fact, Observer, SessionTimeout } from "./facts.ts";
+import type { Fact, Observer } from "./facts.ts";
 import { LOG_LEVELS, type LogLevel, type LogSink } from "./log_record.ts";
-import { CLIENT_STATE_CELL, SERVER_STATE_CELL } from "./state_cells.ts";
 
 /** What a {@linkcode Recorder} works with. */
 export interface RecorderOptions {
@@ -30,21 +23,6 @@ export interface RecorderOptions {
   readonly recordsPerSecondMax: number;
 }
 
-const TIMEOUT_CELL: Readonly<Record<SessionTimeout, number>> = {
-  query: POOL_CELL.queryTimeouts,
-  transaction: POOL_CELL.transactionTimeouts,
-  idle_transaction: POOL_CELL.idleTransactionTimeouts,
-  client_idle: POOL_CELL.clientIdleTimeouts,
-};
-
-const CANCEL_CELL: Readonly<Record<CancelOutcome, number>> = {
-  forwarded: LISTENER_CELL.cancelsForwarded,
-  idle: LISTENER_CELL.cancelsIdle,
-  unknown: LISTENER_CELL.cancelsUnknown,
-  failed: LISTENER_CELL.cancelsFailed,
-  refused: LISTENER_CELL.cancelsRefused,
-};
-
 /**
  * A worker's observer. Relies on this order: `client_connected` is a session's first fact and
  * `client_disconnected` its last; each `wait_started` is followed by one `wait_ended`, also when
@@ -53,8 +31,7 @@ const CANCEL_CELL: Readonly<Record<CancelOutcome, number>> = {
 export class Recorder implements Observer {
   readonly #options: RecorderOptions;
   readonly #levelMin: number;
-  readonly #listeners = new Map<string, Cells>();
-  readonly #pools = new Map<string, Cells>();
+  readonly #counter: FactCounter;
   /** One entry a connected client, so it is limited where clients are: by their listener. */
   readonly #sessions = new Map<number, SessionContext>();
   #second = 0;
@@ -70,6 +47,7 @@ export class Recorder implements Observer {
       );
     }
     this.#options = options;
+    this.#counter = new FactCounter(options.counters, options.nowMs);
     this.#levelMin = options.level === "off"
       ? LOG_LEVELS.length
       : LOG_LEVELS.indexOf(options.level);
@@ -79,7 +57,7 @@ export class Recorder implements Observer {
   emit(fact: Fact): void {
     if (this.#dropped > 0 && this.#secondNow() !== this.#second) this.flush();
     try {
-      this.#count(fact);
+      this.#counter.count(fact);
     } catch (error) {
       // The defect is ours, and the session that reported the fact is not to pay for it.
       if (this.#levelMin < LOG_LEVELS.length && this.#isAdmitted("warn")) {
@@ -105,80 +83,6 @@ export class Recorder implements Observer {
       fields: { count, recordsPerSecondMax: this.#options.recordsPerSecondMax },
       timeMs: this.#options.nowMs(),
     });
-  }
-
-  #count(fact: Fact): void {
-    switch (fact.kind) {
-      case "client_connected":
-        return this.#listener(fact.listener).add(LISTENER_CELL.clientsAccepted, 1);
-      case "client_refused":
-        return this.#listener(fact.listener).add(LISTENER_CELL.clientsRefused, 1);
-      case "client_state": {
-        const cells = this.#listener(fact.listener);
-        if (fact.from !== undefined) cells.add(CLIENT_STATE_CELL[fact.from], -1);
-        if (fact.to !== undefined) cells.add(CLIENT_STATE_CELL[fact.to], 1);
-        return;
-      }
-      case "server_state": {
-        const cells = this.#pool(fact.pool);
-        if (fact.from !== undefined) cells.add(SERVER_STATE_CELL[fact.from], -1);
-        if (fact.to !== undefined) cells.add(SERVER_STATE_CELL[fact.to], 1);
-        const isOpened = fact.from === "connecting" &&
-          (fact.to === "login" || fact.to === "active");
-        if (isOpened) cells.add(POOL_CELL.serversOpened, 1);
-        return;
-      }
-      case "server_opened":
-        return this.#pool(fact.pool).add(POOL_CELL.serversOpened, 1);
-      case "server_dial_failed":
-        return this.#pool(fact.pool).add(POOL_CELL.serverDialFailures, 1);
-      case "server_lost":
-        return this.#pool(fact.pool).add(POOL_CELL.serversLost, 1);
-      case "wait_started": {
-        const cells = this.#pool(fact.pool);
-        cells.add(POOL_CELL.waits, 1);
-        return cells.add(POOL_CELL.waiters, 1);
-      }
-      case "wait_ended": {
-        const cells = this.#pool(fact.pool);
-        cells.add(POOL_CELL.waiters, -1);
-        if (fact.outcome === "timeout") cells.add(POOL_CELL.waitTimeouts, 1);
-        // Nobody waited when it was refused: zeros would hide how long the others wait.
-        if (fact.outcome === "refused") return cells.add(POOL_CELL.waitsRefused, 1);
-        return cells.observe(POOL_CELL.waitSeconds, fact.waitMs / 1000);
-      }
-      case "login_timeout":
-        return this.#listener(fact.listener).add(LISTENER_CELL.loginTimeouts, 1);
-      case "authentication_failed":
-        return this.#listener(fact.listener).add(LISTENER_CELL.authenticationFailures, 1);
-      case "tls_accepted":
-        return this.#listener(fact.listener).add(LISTENER_CELL.tlsAccepted, 1);
-      case "server_login_failed":
-        return this.#pool(fact.pool).add(POOL_CELL.serverLoginFailures, 1);
-      case "server_closed": {
-        const cells = this.#pool(fact.pool);
-        cells.add(POOL_CELL.serversClosed + CLOSE_REASONS.indexOf(fact.reason), 1);
-        if (fact.reason === "lost") cells.add(POOL_CELL.serversLost, 1);
-        return;
-      }
-      case "session_pinned":
-        return this.#pool(fact.pool).add(POOL_CELL.pins, 1);
-      case "session_timeout":
-        return this.#pool(fact.pool).add(TIMEOUT_CELL[fact.timeout], 1);
-      case "error_reported":
-        return this.#options.counters.sqlStates.add(fact.source, fact.sqlState);
-      case "cancel":
-        return this.#listener(fact.listener).add(CANCEL_CELL[fact.outcome], 1);
-      case "session_ready":
-      case "files_refreshed":
-      case "client_disconnected":
-      case "abandoned_query":
-      case "internal_error":
-      case "accept_failed":
-        return;
-      default:
-        fact satisfies never;
-    }
   }
 
   #log(fact: Fact): void {
@@ -227,23 +131,5 @@ export class Recorder implements Observer {
 
   #secondNow(): number {
     return Math.floor(this.#options.nowMs() / 1000);
-  }
-
-  /** @throws {RangeError} If the counters have no such listener. */
-  #listener(name: string): Cells {
-    const known = this.#listeners.get(name);
-    if (known !== undefined) return known;
-    const cells = this.#options.counters.listener(name);
-    this.#listeners.set(name, cells);
-    return cells;
-  }
-
-  /** @throws {RangeError} If the counters have no such pool. */
-  #pool(name: string): Cells {
-    const known = this.#pools.get(name);
-    if (known !== undefined) return known;
-    const cells = this.#options.counters.pool(name);
-    this.#pools.set(name, cells);
-    return cells;
   }
 }

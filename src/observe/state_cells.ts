@@ -1,6 +1,7 @@
 /**
- * Which cell counts the clients or server connections in a state: the writer (`recorder.ts`) and
- * the reader (`metric_declarations.ts`) must agree, so they both look here.
+ * Which cell counts the clients or server connections in a state: the writers (`fact_counter.ts`,
+ * and the connectors of pools) and the readers must agree, so they all look here. And which cells
+ * say what is there now, and so end with the worker.
  *
  * @module
  */
@@ -34,19 +35,27 @@ export const SERVER_STATE_CELL: Readonly<Record<ServerState, number>> = {
   closing: POOL_CELL.serversClosing,
 };
 
+/** All gauges of a listener. */
+const LISTENER_GAUGES: readonly number[] = Object.values(CLIENT_STATE_CELL);
+
+/** All gauges of a pool. */
+const POOL_GAUGES: readonly number[] = [
+  ...Object.values(SERVER_STATE_CELL),
+  POOL_CELL.waiters,
+  POOL_CELL.relayedWaitSince,
+  POOL_CELL.pooledWaitSince,
+  POOL_CELL.sessionsPinned,
+];
+
 /**
  * Sets the gauges of a worker that is gone to zero, for its connections are gone with it; what it
  * counted stays. Only for a worker that has ended: a region has one writer.
  */
 export function clearGauges(layout: CounterLayout, counters: WorkerCounters): void {
-  for (const name of layout.listeners) {
-    zero(counters.listener(name), Object.values(CLIENT_STATE_CELL));
-  }
-  for (const name of layout.pools) {
-    zero(counters.pool(name), [...Object.values(SERVER_STATE_CELL), POOL_CELL.waiters]);
-  }
+  for (const name of layout.listeners) zero(counters.listener(name), LISTENER_GAUGES);
+  for (const name of layout.pools) zero(counters.pool(name), POOL_GAUGES);
 }
 
 function zero(cells: Cells, gauges: readonly number[]): void {
-  for (const gauge of gauges) cells.add(gauge, -cells.get(gauge));
+  for (const gauge of gauges) cells.set(gauge, 0);
 }

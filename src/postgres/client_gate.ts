@@ -186,7 +186,7 @@ export class ClientGate {
     const rule = this.#context.findRule(connection);
     if (rule === undefined || rule.method === "reject") {
       this.#emitFailure(rule === undefined ? "no rule fits" : "a rule rejects it");
-      const text = rejectionMessage(connection, undefined);
+      const text = rejectionMessage(connection, rule);
       return this.#parts.owner.fail(reply.notAdmitted(text), "rejected by a rule");
     }
     if (rule.method === "relay") {

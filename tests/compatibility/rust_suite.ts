@@ -90,6 +90,7 @@ async function pointTestsAt(folder: string, target: Target): Promise<void> {
       const pointed = name === "parse.rs" ? text : text
         .replaceAll("port=5433,5433", `port=${port},${port}`)
         .replaceAll("port=5433", `port=${port}`)
+        .replaceAll("127.0.0.1:5433", `${host}:${port}`)
         .replaceAll(/(?<=["\s,])host=localhost/g, `host=${host}`)
         .replaceAll("user=postgres", `user=${user} password=${password}`);
       await Deno.writeTextFile(`${to}${part}/${name}`, pointed);

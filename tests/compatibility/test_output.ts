@@ -61,12 +61,18 @@ export function parseCargoTest(text: string): Results {
   const ends = /^test (\S+)(?: - should panic)? \.\.\. (ok|FAILED|ignored)/gm;
   for (const [, name = "", end = ""] of text.matchAll(ends)) {
     const outcome = RUST_ENDS[end]!;
-    const from = text.indexOf(`\n---- ${name} stdout ----\n`);
-    const to = text.indexOf("\n\n", from + 1);
-    const message = from < 0 || outcome !== "failed"
-      ? ""
-      : text.slice(from, to < 0 ? undefined : to);
+    const message = outcome === "failed" ? rustOutput(text, name) : "";
     addResult(results, name, outcome, message);
   }
   return results;
+}
+
+/** What a failed test printed: a block below its name, up to that of the next one. */
+function rustOutput(text: string, name: string): string {
+  const heading = `\n---- ${name} stdout ----\n`;
+  const from = text.indexOf(heading);
+  if (from < 0) return "";
+  const block = text.slice(from + heading.length);
+  const end = block.search(/^(?:---- .* stdout ----|failures:)$/m);
+  return end < 0 ? block : block.slice(0, end);
 }

@@ -7,7 +7,8 @@
 
 import { deepEqual, equal, ok } from "node:assert/strict";
 import type { ServerPoolOptions } from "../../src/pool/server_pool_types.ts";
-import { type FakeClient, PoolWorld } from "../pool/pool_world.ts";
+import { PoolWorld } from "../pool/pool_world.ts";
+import type { FakeClient } from "../pool/pool_world_parts.ts";
 import { fuzz, type Random } from "../support/random.ts";
 
 const PAIRS = ["d/u", "d/v", "e/u"] as const;

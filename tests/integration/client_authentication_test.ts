@@ -105,16 +105,6 @@ const STORIES: Stories<ServerScene> = Object.fromEntries(METHODS.flatMap((method
         }
       }),
   ],
-  [
-    `${method}: a stored secret is not a password`,
-    (scene: ServerScene) =>
-      withGate(scene, method, async (gate) => {
-        if (method === "trust") return;
-        for (const user of ["hashed", "salted"]) {
-          assert.deepEqual(await gate.logIn({ user, password: USERS[user]! }), failure(user));
-        }
-      }),
-  ],
 ]));
 
 await testOnServers("clients of the gateway", { newestOnly: true }, {
@@ -133,6 +123,16 @@ await testOnServers("clients of the gateway", { newestOnly: true }, {
       assert.match(await gate.code({ user: "long", password: long + long }), /^(08P01|28P01)$/);
       assert.equal(await gate.user({ user: "long", password: long }), "postgres");
     });
+  },
+
+  "a stored secret is not a password": async (scene) => {
+    for (const method of ["password", "md5", "scram-sha-256"]) {
+      await withGate(scene, method, async (gate) => {
+        for (const user of ["hashed", "salted"]) {
+          assert.deepEqual(await gate.logIn({ user, password: USERS[user]! }), failure(user));
+        }
+      });
+    }
   },
 
   "an empty password never lets anybody in": async (scene) => {

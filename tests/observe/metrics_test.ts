@@ -11,7 +11,14 @@ import {
   WorkerCounters,
 } from "../../src/observe/counters.ts";
 import { GatewayMetrics, metricReference } from "../../src/observe/metrics.ts";
-import { CLIENT_STATE_CELL } from "../../src/observe/state_cells.ts";
+import { METRICS } from "../../src/observe/metric_declarations.ts";
+import {
+  AUTHENTICATION_FAILURES,
+  CLOSE_REASONS,
+  PIN_REASONS,
+  TLS_VERSIONS,
+} from "../../src/observe/label_values.ts";
+import { clearGauges, CLIENT_STATE_CELL } from "../../src/observe/state_cells.ts";
 import { type Family, parseExposition } from "./exposition.ts";
 
 const LAYOUT = { listeners: ["main", "tls"], pools: ["p", "q"] };
@@ -20,12 +27,16 @@ function newWorker(): WorkerCounters {
   return new WorkerCounters(LAYOUT, counterBuffer(LAYOUT));
 }
 
+/** What the clock of all metrics here says: milliseconds since 1970. */
+const NOW_MS = 1_795_000_000_000;
+
 function newMetrics(workers: readonly WorkerCounters[]) {
   const metrics = new GatewayMetrics({
     layout: LAYOUT,
     workers: () => workers,
     pools: new Map([["p", { size: 50 }], ["q", { size: 7 }]]),
     version: '1.2.3"\\\n',
+    nowMs: () => NOW_MS,
   });
   return {
     metrics,
@@ -84,59 +95,139 @@ Deno.test("GatewayMetrics.text() shows zeros before anything happens", async () 
   assertEquals(all["sluice_query_duration_seconds_count{pool=q}"], 0);
 });
 
-/** Each cell, and the series that shows it. */
-const LISTENER_SERIES: Readonly<Record<string, string>> = {
-  clientsAccepted: "sluice_client_connections_total{listener=tls}",
-  clientsRefused: "sluice_client_connections_refused_total{listener=tls}",
-  clientsStartup: "sluice_client_connections{listener=tls,state=startup}",
-  clientsWaiting: "sluice_client_connections{listener=tls,state=waiting}",
-  clientsConnecting: "sluice_client_connections{listener=tls,state=connecting}",
-  clientsLogin: "sluice_client_connections{listener=tls,state=login}",
-  clientsActive: "sluice_client_connections{listener=tls,state=active}",
-  clientsClosing: "sluice_client_connections{listener=tls,state=closing}",
-  cancelsForwarded: "sluice_cancel_requests_total{listener=tls,outcome=forwarded}",
-  cancelsUnknown: "sluice_cancel_requests_total{listener=tls,outcome=unknown}",
-  cancelsFailed: "sluice_cancel_requests_total{listener=tls,outcome=failed}",
-  cancelsRefused: "sluice_cancel_requests_total{listener=tls,outcome=refused}",
-  loginTimeouts: "sluice_login_timeouts_total{listener=tls}",
+/** The series that shows each cell; of a cell that is the first of several, one for each. */
+type SeriesOf = Readonly<Record<string, string | readonly string[]>>;
+
+function each(
+  name: string,
+  group: string,
+  label: string,
+  values: readonly string[],
+): readonly string[] {
+  return values.map((value) => `${name}{${group},${label}=${value.replaceAll(" ", "_")}}`);
+}
+
+const TLS = "listener=tls";
+const LISTENER_SERIES: SeriesOf = {
+  clientsAccepted: `sluice_client_connections_total{${TLS}}`,
+  clientsRefused: `sluice_client_connections_refused_total{${TLS}}`,
+  clientsStartup: `sluice_client_connections{${TLS},state=startup}`,
+  clientsWaiting: `sluice_client_connections{${TLS},state=waiting}`,
+  clientsConnecting: `sluice_client_connections{${TLS},state=connecting}`,
+  clientsLogin: `sluice_client_connections{${TLS},state=login}`,
+  clientsActive: `sluice_client_connections{${TLS},state=active}`,
+  clientsClosing: `sluice_client_connections{${TLS},state=closing}`,
+  cancelsForwarded: `sluice_cancel_requests_total{${TLS},outcome=forwarded}`,
+  cancelsIdle: `sluice_cancel_requests_total{${TLS},outcome=idle}`,
+  cancelsUnknown: `sluice_cancel_requests_total{${TLS},outcome=unknown}`,
+  cancelsFailed: `sluice_cancel_requests_total{${TLS},outcome=failed}`,
+  cancelsRefused: `sluice_cancel_requests_total{${TLS},outcome=refused}`,
+  loginTimeouts: `sluice_login_timeouts_total{${TLS}}`,
+  authenticationFailures: each(
+    "sluice_authentication_failures_total",
+    TLS,
+    "reason",
+    AUTHENTICATION_FAILURES,
+  ),
+  tlsAccepted: each("sluice_client_tls_connections_total", TLS, "version", TLS_VERSIONS),
+  tlsFailures: `sluice_client_tls_failures_total{${TLS}}`,
 };
-const POOL_SERIES: Readonly<Record<string, string>> = {
-  serversConnecting: "sluice_server_connections{pool=q,state=connecting}",
-  serversLogin: "sluice_server_connections{pool=q,state=login}",
-  serversActive: "sluice_server_connections{pool=q,state=active}",
-  serversClosing: "sluice_server_connections{pool=q,state=closing}",
-  serversOpened: "sluice_server_connections_total{pool=q}",
-  serverDialFailures: "sluice_server_dial_failures_total{pool=q}",
-  serversLost: "sluice_server_connections_lost_total{pool=q}",
-  waits: "sluice_pool_waits_total{pool=q}",
-  waitTimeouts: "sluice_pool_wait_timeouts_total{pool=q}",
-  waitsRefused: "sluice_pool_waits_refused_total{pool=q}",
-  waiters: "sluice_pool_waiters{pool=q}",
-  bytesFromClients: "sluice_relayed_bytes_total{pool=q,direction=client_to_server}",
-  bytesFromServers: "sluice_relayed_bytes_total{pool=q,direction=server_to_client}",
-  queries: "sluice_queries_total{pool=q}",
-  transactions: "sluice_transactions_total{pool=q}",
+const Q = "pool=q";
+const POOL_SERIES: SeriesOf = {
+  serversConnecting: `sluice_server_connections{${Q},state=connecting}`,
+  serversLogin: `sluice_server_connections{${Q},state=login}`,
+  serversIdle: `sluice_server_connections{${Q},state=idle}`,
+  serversActive: `sluice_server_connections{${Q},state=active}`,
+  serversCleaning: `sluice_server_connections{${Q},state=cleaning}`,
+  serversClosing: `sluice_server_connections{${Q},state=closing}`,
+  serversOpened: `sluice_server_connections_total{${Q}}`,
+  serverDialFailures: `sluice_server_dial_failures_total{${Q}}`,
+  serverDialTimeouts: `sluice_server_connect_timeouts_total{${Q},phase=dial}`,
+  serverLoginFailures: `sluice_server_login_failures_total{${Q}}`,
+  serverLoginTimeouts: `sluice_server_connect_timeouts_total{${Q},phase=login}`,
+  serversSecured: each("sluice_server_tls_connections_total", Q, "version", TLS_VERSIONS),
+  serversLost: `sluice_server_connections_lost_total{${Q}}`,
+  serversClosed: each("sluice_server_connections_closed_total", Q, "reason", CLOSE_REASONS),
+  logins: `sluice_client_logins_total{${Q}}`,
+  waits: `sluice_pool_waits_total{${Q}}`,
+  waitTimeouts: `sluice_pool_wait_timeouts_total{${Q}}`,
+  waitsRefused: `sluice_pool_waits_refused_total{${Q}}`,
+  waiters: `sluice_pool_waiters{${Q}}`,
+  assignments: `sluice_server_assignments_total{${Q}}`,
+  bytesFromClients: `sluice_relayed_bytes_total{${Q},direction=client_to_server}`,
+  bytesFromServers: `sluice_relayed_bytes_total{${Q},direction=server_to_client}`,
+  queries: `sluice_queries_total{${Q}}`,
+  transactions: `sluice_transactions_total{${Q}}`,
+  clientParses: `sluice_client_parses_total{${Q}}`,
+  serverParses: `sluice_server_parses_total{${Q}}`,
+  binds: `sluice_binds_total{${Q}}`,
+  pins: each("sluice_session_pins_total", Q, "reason", PIN_REASONS),
+  sessionsPinned: `sluice_pinned_sessions{${Q}}`,
+  queryTimeouts: `sluice_session_timeouts_total{${Q},timeout=query}`,
+  transactionTimeouts: `sluice_session_timeouts_total{${Q},timeout=transaction}`,
+  idleTransactionTimeouts: `sluice_session_timeouts_total{${Q},timeout=idle_transaction}`,
+  clientIdleTimeouts: `sluice_session_timeouts_total{${Q},timeout=client_idle}`,
 };
 
-Deno.test("GatewayMetrics.text() shows each listener cell in its own series, summed", async () => {
-  for (const [name, cell] of Object.entries(LISTENER_CELL)) {
-    if (name === "size") continue;
-    const workers = [newWorker(), newWorker()];
-    workers[0]!.listener("tls").add(cell, 5);
-    workers[1]!.listener("tls").add(cell, 37);
-    const families = await newMetrics(workers).scrape();
-    assertEquals(moved(families), { ...IDLE, [LISTENER_SERIES[name] ?? `none: ${name}`]: 42 });
-  }
+/** Cells that are not summed: histograms, and instants; each has tests of its own. */
+const OTHER_CELLS = /Seconds$|Since$/;
+
+for (
+  const [group, cells, series, cellsOf] of [
+    ["listener", LISTENER_CELL, LISTENER_SERIES, (w: WorkerCounters) => w.listener("tls")],
+    ["pool", POOL_CELL, POOL_SERIES, (w: WorkerCounters) => w.pool("q")],
+  ] as const
+) {
+  Deno.test(`GatewayMetrics.text() shows each ${group} cell in its own series, summed`, async () => {
+    const names = Object.keys(cells).filter((name) => name !== "size" && !OTHER_CELLS.test(name));
+    assertEquals(names, Object.keys(series));
+    for (const name of names) {
+      const expected = [series[name]!].flat();
+      for (const [offset, one] of expected.entries()) {
+        const cell = (cells as Readonly<Record<string, number>>)[name]! + offset;
+        const workers = [newWorker(), newWorker()];
+        cellsOf(workers[0]!).add(cell, 5);
+        cellsOf(workers[1]!).add(cell, 37);
+        const families = await newMetrics(workers).scrape();
+        assertEquals(moved(families), { ...IDLE, [one]: 42 }, name);
+      }
+    }
+  });
+}
+
+Deno.test("GatewayMetrics.text() shows the longest of all waits, of all workers", async () => {
+  const series = "sluice_pool_max_wait_seconds{pool=q}";
+  const workers = [newWorker(), newWorker()];
+  const { scrape } = newMetrics(workers);
+  const [first, second] = workers.map((worker) => worker.pool("q"));
+  second!.set(POOL_CELL.pooledWaitSince, NOW_MS - 250);
+  assertEquals(moved(await scrape()), { ...IDLE, [series]: 0.25 });
+  first!.set(POOL_CELL.pooledWaitSince, NOW_MS - 2_000);
+  assertEquals(moved(await scrape()), { ...IDLE, [series]: 2 });
+  second!.set(POOL_CELL.relayedWaitSince, NOW_MS - 30_000);
+  assertEquals(moved(await scrape()), { ...IDLE, [series]: 30 });
+  for (const cell of [POOL_CELL.relayedWaitSince, POOL_CELL.pooledWaitSince]) second!.set(cell, 0);
+  first!.set(POOL_CELL.pooledWaitSince, NOW_MS + 1); // the clock was set back
+  assertEquals(moved(await scrape()), IDLE);
 });
 
-Deno.test("GatewayMetrics.text() shows each pool cell in its own series, summed", async () => {
-  for (const [name, cell] of Object.entries(POOL_CELL)) {
-    if (name === "size" || name.endsWith("Seconds")) continue;
-    const workers = [newWorker(), newWorker()];
-    workers[0]!.pool("q").add(cell, 5);
-    workers[1]!.pool("q").add(cell, 37);
-    const families = await newMetrics(workers).scrape();
-    assertEquals(moved(families), { ...IDLE, [POOL_SERIES[name] ?? `none: ${name}`]: 42 });
+Deno.test("clearGauges() sets every gauge of a worker to 0, and no counter", async () => {
+  const worker = newWorker();
+  for (const name of LAYOUT.listeners) {
+    for (let cell = 0; cell < LISTENER_CELL.size; cell++) worker.listener(name).set(cell, 3);
+  }
+  for (const name of LAYOUT.pools) {
+    for (let cell = 0; cell < POOL_CELL.size; cell++) worker.pool(name).set(cell, 3);
+  }
+  clearGauges(LAYOUT, worker);
+  const families = await newMetrics([worker]).scrape();
+  const ofGroups = METRICS.filter(({ labels }) => /^(listener|pool)$/.test(labels[0] ?? ""));
+  assert(ofGroups.length > 30);
+  for (const { name, type } of ofGroups) {
+    if (name === "sluice_pool_size") continue; // the configuration's
+    for (const { name: part, value, labels } of families.get(name)!.series) {
+      assertEquals(value === 0, type === "gauge", `${part} ${[...labels]}`);
+    }
   }
 });
 
@@ -144,6 +235,7 @@ for (
   const [name, cell] of [
     ["sluice_pool_wait_seconds", POOL_CELL.waitSeconds],
     ["sluice_query_duration_seconds", POOL_CELL.querySeconds],
+    ["sluice_transaction_duration_seconds", POOL_CELL.transactionSeconds],
   ] as const
 ) {
   Deno.test(`GatewayMetrics.text() shows ${name} cumulated over buckets and workers`, async () => {
@@ -256,11 +348,16 @@ Deno.test("metricReference() keeps to Prometheus' naming: units, help, bounded l
     "deno",
     "direction",
     "listener",
+    "name",
     "outcome",
+    "phase",
     "pool",
+    "reason",
+    "side",
     "source",
     "sqlstate",
     "state",
+    "timeout",
     "version",
   ]);
   for (const { name, type, help } of metricReference()) {

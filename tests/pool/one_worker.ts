@@ -6,7 +6,8 @@
 
 import { deepEqual } from "node:assert/strict";
 import type { ServerPoolOptions } from "../../src/pool/server_pool_types.ts";
-import { type FakeClient, OPTIONS, PoolWorld } from "./pool_world.ts";
+import { PoolWorld } from "./pool_world.ts";
+import { type FakeClient, OPTIONS } from "./pool_world_parts.ts";
 
 /** One worker and the pool of d/u. */
 export function world(

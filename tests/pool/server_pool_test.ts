@@ -1,6 +1,7 @@
 import { deepEqual, equal, throws } from "node:assert/strict";
 import { idle, served, states, world } from "./one_worker.ts";
-import type { FakeClient, PoolWorld } from "./pool_world.ts";
+import type { PoolWorld } from "./pool_world.ts";
+import type { FakeClient } from "./pool_world_parts.ts";
 
 function stats(of: PoolWorld) {
   const [member] = [...of.threads[0]!.pools.pools()];

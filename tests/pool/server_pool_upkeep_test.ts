@@ -1,6 +1,6 @@
 import { deepEqual, equal } from "node:assert/strict";
 import { idle, served, world } from "./one_worker.ts";
-import type { FakeClient, FakeServer } from "./pool_world.ts";
+import type { FakeClient, FakeServer } from "./pool_world_parts.ts";
 
 Deno.test("ServerPool closes what is idle for idleTimeoutMs, the coldest first", async () => {
   const of = world({ size: 4, minSize: 1, idleTimeoutMs: 1_500 });

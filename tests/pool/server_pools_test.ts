@@ -2,7 +2,8 @@ import { deepEqual, equal, ok, throws } from "node:assert/strict";
 import { PoolUse } from "../../src/pool/server_pools.ts";
 import type { ServerPoolOptions } from "../../src/pool/server_pool_types.ts";
 import { KEY_SIZE_MAX } from "../../src/pool/shared_places.ts";
-import { type FakeClient, OPTIONS, pairOf, PoolWorld } from "./pool_world.ts";
+import { PoolWorld } from "./pool_world.ts";
+import { type FakeClient, OPTIONS, pairOf } from "./pool_world_parts.ts";
 
 /** Two workers unless it says otherwise. */
 function world(options: Partial<ServerPoolOptions> = {}, more: Partial<PoolWorld["plan"]> = {}) {

@@ -32,7 +32,7 @@ export interface CertificateOptions {
   readonly isAuthority?: boolean;
   /** Was good until yesterday. */
   readonly isExpired?: boolean;
-  /** The kind of key, as `openssl genpkey -algorithm` and `-pkeyopt` take it; P-256 unless given. */
+  /** The kind of key, as arguments of `openssl genpkey`; P-256 unless given. */
   readonly key?: readonly string[];
   /** The hash of the signature; SHA-256 unless given. "" for keys that need none. */
   readonly digest?: string;

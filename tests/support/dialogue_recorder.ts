@@ -113,7 +113,21 @@ export async function play(
       });
     isSettled = "ready" in exchange.until || exchange.until === MARK;
   }
-  return lines;
+  return sortedParameterStatus(lines);
+}
+
+/** The server tells of several parameters in an order that depends on the history of each. */
+function sortedParameterStatus(lines: readonly string[]): string[] {
+  const sorted: string[] = [];
+  let run: string[] = [];
+  for (const line of [...lines, ""]) {
+    if (line.startsWith("S ")) run.push(line);
+    else {
+      sorted.push(...run.sort(), line);
+      run = [];
+    }
+  }
+  return sorted.slice(0, -1);
 }
 
 /** Hands every message to `add` until what `until` waits for has come, or the connection ends. */
@@ -185,4 +199,20 @@ function withoutChance(tag: string, original: Uint8Array): Uint8Array {
 
 function hideOid(bytes: Uint8Array, at: number): void {
   if (int32At(bytes, at) >>> 0 >= FIRST_NORMAL_OID) putInt32(bytes, at, 0);
+}
+
+/** Lines shown on both sides of a difference. */
+const LINES_AROUND = 6;
+
+/** Fails with the first difference, and what stands around it, unless both are the same. */
+export function assertSameLines(actual: readonly string[], expected: readonly string[]): void {
+  const length = Math.max(actual.length, expected.length);
+  for (let i = 0; i < length; i++) {
+    if (actual[i] === expected[i]) continue;
+    const before = expected.slice(Math.max(0, i - LINES_AROUND), i).map((line) => `  ${line}`);
+    const here = (lines: readonly string[], sign: string) =>
+      lines.slice(i, i + LINES_AROUND).map((line) => `${sign} ${line}`);
+    const shown = [...before, ...here(expected, "-"), ...here(actual, "+")];
+    throw new Error(`Line ${i} is not the server's own (-):\n${shown.join("\n")}`);
+  }
 }

@@ -216,14 +216,15 @@ export const SESSION_SCRIPTS: DialogueScripts = {
       ask("select current_user, session_user"),
     ],
   },
-  "LOAD, sequences and what they remember": {
+  "sequences and what they remember within a transaction": {
     needs: "session",
     exchanges: [
       ask("create sequence dialogue.s"),
       ask("select nextval('dialogue.s'), currval('dialogue.s')"),
       ask("begin; select nextval('dialogue.s'); select lastval(); commit"),
       ask("discard sequences"),
-      ask("select lastval()"),
+      ask("begin; select nextval('dialogue.s'); discard sequences; select lastval()"),
+      ask("rollback"),
     ],
   },
 };

@@ -58,6 +58,9 @@ export class MemorySocket implements Socket {
   /** Sockets that the last `onData` wrote to and that have not sent it all. */
   #blockedOn: MemorySocket[] = [];
 
+  /** Called once the queue is empty. */
+  readonly #whenSent: (() => void)[] = [];
+
   constructor(network: MemoryNetwork, peer: string, incoming: Pipe, outgoing: Pipe) {
     this.peer = peer;
     this.peerAddress = peerAddressOf(peer);
@@ -79,6 +82,23 @@ export class MemorySocket implements Socket {
   setHandler(handler: SocketHandler): void {
     this.#handler = handler;
     this.reoffer();
+  }
+
+  writeApart(bytes: Uint8Array): void {
+    if (this.#state !== "open" || bytes.length === 0) return;
+    const sent = this.#queue.length === 0 ? this.#outgoing.put(bytes) : 0;
+    this.#queue = concat(this.#queue, bytes.subarray(sent));
+  }
+
+  get isSending(): boolean {
+    return this.#queue.length > 0;
+  }
+
+  whenSent(then: () => void): void {
+    queueMicrotask(() => {
+      if (this.#queue.length > 0 && this.#state !== "closed") this.#whenSent.push(then);
+      else then();
+    });
   }
 
   beforeSending(prepare: () => void): void {
@@ -169,6 +189,7 @@ export class MemorySocket implements Socket {
     if (this.#state === "closed" || this.#state === "lingering") return false;
     const sent = this.#outgoing.put(this.#queue);
     this.#queue = this.#queue.subarray(sent);
+    if (this.#queue.length === 0) this.#tellSent();
     if (this.#state !== "ending" || this.#queue.length > 0) return sent > 0;
     if (this.#hasSeenEnd || this.#handler === undefined) this.#close(undefined);
     else {
@@ -189,8 +210,13 @@ export class MemorySocket implements Socket {
     this.#incoming.abandon(this.#outgoing);
   }
 
+  #tellSent(): void {
+    for (const then of this.#whenSent.splice(0)) queueMicrotask(then);
+  }
+
   #reportClose(error: Error | undefined): boolean {
     this.#closing = undefined;
+    this.#tellSent();
     this.#network.forget(this);
     if (this.#handler !== undefined) this.#call(() => this.#handler!.onClose(error));
     return true;

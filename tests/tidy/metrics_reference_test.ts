@@ -6,15 +6,24 @@
 
 import { deepStrictEqual as assertEquals, ok as assert } from "node:assert/strict";
 import { LOG_VALUE_LENGTH_MAX } from "../../src/observe/log_format.ts";
+import { levelOf, recordOf } from "../../src/observe/fact_log.ts";
+import {
+  AUTHENTICATION_FAILURES,
+  CLOSE_REASONS,
+  PIN_REASONS,
+  TLS_VERSIONS,
+} from "../../src/observe/label_values.ts";
 import { metricReference } from "../../src/observe/metrics.ts";
 import { CLIENT_STATE_CELL, SERVER_STATE_CELL } from "../../src/observe/state_cells.ts";
+import { FACT_SAMPLES } from "../observe/fact_samples.ts";
 
 async function page(name: string): Promise<string> {
   return await Deno.readTextFile(new URL(`../../docs/${name}`, import.meta.url));
 }
 
 Deno.test("metricReference() is the table of docs/metrics.md, row by row", async () => {
-  const rows = (await page("metrics.md")).split("\n").filter((line) => /^\| `\w+` \|/.test(line));
+  const row = /^\| `(?:sluice|process)_\w+` \|/;
+  const rows = (await page("metrics.md")).split("\n").filter((line) => row.test(line));
   const expected = metricReference().map(({ name, type, labels, help }) =>
     `| \`${name}\` | ${type} | ${labels.map((label) => `\`${label}\``).join(", ")} | ${help} |`
   );
@@ -32,19 +41,36 @@ Deno.test("docs/metrics.md names no metric that does not exist", async () => {
   assertEquals(named.filter((name) => !names.has(name)), []);
 });
 
-Deno.test("docs/metrics.md explains every state", async () => {
-  const text = await page("metrics.md");
-  for (const state of [...Object.keys(CLIENT_STATE_CELL), ...Object.keys(SERVER_STATE_CELL)]) {
-    assert(text.includes(`\`${state}\``), state);
+Deno.test("docs/metrics.md explains every value that a label may have", async () => {
+  const explained = (await page("metrics.md")).split("## Reference")[1]!;
+  const values = [
+    ...Object.keys(CLIENT_STATE_CELL),
+    ...Object.keys(SERVER_STATE_CELL),
+    ...[AUTHENTICATION_FAILURES, CLOSE_REASONS, PIN_REASONS, TLS_VERSIONS].flat(),
+  ];
+  for (const value of values) {
+    assert(explained.includes(`\`${value.replaceAll(" ", "_")}\``), value);
   }
 });
 
-/** The rows of a table of docs/logging.md, as "level message"; 0 is what the data plane logs. */
-async function loggingTable(index: number): Promise<string[]> {
-  const tables = (await page("logging.md")).split("| Level | `msg` | When |").slice(1);
+/** A row of a table of docs/logging.md. */
+interface LoggingRow {
+  readonly level: string;
+  readonly message: string;
+  readonly fields: readonly string[];
+}
+
+/** The rows of one of the two tables; 0 is what the data plane logs. */
+async function loggingTable(index: number): Promise<LoggingRow[]> {
+  const head = "| Level | `msg` | Fields | When, and what to do |";
+  const tables = (await page("logging.md")).split(head).slice(1);
   assertEquals(tables.length, 2);
-  const rows = tables[index]!.matchAll(/^\| (error|warn|info|debug|trace) \| `([^`]+)` \|/gm);
-  return [...rows].map(([, level, message]) => `${level} ${message}`);
+  const cells = /^\| (error|warn|info|debug|trace) \| `([^`]+)` \| ([^|]*)\|[^|]*\|$/gm;
+  return [...tables[index]!.matchAll(cells)].map(([, level, message, fields]) => ({
+    level: level!,
+    message: message!,
+    fields: [...fields!.matchAll(/`(\w+)`/g)].map(([, name]) => name!),
+  }));
 }
 
 async function sourceOf(path: string): Promise<string> {
@@ -52,7 +78,7 @@ async function sourceOf(path: string): Promise<string> {
 }
 
 Deno.test("docs/logging.md names every message of the data plane's log, and no other", async () => {
-  const listed = new Set((await loggingTable(0)).map((row) => row.replace(/^\w+ /, "")));
+  const listed = new Set((await loggingTable(0)).map(({ message }) => message));
   const said = new Set<string>();
   for (const file of ["fact_log.ts", "recorder.ts", "log.ts"]) {
     const source = await sourceOf(`observe/${file}`);
@@ -74,5 +100,24 @@ Deno.test("docs/logging.md names every message of the control plane's log, and n
     // What has no text of its own passes on the text of an error.
     said.push(...calls.filter(([, , text]) => text).map(([, level, text]) => `${level} ${text}`));
   }
-  assertEquals((await loggingTable(1)).sort(), said.sort());
+  const listed = (await loggingTable(1)).map(({ level, message }) => `${level} ${message}`);
+  assertEquals(listed.sort(), said.sort());
+});
+
+Deno.test("docs/logging.md names the level and the fields of every fact that is logged", async () => {
+  const rows = await loggingTable(0);
+  const loggedIn = { peer: "x", login: { user: "u", database: "d" } };
+  for (const fact of Object.values(FACT_SAMPLES)) {
+    const level = levelOf(fact, loggedIn);
+    if (level === undefined) continue;
+    const { message, fields } = recordOf(fact, undefined, level, 0);
+    const row = rows.find((one) => one.level === level && one.message === message);
+    assertEquals(row?.fields.toSorted(), Object.keys(fields).sort(), `${level} ${message}`);
+  }
+  // A message that comes at two levels has the same fields at both.
+  for (const { message, fields } of rows) {
+    for (const other of rows.filter((one) => one.message === message)) {
+      assertEquals(other.fields, fields, message);
+    }
+  }
 });

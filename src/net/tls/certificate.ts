@@ -38,7 +38,7 @@ const DIGEST_SIZE_MAX = 64;
 // GEN_EMAIL, GEN_DNS, GEN_URI, GEN_IPADD in x509v3.h.
 const NAME_KINDS: Readonly<Record<number, string>> = { 1: "email", 2: "DNS", 6: "URI", 7: "IP" };
 
-/** Longest name read out of a certificate, in bytes: OpenSSL takes certificates of up to 100 KiB. */
+/** Longest name read out of a certificate, in bytes; a certificate may have up to 100 KiB. */
 const NAME_SIZE_MAX = 8 * 1024;
 
 /** Most alternative names read out of a certificate. */

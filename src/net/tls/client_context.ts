@@ -43,7 +43,7 @@ const VERIFY_PEER = 1;
 const CONTROL_SERVER_NAME = 55;
 const HOST_NAME = 0n;
 
-// X509_CHECK_FLAG_NO_PARTIAL_WILDCARDS in x509v3.h: "*.example.com" is one, "db*.example.com" is not.
+// X509_CHECK_FLAG_NO_PARTIAL_WILDCARDS in x509v3.h: "*.example.com" may be, "db*.example.com" not.
 const NO_PARTIAL_WILDCARDS = 4;
 
 /** Longest host name (RFC 1035, section 2.3.4). */

@@ -84,8 +84,8 @@ export class TlsServerContext {
    * that sent more than that, and one that sees a first byte of 0x16 takes none of it.
    *
    * @param socket May be started; belongs to the result from its start on.
-   * @param onSecured Called once, when the handshake is done and before any data. If it fails, it is
-   * not, and the handler's `onClose` is told why.
+   * @param onSecured Called once, when the handshake is done and before any data. If that fails,
+   * it is not called, and the handler's `onClose` is told why.
    * @returns What is to be started; that throws if the context is closed by then.
    */
   accept(socket: Socket, onSecured: (info: TlsInfo) => void): Socket {

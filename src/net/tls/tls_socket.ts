@@ -69,6 +69,8 @@ export class TlsSocket implements Socket {
 
   /** Views that are written once the handler has returned. */
   #written: Uint8Array[] = [];
+  /** Whether what is encrypted now is sent apart from the `onData` that runs. */
+  #isApart = false;
   /** Copies of what was written during the handshake. */
   #early: Uint8Array[] = [];
   #earlyBytes = 0;
@@ -110,6 +112,22 @@ export class TlsSocket implements Socket {
     if (this.#state === "handshaking") return this.#keepEarly(bytes);
     if (this.#state !== "open") return;
     if (this.#written.push(bytes) === 1) this.#socket.beforeSending(this.#sendWritten);
+  }
+
+  writeApart(bytes: Uint8Array): void {
+    if (this.#state !== "open") return this.write(bytes);
+    this.#written.push(bytes);
+    this.#isApart = true;
+    this.#encryptWritten();
+    this.#isApart = false;
+  }
+
+  get isSending(): boolean {
+    return this.#written.length > 0 || this.#socket.isSending;
+  }
+
+  whenSent(then: () => void): void {
+    this.#socket.whenSent(then);
   }
 
   beforeSending(prepare: () => void): void {
@@ -313,7 +331,9 @@ export class TlsSocket implements Socket {
     const tls = this.#tls!;
     for (let left = tls.outgoingSize; left > 0;) {
       const size = tls.takeOutgoing(encrypted.room(Math.min(left, ENCRYPTED_BLOCK_SIZE)));
-      this.#socket.write(encrypted.take(size));
+      const bytes = encrypted.take(size);
+      if (this.#isApart) this.#socket.writeApart(bytes);
+      else this.#socket.write(bytes);
       left -= size;
     }
   }

@@ -91,7 +91,7 @@ export class HbaRules<Rule> {
 }
 
 /** What a client is told whom `rule` rejects, or whom no rule fits; its SQLSTATE is 28000. */
-export function rejectionMessage(connection: HbaConnection, rule: HbaRule | undefined): string {
+export function rejectionMessage(connection: HbaConnection, rule: object | undefined): string {
   const { isUnix, isTls, address, user, database, isPhysicalReplication } = connection;
   const host = isUnix ? "[local]" : address ?? "";
   const target = isPhysicalReplication ? "replication" : `database "${database}"`;

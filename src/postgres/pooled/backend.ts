@@ -1,49 +1,45 @@
 /**
  * A server connection that is authenticated already and works for one session after another. It
  * frames what the server sends, keeps account of what the server owes, and hands the session what
- * is the client's. Between two sessions it makes itself clean: rolls back, resets, and waits for
- * answers that nobody wants any more.
+ * is the client's.
  *
- *     opening -> idle <-> leased -> cleaning -> idle
- *                  \        \          \
- *                   +--------+----------+--> closing -> gone
+ *     idle <-> leased -> cleaning -> idle         any of them -> closing -> gone
  *
  * @module
  */
 
 import { assert } from "../../base/assert.ts";
-import type { Timer } from "../../base/clock.ts";
 import type { Socket } from "../../net/socket.ts";
 import { POOL_CELL } from "../../observe/counters.ts";
 import type { CancelTarget } from "../cancel.ts";
 import { ProtocolError } from "../wire/errors.ts";
 import { Framer, HEADER_SIZE } from "../wire/framer.ts";
-import { copyFail, readDataRow, TERMINATE } from "../wire/messages.ts";
+import { readDataRow, TERMINATE } from "../wire/messages.ts";
 import { BACKEND, IS_BACKEND_TAG } from "../wire/tags.ts";
+import { BackendCleaner } from "./backend_cleaner.ts";
 import type { BackendOwner, BackendParts, BackendState } from "./backend_parts.ts";
-import { CLOSE_COMPLETE, nameBytes, PARSE_COMPLETE, query, SYNC } from "./extended_messages.ts";
+import { CLOSE_COMPLETE, PARSE_COMPLETE, query, SYNC } from "./extended_messages.ts";
 import { OwnQueries, type OwnResult } from "./own_queries.ts";
 import { readParameterStatus, type ServerParameters } from "./parameters.ts";
-import { PASS, REPLY, ReplyQueue, SWALLOW } from "./reply_queue.ts";
+import { isUnasked, PASS, REPLY, ReplyQueue, SWALLOW } from "./reply_queue.ts";
 import { ServerStatements, type UnnamedStatement } from "./statements.ts";
 
 /** ReadyForQuery's transaction status "I": not in a transaction block. */
 export const STATUS_IDLE = 0x49;
 
+/** ReadyForQuery's transaction status "E": in a transaction block that has failed. */
+const STATUS_FAILED = 0x45;
+
 /** A ReadyForQuery has one byte of body. */
 const READY_FOR_QUERY_SIZE = HEADER_SIZE + 1;
-
-/** How long cleaning may take, cancelling included, before the connection is given up. */
-const CLEANING_MS_MAX = 5_000;
-
-const NO_ROLLBACK = new Uint8Array();
-const ROLLBACK = nameBytes("ROLLBACK");
 
 /** One pooled server connection, from its first ReadyForQuery on. */
 export class Backend {
   readonly #parts: BackendParts;
   readonly #socket: Socket;
   readonly #framer: Framer;
+  readonly #cleaner: BackendCleaner;
+  readonly #own = new OwnQueries();
   #state: BackendState = "idle";
   #owner: BackendOwner | undefined;
   #status = STATUS_IDLE;
@@ -51,12 +47,14 @@ export class Backend {
   /** What the client gets in place of the message that is swallowed. */
   #replacement: Uint8Array | undefined;
   #isOwnAnswered = false;
+  /** The client is not told of an error, nor of the ReadyForQuery behind it. */
+  #isRetrying = false;
+  /** The client could not take all at once: what is given to the next one would wait for it. */
+  #isClientBehind = false;
   #requestStartedMs = 0;
-  #cleaningTimer: Timer | undefined;
   #cancelsInFlight = 0;
   /** The last message was FATAL or PANIC, and the client has it. */
   #hasSaidWhy = false;
-  readonly #own = new OwnQueries();
 
   /** What the server owes, in order. */
   readonly replies = new ReplyQueue();
@@ -76,6 +74,7 @@ export class Backend {
     this.parameters = parts.parameters;
     this.statements = new ServerStatements(Math.max(1, parts.preparedStatementsMax));
     this.#framer = new Framer(parts.messageSizeMax, IS_BACKEND_TAG);
+    this.#cleaner = new BackendCleaner(this, parts, () => this.#becomeIdle());
     socket.setHandler({
       onData: (view) => this.#onData(view),
       onEnd: () => this.#onEnd("it closed the connection"),
@@ -93,14 +92,14 @@ export class Backend {
     return this.#parts.cancelTarget;
   }
 
-  /** Where it is, for the log. */
-  get address(): string {
-    return this.#parts.address;
-  }
-
-  /** ReadyForQuery's last transaction status. */
+  /** ReadyForQuery's last transaction status says so. */
   get isInTransaction(): boolean {
     return this.#status !== STATUS_IDLE;
+  }
+
+  /** In a transaction that has failed: the server refuses all but its end. */
+  get isInFailedTransaction(): boolean {
+    return this.#status === STATUS_FAILED;
   }
 
   /** True if nothing is under way on it. */
@@ -113,9 +112,19 @@ export class Backend {
     return this.#cancelsInFlight > 0;
   }
 
+  /** True while the last answer waits for its client to take it. */
+  get isClientBehind(): boolean {
+    return this.#isClientBehind;
+  }
+
   /** False while a large message is on its way to the client: nothing else may be sent to it. */
   get isClientBetweenMessages(): boolean {
     return this.#framer.isBetweenMessages;
+  }
+
+  /** True if only queries of the gateway's own are under way. */
+  get runsOnlyOwn(): boolean {
+    return !this.#own.isEmpty;
   }
 
   /** A session has it from now on. */
@@ -129,8 +138,8 @@ export class Backend {
   detach(): void {
     assert(this.isQuiet, "a server connection that owes answers stays with its session");
     this.#owner = undefined;
-    this.#setState("idle");
-    this.#parts.pool.release(this);
+    if (this.replies.isUncertain) return this.close("how much it has answered is not certain");
+    this.#becomeIdle();
   }
 
   /**
@@ -141,22 +150,9 @@ export class Backend {
   abandon(isBetweenMessages: boolean): void {
     if (this.#state !== "leased") return;
     this.#owner = undefined;
+    this.#isRetrying = false;
     this.#setState("cleaning");
-    if (!isBetweenMessages) return this.close("the client left in the middle of a message");
-    this.#cleaningTimer = this.#parts.clock.after(
-      CLEANING_MS_MAX,
-      () => this.close(`it was not clean within ${CLEANING_MS_MAX} ms`),
-    );
-    if (!this.replies.isEmpty) {
-      if (this.#own.isEmpty) this.#cancelAbandoned();
-      if (this.replies.isCopyIn) {
-        this.#socket.write(copyFail("the client is gone"));
-        this.replies.push(REPLY.copyEnd);
-      }
-      this.#socket.write(SYNC);
-      this.replies.push(REPLY.sync);
-    }
-    this.#clean();
+    this.#cleaner.begin(isBetweenMessages);
   }
 
   /** Ends it. */
@@ -173,21 +169,27 @@ export class Backend {
     this.#socket.write(bytes);
   }
 
-  /** The client asks something that is answered with ReadyForQuery: the clock of the query runs. */
+  /** Something is asked that is answered with ReadyForQuery: the clock of the query runs. */
   startClock(): void {
     if (this.replies.isEmpty) this.#requestStartedMs = this.#parts.clock.nowMs();
   }
 
-  /** Since when the server works for the client, or undefined if it does not. */
+  /** Since when the server works, or undefined if it does not. */
   get busySinceMs(): number | undefined {
     return this.replies.isEmpty ? undefined : this.#requestStartedMs;
   }
 
   /** Runs a query of the gateway's own behind what is on its way. */
   run(text: Uint8Array, onResult: (result: OwnResult) => void): void {
+    this.runMessages(query(text), onResult);
+  }
+
+  /** As `run`, with any messages that are answered with one ReadyForQuery. */
+  runMessages(messages: Uint8Array, onResult: (result: OwnResult) => void): void {
+    this.startClock();
     this.replies.push(REPLY.own);
     this.#own.push(onResult);
-    this.#socket.write(query(text));
+    this.#socket.write(messages);
   }
 
   /** Keeps it from changing hands until the function that is returned is called. */
@@ -196,9 +198,26 @@ export class Backend {
     return () => {
       this.#cancelsInFlight -= 1;
       if (this.#cancelsInFlight > 0) return;
-      if (this.#state === "cleaning") this.#clean();
-      else this.#owner?.guard(() => this.#owner?.onReady(this.#status));
+      if (this.#state === "cleaning") this.#cleaner.goOn();
+      else this.#owner?.guard(() => this.#owner?.onReleasable());
     };
+  }
+
+  /** DISCARD ALL has run: the server is as it was after its login. */
+  onDiscarded(): void {
+    this.statements.clear();
+    this.sqlStatements.clear();
+    this.parameters.restore(false);
+    this.unnamed = undefined;
+  }
+
+  /** Sends the client what the gateway answers by itself, as far as it is due. */
+  answerOmitted(): void {
+    while (this.isClientBetweenMessages) {
+      const omitted = this.replies.takeOmitted();
+      if (omitted === 0) return;
+      this.#owner?.client.write(omitted === REPLY.parseOmitted ? PARSE_COMPLETE : CLOSE_COMPLETE);
+    }
   }
 
   // From the server ---------------------------------------------------------------------------
@@ -206,13 +225,16 @@ export class Backend {
   #onData(view: Uint8Array): number {
     if (this.#state === "closing" || this.#state === "gone") return view.length;
     try {
-      return this.#relay(view);
+      const passed = this.#relay(view);
+      const owner = this.#owner;
+      if (owner?.isHeldBack === true && !this.replies.isFull) owner.onRoom();
+      return passed;
     } catch (error) {
       const owner = this.#owner;
       const canTell = this.isClientBetweenMessages;
-      this.close("it broke the protocol");
-      if (owner === undefined) this.#parts.onDefect(error);
-      else owner.guard(() => owner.onBrokenServer(error, canTell));
+      this.close(error instanceof ProtocolError ? `broken protocol: ${error.message}` : "a defect");
+      if (owner !== undefined) owner.guard(() => owner.onBrokenServer(error, canTell));
+      else if (!(error instanceof ProtocolError)) throw error;
       return view.length;
     }
   }
@@ -232,11 +254,11 @@ export class Backend {
         passed = framer.end;
         if (!framer.isLast) continue;
         const isReady = framer.tag === BACKEND.readyForQuery;
-        if (isReady || this.replies.isOmittedFirst) {
-          this.#send(view, sent, framer.end);
-          sent = framer.end;
-          this.answerOmitted();
-        }
+        if (isReady) this.#sendLast(view, sent, passed);
+        else if (this.replies.isOmittedFirst) this.#send(view, sent, passed);
+        else continue;
+        sent = passed;
+        this.answerOmitted();
         if (isReady) this.#onReady();
       }
     } finally {
@@ -246,31 +268,31 @@ export class Backend {
     return passed;
   }
 
-  /** Sends the client what the gateway answers by itself, as far as it is due. */
-  answerOmitted(): void {
-    for (;;) {
-      const omitted = this.replies.takeOmitted();
-      if (omitted === 0) return;
-      this.#owner?.client.write(omitted === REPLY.parseOmitted ? PARSE_COMPLETE : CLOSE_COMPLETE);
-    }
-  }
-
   #look(view: Uint8Array): number {
     const { tag, start, end, isLast } = this.#framer;
-    const isOwn = this.replies.first === REPLY.own;
+    const { first, clientAnswerCount } = this.replies;
+    const isOwn = first === REPLY.own;
+    // The safety net of the whole: an answer that nobody asked for must never reach anybody.
+    if (first === 0 && !this.replies.isUncertain && !isUnasked(tag)) {
+      throw new ProtocolError(`unexpected message "${String.fromCharCode(tag)}"`);
+    }
     const verdict = this.replies.onMessage(tag);
     switch (tag) {
       case BACKEND.readyForQuery:
         this.#lookAtReady(view, isOwn);
+        if (this.#isRetrying && !isOwn) return SWALLOW;
         break;
       case BACKEND.parameterStatus:
         return isLast ? this.#onParameterStatus(view.subarray(start, end), isOwn) : verdict;
       case BACKEND.errorResponse:
         if (isOwn) this.#own.onError(view.slice(start, end));
-        else return this.#onErrorResponse(view, start, end);
+        else return this.#onErrorResponse(view, isLast ? clientAnswerCount : undefined);
         break;
       case BACKEND.dataRow:
         if (isOwn && isLast) this.#own.onRow(readDataRow(view.subarray(start, end)));
+        break;
+      case BACKEND.copyInResponse:
+        if (this.#state === "cleaning") this.#cleaner.onCopyIn();
         break;
     }
     return this.#owner === undefined ? SWALLOW : verdict;
@@ -281,13 +303,14 @@ export class Backend {
     if (end - start !== READY_FOR_QUERY_SIZE) throw new ProtocolError("invalid ReadyForQuery");
     this.#status = view[end - 1]!;
     this.#isOwnAnswered = isOwn;
-    if (isOwn || this.#owner === undefined) return;
     const { cells, clock } = this.#parts;
-    cells.add(POOL_CELL.queries, 1);
-    if (this.#status === STATUS_IDLE) cells.add(POOL_CELL.transactions, 1);
     const nowMs = clock.nowMs();
-    cells.observe(POOL_CELL.querySeconds, (nowMs - this.#requestStartedMs) / 1000);
-    this.#requestStartedMs = nowMs; // of the next one, if the client pipelines
+    if (!isOwn && this.#owner !== undefined && !this.#isRetrying) {
+      cells.add(POOL_CELL.queries, 1);
+      if (this.#status === STATUS_IDLE) cells.add(POOL_CELL.transactions, 1);
+      cells.observe(POOL_CELL.querySeconds, (nowMs - this.#requestStartedMs) / 1000);
+    }
+    this.#requestStartedMs = nowMs; // of the next one, if there is one on its way
   }
 
   /** A change reaches the client that caused it, and whoever gets another server's value. */
@@ -304,81 +327,77 @@ export class Backend {
     return owner.parameters.tell(name, value) ? PASS : SWALLOW;
   }
 
-  #onErrorResponse(view: Uint8Array, start: number, end: number): number {
+  /** @param answersBefore How much the client was answered; undefined if it is too large to retry. */
+  #onErrorResponse(view: Uint8Array, answersBefore: number | undefined): number {
+    const { start, end, isLast } = this.#framer;
     const owner = this.#owner;
     const bytes = view.subarray(start, end);
-    if (owner === undefined) return SWALLOW;
+    if (owner === undefined) {
+      // Nobody asked, so it is about the connection, such as 57P01: it ends.
+      if (this.#state === "idle") this.close("it reported an error to nobody");
+      return SWALLOW;
+    }
+    if (answersBefore !== undefined && owner.retries(bytes, answersBefore)) {
+      this.#isRetrying = true;
+      return SWALLOW;
+    }
     this.#hasSaidWhy = owner.onError(bytes);
-    const replaced = this.#framer.isLast ? owner.translateError(bytes) : undefined;
+    const replaced = isLast ? owner.translateError(bytes) : undefined;
     if (replaced === undefined) return PASS;
     this.#replacement = replaced;
     return SWALLOW;
   }
 
   #send(view: Uint8Array, start: number, end: number): void {
-    if (start !== end && this.#owner !== undefined) {
-      this.#owner.client.write(end - start === view.length ? view : view.subarray(start, end));
+    const owner = this.#owner;
+    if (start !== end && owner !== undefined) {
+      owner.client.write(end - start === view.length ? view : view.subarray(start, end));
       this.#parts.cells.add(POOL_CELL.bytesFromServers, end - start);
     }
     const replacement = this.#replacement;
     this.#replacement = undefined;
-    if (replacement !== undefined) this.#owner?.client.write(replacement);
+    if (replacement !== undefined) owner?.client.write(replacement);
+  }
+
+  /**
+   * As `#send`, for what ends with a ReadyForQuery: this connection may be the next session's at
+   * once, which is not to wait until this client has taken its answer.
+   */
+  #sendLast(view: Uint8Array, start: number, end: number): void {
+    const client = this.#owner?.client;
+    this.#isClientBehind = client?.isSending ?? false;
+    if (client === undefined || this.#isClientBehind || this.#replacement !== undefined) {
+      return this.#send(view, start, end);
+    }
+    if (start === end) return;
+    client.writeApart(view.subarray(start, end));
+    this.#parts.cells.add(POOL_CELL.bytesFromServers, end - start);
   }
 
   #onReady(): void {
-    if (this.#isOwnAnswered) this.#own.finish();
-    if (this.#state === "cleaning") this.#clean();
-    else this.#owner?.guard(() => this.#owner?.onReady(this.#status));
-  }
-
-  // Cleaning ----------------------------------------------------------------------------------
-
-  #cancelAbandoned(): void {
-    const release = this.holdForCancel();
-    this.#parts.cancelAbandoned(this.cancelTarget).then(release);
-  }
-
-  #clean(): void {
-    if (this.#state !== "cleaning" || !this.replies.isEmpty || this.isBeingCancelled) return;
-    const rollback = this.isInTransaction ? ROLLBACK : NO_ROLLBACK;
-    const reset = this.isDirty ? this.#parts.resetQuery : NO_ROLLBACK;
-    if (rollback.length > 0) return this.run(rollback, (result) => this.#onCleaned(result));
-    if (reset.length === 0) return this.#becomeIdle();
-    this.isDirty = false;
-    this.run(reset, (result) => {
-      this.onDiscarded();
-      this.#onCleaned(result);
-    });
-  }
-
-  #onCleaned({ error }: OwnResult): void {
-    if (error !== undefined) this.close("it could not be made clean");
-    // Whatever comes next is decided at the ReadyForQuery that has just come.
-  }
-
-  /** DISCARD ALL has run: the server is as it was after its login. */
-  onDiscarded(): void {
-    this.statements.clear();
-    this.sqlStatements.clear();
-    this.parameters.restore();
-    this.unnamed = undefined;
-  }
-
-  #becomeIdle(): void {
-    this.#cleaningTimer?.cancel();
-    this.#cleaningTimer = undefined;
-    this.#setState("idle");
-    this.#parts.pool.release(this);
+    const isOwn = this.#isOwnAnswered;
+    if (isOwn) this.#own.finish();
+    else if (this.#isRetrying) {
+      this.#isRetrying = false;
+      return this.#owner?.guard(() => this.#owner?.onRetry());
+    }
+    if (this.#state === "cleaning") return this.#cleaner.goOn();
+    this.#owner?.guard(() => this.#owner?.onReady(this.#status, isOwn));
   }
 
   // The end -----------------------------------------------------------------------------------
+
+  #becomeIdle(): void {
+    this.#setState("idle");
+    this.#parts.pool.release(this);
+  }
 
   #onEnd(message: string): void {
     if (this.#state === "closing" || this.#state === "gone") return;
     const owner = this.#owner;
     const canTell = this.isClientBetweenMessages && !this.#hasSaidWhy;
-    this.#parts.onLost(this, message);
     this.#setState("closing");
+    this.#parts.onLost(this, message);
     this.#socket.end();
     owner?.guard(() => owner.onLost(canTell));
   }
@@ -386,7 +405,7 @@ export class Backend {
   #onClose(error: Error | undefined): void {
     this.#onEnd(error?.message ?? "it closed the connection");
     if (this.#state === "gone") return;
-    this.#cleaningTimer?.cancel();
+    this.#cleaner.stop();
     this.#setState("gone");
     this.#parts.pool.gone(this);
   }
@@ -394,5 +413,12 @@ export class Backend {
   #setState(to: BackendState): void {
     this.#parts.onState(this.#state, to);
     this.#state = to;
+  }
+
+  /** Sync, so that what was sent without one is answered. */
+  sync(): void {
+    this.startClock();
+    this.#socket.write(SYNC);
+    this.replies.push(REPLY.sync);
   }
 }

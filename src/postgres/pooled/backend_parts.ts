@@ -4,12 +4,12 @@
  * @module
  */
 
-import type { Clock } from "../../base/clock.ts";
 import type { Socket } from "../../net/socket.ts";
 import type { Cells } from "../../observe/counters.ts";
 import type { ServerState } from "../../observe/facts.ts";
 import type { CancelTarget } from "../cancel.ts";
 import type { Backend } from "./backend.ts";
+import type { CleanerParts } from "./backend_cleaner.ts";
 import type { ServerParameters, SessionParameters } from "./parameters.ts";
 
 /** The session that a server connection works for. */
@@ -19,10 +19,24 @@ export interface BackendOwner {
   readonly parameters: SessionParameters;
   /** An ErrorResponse for the client. @returns True if the server closes behind it. */
   onError(bytes: Uint8Array): boolean;
+  /**
+   * Whether an ErrorResponse is kept from the client, since what failed is going to be sent again.
+   *
+   * @param answers How much the client had been answered before.
+   */
+  retries(bytes: Uint8Array, answers: number): boolean;
+  /** The ReadyForQuery behind that error has come: now is the time. */
+  onRetry(): void;
   /** What the client gets in place of a whole ErrorResponse, if it is not what it is. */
   translateError(bytes: Uint8Array): Uint8Array | undefined;
-  /** A ReadyForQuery has come, and a CancelRequest that held the connection may have ended. */
-  onReady(status: number): void;
+  /** A ReadyForQuery has come: for the client, or for a query of the gateway's own. */
+  onReady(status: number, isOwn: boolean): void;
+  /** What kept the connection from changing hands has ended. */
+  onReleasable(): void;
+  /** True if the client has sent what waits until the server has answered something. */
+  readonly isHeldBack: boolean;
+  /** It need not wait any more. */
+  onRoom(): void;
   /** The server closed, or the connection broke. `canTell`: an ErrorResponse may be sent. */
   onLost(canTell: boolean): void;
   /** The server sent what makes no sense. */
@@ -38,8 +52,7 @@ export interface BackendPool {
 }
 
 /** What one connection is made of. */
-export interface BackendParts {
-  readonly clock: Clock;
+export interface BackendParts extends CleanerParts {
   readonly pool: BackendPool;
   readonly cells: Cells;
   readonly cancelTarget: CancelTarget;
@@ -51,17 +64,11 @@ export interface BackendParts {
   readonly reported: ReadonlyMap<string, string>;
   readonly messageSizeMax: number;
   readonly preparedStatementsMax: number;
-  /** Text of the query that removes what a session leaves behind; empty for none. */
-  readonly resetQuery: Uint8Array;
-  /** Cancels what it runs for a client that is gone. Never rejects. */
-  cancelAbandoned(target: CancelTarget): Promise<unknown>;
   onState(from: BackendState, to: BackendState): void;
   /** It is ended by the gateway, which has this reason. */
   onClosing(backend: Backend, reason: string): void;
   /** It ended by itself. */
   onLost(backend: Backend, message: string): void;
-  /** It sent what makes no sense, to nobody. */
-  onDefect(error: unknown): void;
 }
 
 /** Where a pooled connection is on its way. */

@@ -8,6 +8,7 @@
  * @module
  */
 
+import { concat } from "../../base/bytes.ts";
 import { HEADER_SIZE } from "../wire/framer.ts";
 import type { Traits } from "../sql/traits.ts";
 import type { Backend } from "./backend.ts";
@@ -17,11 +18,14 @@ import {
   parse,
   STATEMENT,
   stringEnd,
+  SYNC,
   withReplaced,
 } from "./extended_messages.ts";
 import { REPLY } from "./reply_queue.ts";
 import {
   CLIENT_STATEMENTS_MAX,
+  NOBODYS_NAME,
+  SERVER_NAME_PREFIX,
   type SharedStatements,
   type Statement,
   type UnnamedStatement,
@@ -38,6 +42,14 @@ export interface Piece {
 
 /** What is sent in place of a message: `undefined` is the message as it is, empty is nothing. */
 export type Replacement = Uint8Array | undefined;
+
+/** What a Bind or Describe has become, and the statement it is about, if that is known. */
+export interface Translated {
+  readonly replacement: Replacement;
+  readonly traits?: Traits;
+  /** Only one with a name that servers share. */
+  readonly statement?: Statement;
+}
 
 const NOTHING = new Uint8Array();
 
@@ -85,6 +97,7 @@ export class ClientStatements {
 
   /** A Query ends the unnamed statement. */
   onQuery(backend: Backend): void {
+    if (backend.replies.isSkipping) return;
     this.#unnamed = undefined;
     this.#unnamedOn = undefined;
     backend.unnamed = undefined;
@@ -114,6 +127,11 @@ export class ClientStatements {
     this.#lastUsed = { name, statement };
     const undo = () => void this.#named.delete(name);
     if (!backend.replies.isSkipping) this.#named.set(name, statement);
+    if (backend.isInFailedTransaction) {
+      // The server refuses it before it looks at its name.
+      backend.replies.push(REPLY.parse, undo);
+      return { replacement: parse(statement.serverName, statement.definition) };
+    }
     if (backend.statements.use(statement)) {
       backend.replies.push(REPLY.parseOmitted, undo);
       return { replacement: NOTHING };
@@ -122,7 +140,7 @@ export class ClientStatements {
   }
 
   /** @returns What is sent, and the traits of the statement that is going to be executed. */
-  onBind(backend: Backend, piece: Piece): { replacement: Replacement; traits?: Traits } {
+  onBind(backend: Backend, piece: Piece): Translated {
     const { view, start, end } = piece;
     const portalEnd = stringEnd(view, start + HEADER_SIZE, end);
     const nameStart = portalEnd + 1;
@@ -130,7 +148,7 @@ export class ClientStatements {
     return this.#translate(backend, piece, nameStart, nameEnd, REPLY.bind);
   }
 
-  onDescribe(backend: Backend, piece: Piece): { replacement: Replacement } {
+  onDescribe(backend: Backend, piece: Piece): Translated {
     const { view, start, end } = piece;
     const nameStart = start + HEADER_SIZE + 1;
     const nameEnd = stringEnd(view, nameStart, end);
@@ -154,6 +172,9 @@ export class ClientStatements {
       } else {
         if (!isPortal) backend.sqlStatements.delete(name);
         backend.replies.push(REPLY.close);
+        if (!isPortal && name.startsWith(SERVER_NAME_PREFIX)) {
+          return { replacement: closeStatement(NOBODYS_NAME) };
+        }
       }
       return { replacement: undefined };
     }
@@ -161,6 +182,20 @@ export class ClientStatements {
     if (!backend.replies.isSkipping) this.#named.delete(name);
     backend.replies.push(REPLY.closeOmitted, () => void this.#named.set(name, statement));
     return { replacement: NOTHING };
+  }
+
+  /**
+   * As `ensure`, with a request of its own: a Query behind a Parse that fails would be skipped.
+   */
+  ensureNow(backend: Backend, statement: Statement): void {
+    if (backend.replies.isSkipping || backend.statements.use(statement)) return;
+    const { serverName, definition } = statement;
+    const evicted = backend.statements.add(statement);
+    const close = evicted === undefined ? NOTHING : closeStatement(evicted.serverName);
+    const messages = concat(parse(serverName, definition), close, SYNC);
+    backend.runMessages(messages, ({ error }) => {
+      if (error !== undefined) backend.statements.delete(statement);
+    });
   }
 
   /** Makes sure that the server has a statement. @returns What must be sent ahead; maybe nothing. */
@@ -190,10 +225,10 @@ export class ClientStatements {
       this.#unnamedOn = isWhole ? undefined : backend;
       backend.unnamed = this.#unnamed;
     }
-    backend.replies.push(REPLY.parse, () => {
+    backend.replies.push(REPLY.parse, (hasFailed) => {
       // A Parse that fails has dropped the unnamed statement before; one that is skipped has not.
-      this.#unnamed = before;
-      this.#unnamedOn = beforeOn;
+      this.#unnamed = hasFailed ? undefined : before;
+      this.#unnamedOn = hasFailed ? undefined : beforeOn;
       backend.unnamed = undefined;
     });
     return replacement;
@@ -205,22 +240,25 @@ export class ClientStatements {
     nameStart: number,
     nameEnd: number,
     reply: number,
-  ): { replacement: Replacement; traits?: Traits } {
+  ): Translated {
     const { view, start, end } = piece;
     if (nameStart === nameEnd) return this.#translateUnnamed(backend, piece, reply);
     const name = nameOf(view.subarray(nameStart, nameEnd));
     const statement = this.#named.get(name);
     if (statement === undefined) {
       backend.replies.push(reply);
-      return { replacement: undefined };
+      // Another client's statement has such a name: what this one means must not be there.
+      if (!name.startsWith(SERVER_NAME_PREFIX)) return { replacement: undefined };
+      return { replacement: withReplaced(view, start, end, nameStart, nameEnd, NOBODYS_NAME) };
     }
     this.#lastUsed = { name, statement };
     const ahead = this.ensure(backend, statement);
     backend.replies.push(reply);
     const renamed = withReplaced(view, start, end, nameStart, nameEnd, statement.serverName);
     return {
-      replacement: ahead.length === 0 ? renamed : joined(ahead, renamed),
+      replacement: ahead.length === 0 ? renamed : concat(ahead, renamed),
       traits: statement.traits,
+      statement,
     };
   }
 
@@ -228,7 +266,7 @@ export class ClientStatements {
     backend: Backend,
     { view, start, end }: Piece,
     reply: number,
-  ): { replacement: Replacement; traits?: Traits } {
+  ): Translated {
     const unnamed = this.#unnamed;
     const traits = unnamed === undefined ? {} : { traits: unnamed.traits };
     const isThere = backend.unnamed === unnamed && unnamed !== undefined;
@@ -242,7 +280,7 @@ export class ClientStatements {
       backend.replies.push(REPLY.closeInjected);
       backend.unnamed = undefined;
       backend.replies.push(reply);
-      return { replacement: joined(ahead, view.subarray(start, end)) };
+      return { replacement: concat(ahead, view.subarray(start, end)) };
     }
     const ahead = parse(NOTHING, unnamed.definition);
     backend.replies.push(REPLY.parseInjected, () => {
@@ -250,7 +288,7 @@ export class ClientStatements {
     });
     backend.unnamed = unnamed;
     backend.replies.push(reply);
-    return { replacement: joined(ahead, view.subarray(start, end)), ...traits };
+    return { replacement: concat(ahead, view.subarray(start, end)), ...traits };
   }
 
   #prepare(
@@ -271,7 +309,7 @@ export class ClientStatements {
     });
     if (evicted === undefined) return bytes;
     backend.replies.push(REPLY.closeInjected, () => backend.statements.restore(evicted));
-    return joined(bytes, closeStatement(evicted.serverName));
+    return concat(bytes, closeStatement(evicted.serverName));
   }
 
   /** The server is to raise 42P05 where the client prepares a name twice; so it gets it twice. */
@@ -279,7 +317,7 @@ export class ClientStatements {
     this.#lastUsed = { name, statement };
     const ahead = this.ensure(backend, statement);
     backend.replies.push(REPLY.parse);
-    return joined(ahead, parse(statement.serverName, statement.definition));
+    return concat(ahead, parse(statement.serverName, statement.definition));
   }
 
   #forgetUnnamed(backend: Backend): void {
@@ -289,19 +327,11 @@ export class ClientStatements {
   }
 }
 
-/** SQL that names a statement: the client's name replaced by the server's. */
+/** SQL that names a statement: the client's name replaced by one of the server's. */
 export function renamedText(
   text: Uint8Array,
-  range: { readonly start: number; readonly end: number },
-  statement: Statement,
+  { start, end }: { readonly start: number; readonly end: number },
+  serverName: Uint8Array,
 ): Uint8Array {
-  const { start, end } = range;
-  return joined(joined(text.subarray(0, start), statement.serverName), text.subarray(end));
-}
-
-function joined(a: Uint8Array, b: Uint8Array): Uint8Array {
-  const bytes = new Uint8Array(a.length + b.length);
-  bytes.set(a);
-  bytes.set(b, a.length);
-  return bytes;
+  return concat(text.subarray(0, start), serverName, text.subarray(end));
 }

@@ -39,6 +39,10 @@ export interface ConnectorParts extends OpenerParts {
   readonly messageSizeMax: number;
   readonly preparedStatementsMax: number;
   readonly resetQuery: string;
+  /** Whether that query is DISCARD ALL, or does as much. */
+  readonly isResetWhole: boolean;
+  /** Told what each new connection has reported. */
+  readonly onReported: (reported: ReadonlyMap<string, string>) => void;
   /** A connection is never used twice. */
   readonly isSingleUse: boolean;
   cancelAbandoned(target: CancelTarget): Promise<unknown>;
@@ -122,6 +126,7 @@ export class BackendConnector implements Connector<Backend, OpenFailure> {
     const { socket, parameters, reported, processId, key } = login;
     cells.add(SERVER_STATE_CELL.idle, 1);
     const ownPool = this.#pool ??= this.#parts.poolOf();
+    this.#parts.onReported(reported);
     return new Backend({
       clock,
       cells,
@@ -139,10 +144,12 @@ export class BackendConnector implements Connector<Backend, OpenFailure> {
       messageSizeMax,
       preparedStatementsMax: this.#parts.preparedStatementsMax,
       resetQuery: nameBytes(resetQuery),
+      isResetWhole: this.#parts.isResetWhole,
       cancelAbandoned: (cancelTarget) => this.#parts.cancelAbandoned(cancelTarget),
       onState: (from, to) => this.#count(from, to),
       onClosing: (backend, message) => {
         const reason = this.#reasons.get(backend);
+        if (reason === undefined) ownPool.ending(backend);
         observer.emit({
           kind: "server_closed",
           pool,
@@ -151,16 +158,10 @@ export class BackendConnector implements Connector<Backend, OpenFailure> {
           message: reason === undefined ? message : undefined,
         });
       },
-      onLost: (_, message) =>
-        observer.emit({ kind: "server_closed", pool, server, reason: "lost", message }),
-      onDefect: (error) =>
-        observer.emit({
-          kind: "server_closed",
-          pool,
-          server,
-          reason: "unclean",
-          message: error instanceof Error ? error.message : String(error),
-        }),
+      onLost: (backend, message) => {
+        ownPool.ending(backend);
+        observer.emit({ kind: "server_closed", pool, server, reason: "lost", message });
+      },
     }, socket);
   }
 

@@ -9,14 +9,28 @@
 import { int32At } from "../../base/bytes.ts";
 import { ProtocolError } from "../wire/errors.ts";
 import { Framer, HEADER_SIZE, HELD_MESSAGE_SIZE_MAX } from "../wire/framer.ts";
-import { readyForQuery } from "../wire/messages.ts";
+import { errorFieldsOf, readyForQuery } from "../wire/messages.ts";
 import { FRONTEND, IS_FRONTEND_TAG } from "../wire/tags.ts";
 import { type Backend, STATUS_IDLE } from "./backend.ts";
 import { ClientStatements, type Piece, type Replacement } from "./client_statements.ts";
 import type { PooledSession } from "./pooled_session.ts";
 import type { PooledContext, PoolSettings } from "./pooled_context.ts";
+import { nameBytes, nameOf } from "./extended_messages.ts";
 import { REPLY } from "./reply_queue.ts";
+import { RetryBuffer } from "./retry_buffer.ts";
 import { refusalOf, SqlState } from "./sql_state.ts";
+import type { Statement } from "./statements.ts";
+
+const NOTHING = new Uint8Array();
+
+/** Where PostgreSQL raises "cached plan must not change result type": the text is translated. */
+const STALE_PLAN_ROUTINE = "RevalidateCachedQuery";
+
+/** Messages of a batch that can be sent again. */
+const IS_KEPT = new Uint8Array(256);
+for (const tag of ["parse", "bind", "describe", "execute", "flush", "sync"] as const) {
+  IS_KEPT[FRONTEND[tag]] = 1;
+}
 
 const READY_IDLE = readyForQuery(STATUS_IDLE);
 
@@ -25,12 +39,16 @@ export class FrontendRelay {
   readonly #context: PooledContext;
   readonly #settings: PoolSettings;
   readonly #session: PooledSession;
-  readonly #framer: Framer;
+  #framer: Framer;
   readonly #statements: ClientStatements;
   readonly #sql: SqlState;
+  readonly #retry = new RetryBuffer();
+  /** What is sent again at the next ReadyForQuery. */
+  #again: { readonly bytes: Uint8Array; readonly statements: readonly Statement[] } | undefined;
   /** What becomes of the rest of a large message. */
   #isDropping = false;
   #isHeldBack = false;
+  #isRetrying = false;
   /** Whether the session's state has been brought to the server it has. */
   #hasFollowed = false;
   /** What of the view has been forwarded or dropped. */
@@ -56,6 +74,22 @@ export class FrontendRelay {
   /** True if the client sent what is not read before the server has answered something. */
   get isHeldBack(): boolean {
     return this.#isHeldBack;
+  }
+
+  /** It need not wait any more: it is shown again. */
+  goOn(): void {
+    this.#isHeldBack = false;
+    this.#session.client.reoffer();
+  }
+
+  /** True if what a statement on its way does to the session is not known yet. */
+  get isPending(): boolean {
+    return this.#sql.isPending;
+  }
+
+  /** The session's state is to be brought to its server again. */
+  unsettle(): void {
+    this.#sql.unsettle();
   }
 
   get needsItsServer(): boolean {
@@ -106,6 +140,7 @@ export class FrontendRelay {
     const at = this.#framer.end;
     if (!this.#framer.isBetweenMessages) return true;
     if (at >= view.length) return false;
+    if (this.#session.isOver) return true; // what is left is dropped
     const tag = view[at]!;
     const backend = this.#session.backend;
     if (backend === undefined && !needsServer(tag)) return true;
@@ -145,10 +180,53 @@ export class FrontendRelay {
       return;
     }
     const piece: Piece = { view, start, end, isWhole: isLast };
+    if (backend.isQuiet) this.#session.onRequest();
+    this.#keep(backend, tag, piece);
     if (!this.#hasFollowed || !this.#sql.isSettled) this.#follow(backend, view, start);
     const replacement = this.#translateMessage(backend, tag, piece);
     if (replacement !== undefined) this.#replace(backend, view, replacement);
     if (backend.replies.isOmittedFirst) backend.answerOmitted();
+  }
+
+  /** Keeps what may have to be sent again: see `RetryBuffer`. */
+  #keep(backend: Backend, tag: number, { view, start, end, isWhole }: Piece): void {
+    if (!this.#settings.tracksStatements) return;
+    if (backend.isQuiet) this.#retry.begin(backend.replies.clientAnswerCount);
+    if (!isWhole || IS_KEPT[tag] !== 1) return this.#retry.forget();
+    const [isDescribe, isSync] = [tag === FRONTEND.describe, tag === FRONTEND.sync];
+    this.#retry.add(view.subarray(start, end), isDescribe, isSync);
+  }
+
+  /** Whether the client is kept from an error because its messages are going to be sent again. */
+  retries(error: Uint8Array, answers: number): boolean {
+    if (errorFieldsOf(error).get("R") !== STALE_PLAN_ROUTINE) return false;
+    const statements = [...this.#retry.statements];
+    const bytes = this.#retry.take(answers);
+    // A client that must be told prepares its statement again: it is not to find the old plan then.
+    for (const statement of statements) this.#context.sharedStatements.forget(statement);
+    if (bytes === undefined || this.#session.backend?.isInTransaction === true) return false;
+    this.#again = { bytes, statements };
+    return true;
+  }
+
+  /** Sends them again, to a server that prepares its statements anew. */
+  retry(backend: Backend): void {
+    const { bytes, statements } = this.#again!;
+    this.#again = undefined;
+    for (const statement of statements) {
+      backend.statements.delete(statement);
+      backend.run(nameBytes(`DEALLOCATE ${nameOf(statement.serverName)}`), () => {});
+    }
+    backend.unnamed = undefined;
+    const own = this.#framer;
+    this.#framer = new Framer(this.#context.messageSizeMax, IS_FRONTEND_TAG);
+    this.#framer.begin(bytes);
+    this.#sent = 0;
+    this.#isRetrying = true;
+    while (this.#framer.next()) this.#onMessage(bytes);
+    this.#isRetrying = false;
+    this.#flush(bytes, bytes.length);
+    this.#framer = own;
   }
 
   /** Brings the session's state to a server that it has newly got, ahead of the message. */
@@ -194,6 +272,7 @@ export class FrontendRelay {
     backend.startClock();
     const text = view.subarray(start + HEADER_SIZE, isWhole ? end - 1 : end);
     const replacement = this.#sql.onQuery(backend, text, isWhole);
+    if (replacement !== undefined && !isWhole) this.#isDropping = true; // the rest of the old one
     this.#statements.onQuery(backend);
     backend.replies.push(REPLY.query);
     return replacement;
@@ -202,13 +281,19 @@ export class FrontendRelay {
   #onTracked(backend: Backend, tag: number, piece: Piece): Replacement {
     switch (tag) {
       case FRONTEND.parse:
+        // It has been answered, or it would not be sent again.
+        if (this.#isRetrying) return NOTHING;
         return this.#statements.onParse(backend, piece).replacement;
-      case FRONTEND.describe:
-        return this.#statements.onDescribe(backend, piece).replacement;
+      case FRONTEND.describe: {
+        const { replacement, statement } = this.#statements.onDescribe(backend, piece);
+        if (statement !== undefined) this.#retry.statements.add(statement);
+        return replacement;
+      }
       case FRONTEND.close:
         return this.#statements.onClose(backend, piece).replacement;
     }
-    const { replacement, traits } = this.#statements.onBind(backend, piece);
+    const { replacement, traits, statement } = this.#statements.onBind(backend, piece);
+    if (statement !== undefined) this.#retry.statements.add(statement);
     if (traits !== undefined) this.#sql.onExecute(backend, traits);
     return replacement;
   }

@@ -19,6 +19,7 @@ export interface Accepted {
 /** One pair. */
 export class PairState {
   readonly #accepted = new Map<string, Accepted>();
+  #reported = "";
 
   /** What servers made of these parameters before, if it is known. */
   accepted(settings: ReadonlyMap<string, string>): Accepted | undefined {
@@ -34,9 +35,11 @@ export class PairState {
     }
   }
 
-  /** A new connection reports other things, as after an upgrade: nothing is taken for granted. */
-  forget(): void {
-    this.#accepted.clear();
+  /** A new connection reports other things than the last one, as after an upgrade: begins anew. */
+  onReported(reported: ReadonlyMap<string, string>): void {
+    const key = keyOf(reported);
+    if (key !== this.#reported) this.#accepted.clear();
+    this.#reported = key;
   }
 }
 

@@ -33,6 +33,12 @@ const TRANSIENT: ReadonlySet<string> = new Set([
   "seed",
 ]);
 
+/** RESET ALL leaves these (GUC_NO_RESET_ALL in guc_tables.c). */
+const ROLE_PARAMETERS: ReadonlySet<string> = new Set(["role", "session_authorization"]);
+
+/** Undoes every setting; the session's user comes first, since it decides what may be reset. */
+const RESET_EVERYTHING = "RESET SESSION AUTHORIZATION;RESET ROLE;RESET ALL";
+
 /** Names that one session may have set; one that sets more stays on its server. */
 export const PARAMETERS_MAX = 64;
 
@@ -64,7 +70,7 @@ export class SessionParameters {
     this.restore();
   }
 
-  /** RESET ALL or DISCARD ALL. */
+  /** DISCARD ALL. */
   restore(): void {
     this.wanted.clear();
     for (const [name, value] of this.defaults) this.wanted.set(name, value);
@@ -92,6 +98,8 @@ export class ServerParameters {
   readonly #login = new Map<string, string>();
   /** Set since by somebody: to be reset for whoever does not want it. */
   readonly #changed = new Set<string>();
+  /** A statement that nobody can see through may have set anything. */
+  mayHaveChanged = false;
 
   /** The server reports a parameter while it logs in, or to nobody. */
   report(name: string, value: string): void {
@@ -108,16 +116,27 @@ export class ServerParameters {
     else if (follows(name)) this.#changed.add(name);
   }
 
-  /** RESET of one. */
-  reset(name: string): void {
-    this.#forget(name);
-    this.#changed.delete(name);
+  /** What it was after the login. */
+  loginValue(name: string): string | undefined {
+    return this.#login.get(name);
   }
 
-  /** DISCARD ALL or RESET ALL: what it reports of that comes by `change`. */
-  restore(): void {
-    for (const name of this.#changed) this.#forget(name);
-    this.#changed.clear();
+  /** Names that somebody has set since. */
+  get changed(): Iterable<string> {
+    return this.#changed;
+  }
+
+  /**
+   * DISCARD ALL, or RESET ALL, which leaves the role: what the server reports of that comes by
+   * `change`.
+   */
+  restore(keepsRole: boolean): void {
+    for (const name of [...this.#changed]) {
+      if (keepsRole && ROLE_PARAMETERS.has(name)) continue;
+      this.#forget(name);
+      this.#changed.delete(name);
+    }
+    this.mayHaveChanged = false;
   }
 
   get(name: string): string | undefined {
@@ -130,6 +149,7 @@ export class ServerParameters {
    * @returns Texts to be sent as a Query each, in this order; mostly none.
    */
   follow(session: SessionParameters): Uint8Array[] {
+    if (this.mayHaveChanged) return this.#followAnew(session);
     if (session.wanted.size === 0 && this.#changed.size === 0) return [];
     const resets: string[] = [];
     for (const name of this.#changed) {
@@ -146,6 +166,11 @@ export class ServerParameters {
     }
     for (const [name, value] of sets) this.change(name, value);
     return statementsFor(resets, sets, this.#actual.get("standard_conforming_strings") === "on");
+  }
+
+  #followAnew(session: SessionParameters): Uint8Array[] {
+    this.restore(false);
+    return [nameBytes(RESET_EVERYTHING), ...this.follow(session)];
   }
 
   #forget(name: string): void {

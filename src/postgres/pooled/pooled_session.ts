@@ -57,7 +57,7 @@ export class PooledSession implements Upstream, BackendOwner {
   #backend: Backend | undefined;
   #acquisition: Acquisition | undefined;
   /** Parameters that statements of this session have touched since they were last read. */
-  readonly #touched = new Set<string>();
+  readonly #touched = new Map<string, { readonly isReset: boolean }>();
   #isReading = false;
   /** Why the session stays with its server. */
   readonly #pins = new Set<string>();
@@ -236,6 +236,14 @@ export class PooledSession implements Upstream, BackendOwner {
     return FATAL_SEVERITIES.includes(errorField(bytes, ERROR_FIELD.severity));
   }
 
+  retries(bytes: Uint8Array, answers: number): boolean {
+    return this.#relay.retries(bytes, answers);
+  }
+
+  onRetry(): void {
+    this.#relay.retry(this.#backend!);
+  }
+
   translateError(bytes: Uint8Array): Uint8Array | undefined {
     const fields = errorFieldsOf(bytes);
     const before = fields.get("M") ?? "";
@@ -244,16 +252,38 @@ export class PooledSession implements Upstream, BackendOwner {
     return errorResponseOf(fields.set("M", after));
   }
 
-  onReady(status: number): void {
-    this.#relay.onReady(this.#backend!);
-    this.#limits.onReady(status !== STATUS_IDLE);
+  onReady(status: number, isOwn: boolean): void {
+    const backend = this.#backend!;
+    if (!isOwn) {
+      this.#relay.onReady(backend);
+      this.#limits.onReady(status !== STATUS_IDLE, !backend.replies.isEmpty);
+    }
     if (this.#state !== "active") return;
     if (status !== STATUS_IDLE && this.route.settings.mode === "statement") {
       return this.#owner.fail(reply.transactionInStatementMode(), "transaction in statement mode");
     }
     this.#letGo();
-    // What the client sent while the queue was full, or while parameters were read.
-    if (this.#backend !== undefined && this.#relay.isHeldBack) this.client.reoffer();
+  }
+
+  onReleasable(): void {
+    if (this.#state === "active") this.#letGo();
+  }
+
+  get isHeldBack(): boolean {
+    return this.#relay.isHeldBack;
+  }
+
+  onRoom(): void {
+    this.#relay.goOn();
+  }
+
+  get isWaiting(): boolean {
+    return this.#acquisition !== undefined;
+  }
+
+  /** A server that was quiet is asked something. */
+  onRequest(): void {
+    this.#limits.onRequest();
   }
 
   /** Gives the server back, if nothing speaks against it. */
@@ -263,6 +293,9 @@ export class PooledSession implements Upstream, BackendOwner {
     if (this.#touched.size > 0) return this.#readTouched(backend);
     const stays = this.route.settings.mode === "session" || this.isPinned;
     if (stays || backend.isBeingCancelled || !this.#relay.isBetweenMessages) return;
+    if (backend.isClientBehind && this.client.isSending) {
+      return this.client.whenSent(() => this.onReleasable());
+    }
     this.#backend = undefined;
     backend.detach();
   }
@@ -275,11 +308,16 @@ export class PooledSession implements Upstream, BackendOwner {
   // Parameters and pins ---------------------------------------------------------------------------
 
   /** Statements touch these parameters: what they have become is asked when they are done. */
-  touch(names: readonly string[]): void {
+  touch(names: readonly string[], isReset: boolean): void {
     for (const name of names) {
       if (this.#touched.size >= PARAMETERS_MAX) return this.pin("too many parameters");
-      this.#touched.add(name);
+      this.#touched.set(name, { isReset });
     }
+  }
+
+  /** RESET ALL: everything that is set. */
+  touchAll(backend: Backend): void {
+    this.touch([...backend.parameters.changed, ...this.parameters.wanted.keys()], true);
   }
 
   pin(why: string): void {
@@ -297,21 +335,29 @@ export class PooledSession implements Upstream, BackendOwner {
   }
 
   #readTouched(backend: Backend): void {
-    const names = [...this.#touched];
+    const touched = new Map(this.#touched);
     this.#touched.clear();
     this.#isReading = true;
-    backend.run(readStatement(names), (result) => {
+    backend.run(readStatement([...touched.keys()]), (result) => {
       this.#isReading = false;
-      this.#onTouchedRead(backend, names, result);
+      this.#onTouchedRead(backend, touched, result);
     });
   }
 
-  #onTouchedRead(backend: Backend, names: readonly string[], { rows }: OwnResult): void {
-    const row = rows[0] ?? [];
-    names.forEach((name, i) => {
+  #onTouchedRead(
+    backend: Backend,
+    touched: ReadonlyMap<string, { readonly isReset: boolean }>,
+    { rows: [row] }: OwnResult,
+  ): void {
+    // It may have been cancelled, or timed out by what was set: nobody knows what is set now.
+    if (row === undefined) return this.pin("parameter");
+    [...touched].forEach(([name, { isReset }], i) => {
       const value = row[i] === undefined ? undefined : nameOf(row[i]);
       backend.parameters.change(name, value);
-      this.parameters.set(name, value);
+      const isDefault = isReset && value === backend.parameters.loginValue(name);
+      if (!isDefault) return this.parameters.set(name, value);
+      this.parameters.reset(name);
+      this.#relay.unsettle();
     });
   }
 
@@ -321,8 +367,13 @@ export class PooledSession implements Upstream, BackendOwner {
     return this.#state === "active" && this.#backend !== undefined;
   }
 
+  get isOver(): boolean {
+    return this.#state === "over";
+  }
+
   terminated(): void {
     this.#owner.onTerminate();
+    this.#owner.end(undefined, "client terminated");
   }
 
   release(): void {
@@ -335,7 +386,10 @@ export class PooledSession implements Upstream, BackendOwner {
     this.#identity.onEnd();
     const backend = this.#backend;
     this.#backend = undefined;
-    backend?.abandon(this.#relay.isBetweenMessages);
+    if (backend === undefined) return;
+    // What was on its way may have changed what nobody has read yet.
+    if (this.#touched.size > 0 || this.#isReading || this.#relay.isPending) backend.isDirty = true;
+    backend.abandon(this.#relay.isBetweenMessages);
   }
 
   onLost(canTell: boolean): void {
@@ -363,8 +417,9 @@ export class PooledSession implements Upstream, BackendOwner {
   }
 
   /** A server does not take what this session wants. */
-  cannotFollow(error: ReadonlyMap<string, string>): void {
+  cannotFollow(backend: Backend, error: ReadonlyMap<string, string>): void {
     this.#owner.fail(reply.parameterRefused(error), "parameter refused");
+    backend.close("what is set on it is not known"); // some of it was taken for set
   }
 
   fail(fields: Parameters<UpstreamOwner["fail"]>[0], reason: string): void {

@@ -40,6 +40,32 @@ export const REPLY = {
   own: 13,
 } as const;
 
+/** Kinds that a server answers to the client. */
+const IS_CLIENTS = new Uint8Array(16);
+for (const kind of ["query", "sync", "parse", "bind", "describe", "execute", "close"] as const) {
+  IS_CLIENTS[REPLY[kind]] = 1;
+}
+
+/** Kinds that leave something open on the server until a Sync or a Query. */
+const IS_OPENING = new Uint8Array(16);
+for (
+  const kind of [
+    ...["parse", "parseInjected", "bind", "describe", "execute", "close", "closeInjected"] as const,
+  ]
+) IS_OPENING[REPLY[kind]] = 1;
+
+/** Whether a server may send a message of this type without being asked. */
+export function isUnasked(tag: number): boolean {
+  switch (tag) {
+    case BACKEND.parameterStatus:
+    case BACKEND.noticeResponse:
+    case BACKEND.notificationResponse:
+    case BACKEND.errorResponse:
+      return true;
+  }
+  return false;
+}
+
 /** What becomes of a message from the server. */
 export const PASS = 0;
 /** It answers what the gateway asked by itself. */
@@ -50,8 +76,11 @@ export const ENTRIES_MAX = 16_384;
 
 const RING_SIZE_MIN = 16;
 
-/** What undoes an entry's effect on names, for messages that the server skips. */
-export type Undo = () => void;
+/**
+ * What undoes an entry's effect on names, for messages that the server skips. `hasFailed`: it is
+ * the one that failed.
+ */
+export type Undo = (hasFailed: boolean) => void;
 
 /** The answers that one server connection owes. */
 export class ReplyQueue {
@@ -63,12 +92,26 @@ export class ReplyQueue {
   #isCopyIn = false;
   #requests = 0;
   #answers = 0;
+  #clientAnswers = 0;
+  /** Something was sent that a Sync, or a Query, has still to conclude. */
+  #isUnsynced = false;
+  /** Syncs of the copy that runs, which the server ignores if it reads them within it. */
+  #ignoredSyncs = 0;
+  #isUncertain = false;
   /** After an error in the extended protocol: what is sent is skipped until a Sync. */
   #isSkipping = false;
 
-  /** True if the server owes nothing and skips nothing. */
+  /** True if the server owes nothing, skips nothing, and has nothing open without a Sync. */
   get isEmpty(): boolean {
-    return this.#length === 0 && !this.#isSkipping;
+    return this.#length === 0 && !this.#isSkipping && !this.#isUnsynced;
+  }
+
+  /**
+   * True if the server may send one ReadyForQuery more than is counted: a copy has failed, and
+   * whether it read the Syncs behind it within the copy or after it cannot be told.
+   */
+  get isUncertain(): boolean {
+    return this.#isUncertain;
   }
 
   /** True if nothing more may be sent before something is answered. */
@@ -91,6 +134,11 @@ export class ReplyQueue {
     return this.#answers;
   }
 
+  /** How many messages of the client have been answered by the server, of whatever kind. */
+  get clientAnswerCount(): number {
+    return this.#clientAnswers;
+  }
+
   /** True while the server takes CopyData, and nothing but the end of the copy counts. */
   get isCopyIn(): boolean {
     return this.#isCopyIn;
@@ -110,10 +158,10 @@ export class ReplyQueue {
   /** A message is sent, or answered here. What is skipped or ignored makes no entry. */
   push(kind: number, undo?: Undo): void {
     if (this.#isSkipping) {
-      if (kind !== REPLY.sync) return undo?.();
+      if (kind !== REPLY.sync) return undo?.(false);
       this.#isSkipping = false;
     }
-    if (kind === REPLY.sync && this.#isCopyIn) return;
+    if (kind === REPLY.sync && this.#isCopyIn) return void (this.#ignoredSyncs += 1);
     if (kind === REPLY.copyEnd) {
       if (this.#isCopyIn) return void (this.#isCopyIn = false);
       if (this.#length === 0) return;
@@ -125,6 +173,8 @@ export class ReplyQueue {
     this.#undos[slot] = undo;
     this.#length += 1;
     if (kind === REPLY.sync || kind === REPLY.query) this.#requests += 1;
+    if (kind === REPLY.sync || kind === REPLY.query || kind === REPLY.own) this.#isUnsynced = false;
+    else if (IS_OPENING[kind] === 1) this.#isUnsynced = true;
   }
 
   /**
@@ -199,19 +249,23 @@ export class ReplyQueue {
   }
 
   #onError(first: number): void {
+    if (this.#isCopyIn && this.#ignoredSyncs > 0) this.#isUncertain = true;
     this.#isCopyIn = false;
     // An error ends a Query by itself; its ReadyForQuery follows.
     if (first === REPLY.query || first === 0) return;
     if (first === REPLY.sync) return; // a deferred constraint: commits happen at Sync
     let count = 0;
     while (count < this.#length && this.#kinds[this.#slot(count)] !== REPLY.sync) count += 1;
+    const left = this.#length - count;
     for (let i = count - 1; i >= 0; i--) {
       const slot = this.#slot(i);
       if (this.#kinds[slot] === REPLY.query) this.#requests -= 1;
-      this.#undos[slot]?.();
+      this.#undos[slot]?.(i === 0);
     }
-    this.#isSkipping = count === this.#length;
-    while (count-- > 0) this.#pop();
+    this.#isSkipping = left === 0;
+    const answers = this.#clientAnswers;
+    while (this.#length > left) this.#pop();
+    this.#clientAnswers = answers; // what is skipped is not answered
   }
 
   /** The server ignores every Sync up to the end of the copy. */
@@ -219,11 +273,14 @@ export class ReplyQueue {
     let kept = 0;
     let i = 0;
     this.#isCopyIn = true;
+    this.#ignoredSyncs = 0;
     for (; i < this.#length && this.#isCopyIn; i++) {
       const kind = this.#kinds[this.#slot(i)]!;
       if (kind === REPLY.copyEnd) this.#isCopyIn = false;
-      else if (kind === REPLY.sync) this.#requests -= 1;
-      else this.#move(i, kept++);
+      else if (kind === REPLY.sync) {
+        this.#requests -= 1;
+        this.#ignoredSyncs += 1;
+      } else this.#move(i, kept++);
     }
     for (; i < this.#length; i++) this.#move(i, kept++);
     this.#length = kept;
@@ -236,6 +293,7 @@ export class ReplyQueue {
   }
 
   #pop(): void {
+    if (IS_CLIENTS[this.#kinds[this.#head]!] === 1) this.#clientAnswers += 1;
     this.#undos[this.#head] = undefined;
     this.#head = (this.#head + 1) & (this.#kinds.length - 1);
     this.#length -= 1;

@@ -24,6 +24,9 @@ const NOBODY: Socket = {
   start() {},
   setHandler() {},
   write() {},
+  writeApart() {},
+  isSending: false,
+  whenSent: (then) => then(),
   beforeSending: (prepare) => prepare(),
   reoffer() {},
   end() {},
@@ -79,6 +82,12 @@ class Lookup implements BackendOwner {
     return false;
   }
 
+  retries(): boolean {
+    return false;
+  }
+
+  onRetry(): void {}
+
   translateError(): undefined {
     return undefined;
   }
@@ -86,6 +95,14 @@ class Lookup implements BackendOwner {
   onReady(): void {
     if (this.#backend.isQuiet) this.#backend.detach();
     else this.#backend.abandon(true);
+  }
+
+  readonly isHeldBack = false;
+
+  onRoom(): void {}
+
+  onReleasable(): void {
+    this.onReady();
   }
 
   onLost(): void {

@@ -18,6 +18,8 @@ const CANCEL_MS_MAX = 5_000;
 /** The session that is limited. */
 export interface Limited {
   readonly backend: Backend | undefined;
+  /** True while it is in the pool's queue. */
+  readonly isWaiting: boolean;
   onTimeout(timeout: SessionTimeout): void;
   fail(fields: ErrorFields, reason: string): void;
 }
@@ -64,17 +66,20 @@ export class SessionLimits implements Watched {
 
   /** The client has sent something. */
   onClient(): void {
-    if (!this.#isOn) return;
-    this.#activeMs = this.#context.clock.nowMs();
-    this.#transactionMs ??= this.#activeMs;
+    if (this.#isOn) this.#activeMs = this.#context.clock.nowMs();
   }
 
-  /** Something has been answered. */
-  onReady(isInTransaction: boolean): void {
+  /** A server that was quiet is asked something. */
+  onRequest(): void {
+    if (this.#isOn) this.#transactionMs = this.#context.clock.nowMs();
+  }
+
+  /** A request of the client has been answered. */
+  onReady(isInTransaction: boolean, isMoreDue: boolean): void {
     if (!this.#isOn) return;
     this.#activeMs = this.#context.clock.nowMs();
     this.#cancelledMs = undefined;
-    if (!isInTransaction) this.#transactionMs = undefined;
+    if (!isInTransaction) this.#transactionMs = isMoreDue ? this.#activeMs : undefined;
   }
 
   /** The text of an error that a cancel of ours has caused is not "due to user request". */
@@ -87,6 +92,10 @@ export class SessionLimits implements Watched {
   check(nowMs: number): void {
     const { queryTimeoutMs, transactionTimeoutMs } = this.#settings;
     const backend = this.#session.backend;
+    if (this.#session.isWaiting) {
+      this.#activeMs = nowMs; // it is not the client who takes its time
+      return;
+    }
     const busySinceMs = backend?.busySinceMs;
     if (backend !== undefined && busySinceMs !== undefined) {
       if (isOver(transactionTimeoutMs, this.#transactionMs, nowMs)) {

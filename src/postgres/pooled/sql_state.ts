@@ -13,6 +13,7 @@ import type { Backend } from "./backend.ts";
 import { type ClientStatements, renamedText, type Replacement } from "./client_statements.ts";
 import { nameOf, query } from "./extended_messages.ts";
 import type { OwnResult } from "./own_queries.ts";
+import { NOBODYS_NAME, SERVER_NAME_PREFIX } from "./statements.ts";
 import type { PooledContext, PoolSettings } from "./pooled_context.ts";
 import type { PooledSession } from "./pooled_session.ts";
 
@@ -26,6 +27,8 @@ const SQL_STATEMENT_SIZE_MAX = 64 * 1024;
 interface Effect {
   /** The request's number: see `ReplyQueue.requestCount`. */
   readonly request: number;
+  /** It would be undone by a ROLLBACK: in a transaction block it is not counted on. */
+  readonly isTransactional?: boolean;
   readonly apply: (backend: Backend) => void;
 }
 
@@ -39,6 +42,8 @@ export class SqlState {
   readonly #prepared = new Map<string, Uint8Array>();
   #effects: Effect[] = [];
   #isSettled = true;
+  /** In session mode, the last request that left something behind. */
+  #dirtyingRequest = 0;
 
   constructor(
     context: PooledContext,
@@ -57,14 +62,18 @@ export class SqlState {
     return this.#isSettled;
   }
 
+  /** True if what a statement on its way does is not known yet. */
+  get isPending(): boolean {
+    return this.#effects.length > 0;
+  }
+
   /** Brings the session's state to a server that is quiet. */
   follow(backend: Backend): void {
     this.#isSettled = true;
-    const onResult = ({ error }: OwnResult) => {
-      if (error !== undefined) this.#session.cannotFollow(error);
-    };
     for (const text of backend.parameters.follow(this.#session.parameters)) {
-      backend.run(text, onResult);
+      backend.run(text, ({ error }: OwnResult) => {
+        if (error !== undefined) this.#session.cannotFollow(backend, error);
+      });
     }
     if (this.#prepared.size === 0 && backend.sqlStatements.size === 0) return;
     for (const [name, text] of [...backend.sqlStatements]) {
@@ -75,7 +84,10 @@ export class SqlState {
     for (const [name, text] of this.#prepared) {
       if (backend.sqlStatements.has(name)) continue;
       backend.sqlStatements.set(name, text);
-      backend.run(text, onResult);
+      backend.run(text, ({ error }) => {
+        // What it is about may be gone; PostgreSQL would say so when it is executed.
+        if (error !== undefined) backend.sqlStatements.delete(name);
+      });
     }
   }
 
@@ -85,6 +97,7 @@ export class SqlState {
       text,
       backend.parameters.get("standard_conforming_strings") !== "off",
     );
+    if (this.#isOpaque(traits)) backend.parameters.mayHaveChanged = true;
     if (isPlain(traits)) return undefined;
     const request = backend.replies.requestCount + 1;
     const refusal = refusalOf(traits, this.#settings);
@@ -101,6 +114,7 @@ export class SqlState {
 
   /** A statement of the extended protocol is going to be executed. */
   onExecute(backend: Backend, traits: Traits): void {
+    if (this.#isOpaque(traits)) backend.parameters.mayHaveChanged = true;
     if (isPlain(traits)) return;
     // Its Sync is still to come.
     this.#onTraits(backend, traits, backend.replies.requestCount + 1);
@@ -119,30 +133,41 @@ export class SqlState {
     const answered = backend.replies.answerCount;
     const due = this.#effects.filter(({ request }) => request <= answered);
     this.#effects = this.#effects.filter(({ request }) => request > answered);
-    for (const { apply } of due) apply(backend);
+    for (const { apply, isTransactional } of due) {
+      if (isTransactional !== true || !backend.isInTransaction) apply(backend);
+    }
+  }
+
+  /** Whether a statement may set parameters that its text does not show. */
+  #isOpaque(traits: Traits): boolean {
+    if (this.#settings.isReplicating) return false;
+    if (traits.isOpaque) return true;
+    // In these the second byte of a character may look like ASCII, which the scanner relies on.
+    const encoding = this.#session.parameters.told.get("client_encoding") ?? "";
+    return UNSCANNABLE.has(encoding.toUpperCase());
   }
 
   #onTraits(backend: Backend, traits: Traits, request: number): void {
-    const onSuccess = (apply: (backend: Backend) => void) =>
-      void this.#effects.push({ request, apply });
     const session = this.#session;
-    if (this.#settings.mode === "session") backend.isDirty = true;
-    else {
+    if (this.#settings.mode === "session") {
+      backend.isDirty = true;
+      this.#dirtyingRequest = request;
+    } else {
       for (const pin of traits.pins) session.pin(pin);
       if (traits.setsUnknownParameter) session.pin("parameter");
-      if (traits.command === "reset" && traits.statementCount === 1) {
-        onSuccess((server) => this.#onReset(server, traits.parameters));
-      } else if (traits.parameters.length > 0) session.touch(traits.parameters);
+      session.touch(traits.parameters, traits.command === "reset");
+      if (traits.resetsAllParameters) session.touchAll(backend);
     }
+    const onSuccess = (apply: (backend: Backend) => void, isTransactional = false) =>
+      void this.#effects.push({ request, apply, isTransactional });
     if (traits.changesSchema) onSuccess(() => this.#context.onSchemaChange());
-    if (traits.discards.includes("all")) onSuccess((server) => this.#onDiscardAll(server));
-    else if (traits.resetsAllParameters) onSuccess((server) => this.#onResetAll(server));
-    if (traits.discards.includes("temp")) onSuccess(() => session.unpin("temporary object"));
-    if (traits.unpins.length > 0) {
-      onSuccess(() => {
-        for (const unpin of traits.unpins) session.unpin(PIN_OF[unpin]);
-      });
+    if (traits.discards.includes("all")) {
+      onSuccess((server) => this.#onDiscardAll(server, request));
     }
+    if (traits.discards.includes("temp")) {
+      onSuccess(() => session.unpin("temporary object"), true);
+    }
+    for (const unpin of traits.unpins) onSuccess(() => session.unpin(PIN_OF[unpin]), true);
     if (traits.statementNames.some(({ use }) => use === "deallocate all")) {
       onSuccess((server) => {
         this.#statements.clear();
@@ -185,12 +210,16 @@ export class SqlState {
         },
       });
     }
+    if (isSql || name.use === "deallocate all") return undefined;
     const protocolName = nameOf(utf8(key));
-    const statement = isSql ? undefined : this.#statements.get(protocolName);
-    if (statement === undefined || name.use === "deallocate all") return undefined;
+    const statement = this.#statements.get(protocolName);
+    if (statement === undefined) {
+      // Another client's statement has such a name.
+      const isOthers = key.startsWith(SERVER_NAME_PREFIX);
+      return isOthers ? query(renamedText(text, name, NOBODYS_NAME)) : undefined;
+    }
     // Prepared by Parse, named by SQL: the server has it under another name.
-    const ahead = this.#statements.ensure(backend, statement);
-    if (ahead.length > 0) backend.write(ahead);
+    this.#statements.ensureNow(backend, statement);
     if (isDeallocate) {
       this.#effects.push({
         request,
@@ -200,32 +229,35 @@ export class SqlState {
         },
       });
     }
-    return query(renamedText(text, name, statement));
+    return query(renamedText(text, name, statement.serverName));
   }
 
-  #onReset(backend: Backend, names: readonly string[]): void {
-    for (const name of names) {
-      backend.parameters.reset(name);
-      this.#session.parameters.reset(name);
-    }
-    this.#isSettled = false;
-  }
-
-  #onResetAll(backend: Backend): void {
-    backend.parameters.restore();
-    this.#session.parameters.restore();
-    this.#isSettled = false;
-  }
-
-  #onDiscardAll(backend: Backend): void {
+  #onDiscardAll(backend: Backend, request: number): void {
     this.#statements.clear();
     this.#prepared.clear();
     this.#session.unpin(undefined);
+    this.#session.parameters.restore();
     backend.onDiscarded();
-    backend.isDirty = false;
-    this.#onResetAll(backend);
+    if (this.#dirtyingRequest <= request) backend.isDirty = false;
+    this.#isSettled = false;
+  }
+
+  /** RESET has gone back to the server's default where the client had asked for another one. */
+  unsettle(): void {
+    this.#isSettled = false;
   }
 }
+
+/** Encodings of clients in which a byte below 128 may be half of a character. */
+const UNSCANNABLE: ReadonlySet<string> = new Set([
+  "BIG5",
+  "GB18030",
+  "GBK",
+  "JOHAB",
+  "SHIFT_JIS_2004",
+  "SJIS",
+  "UHC",
+]);
 
 /** Which pin an unpin ends; a cursor's is not worth a word. */
 const PIN_OF: Readonly<Record<Traits["unpins"][number], string>> = {

@@ -19,6 +19,9 @@ import type { Traits } from "../sql/traits.ts";
 /** Server-side names begin so; a client's own name that does is kept apart by its map. */
 export const SERVER_NAME_PREFIX = "sluice_";
 
+/** A name of that kind that no statement has. */
+export const NOBODYS_NAME = utf8(`${SERVER_NAME_PREFIX}none`);
+
 /** Statements that one worker remembers to be the same; beyond, the oldest is found no more. */
 const SHARED_STATEMENTS_MAX = 20_000;
 
@@ -79,6 +82,11 @@ export class SharedStatements {
     this.#bytes += definition.length;
     this.#forgetOldest();
     return statement;
+  }
+
+  /** Its plan is stale: whoever prepares the same from now on gets another one. */
+  forget({ definition }: Statement): void {
+    this.#byDefinition.delete(keyOf(definition));
   }
 
   /** What an unnamed statement is. `definition` may be a view. */

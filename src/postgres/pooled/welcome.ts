@@ -31,7 +31,8 @@ export interface Guest {
   readonly backend: Backend | undefined;
   readonly pair: PairState;
   acquire(then: () => void): void;
-  cannotFollow(error: ReadonlyMap<string, string>): void;
+  readonly isOver: boolean;
+  cannotFollow(backend: Backend, error: ReadonlyMap<string, string>): void;
   issueCancelKey(): CancelKey;
 }
 
@@ -77,7 +78,11 @@ export class Welcome {
     // Not told before it is welcome: what servers report is gathered.
     for (const [name, value] of backend.reported) parameters.told.set(name, value);
     // What another session left set is not what this one asked for.
-    for (const text of backend.parameters.follow(parameters)) backend.run(text, () => {});
+    for (const text of backend.parameters.follow(parameters)) {
+      backend.run(text, ({ error }) => {
+        if (error !== undefined) this.#guest.cannotFollow(backend, error);
+      });
+    }
     const sets = [...this.#settings];
     if (sets.length === 0 && backend.isQuiet) return this.#accept(new Map());
     const text = nameBytes(sets.length === 0 ? "" : setStatement(sets, true));
@@ -85,7 +90,8 @@ export class Welcome {
   }
 
   #onAnswer(backend: Backend, sets: [string, string][], { rows, error }: OwnResult): void {
-    if (error !== undefined) return this.#guest.cannotFollow(error);
+    if (this.#guest.isOver) return;
+    if (error !== undefined) return this.#guest.cannotFollow(backend, error);
     const row = rows[0] ?? [];
     const settings = new Map<string, string>();
     sets.forEach(([name, value], i) => {

@@ -8,9 +8,10 @@ import { connect as connectNode } from "node:tls";
 import type { TcpAddress } from "../../../src/base/address.ts";
 import { concat, textOf, utf8 } from "../../../src/base/bytes.ts";
 import { DenoDriver } from "../../../src/net/deno_driver.ts";
-import type { Listener, Socket } from "../../../src/net/socket.ts";
-import { TlsClientContext } from "../../../src/net/tls/client_context.ts";
-import { TlsServerContext } from "../../../src/net/tls/server_context.ts";
+import type { Listener, Socket, SocketHandler } from "../../../src/net/socket.ts";
+import { TlsClientContext, type TlsClientSettings } from "../../../src/net/tls/client_context.ts";
+import { TlsServerContext, type TlsServerSettings } from "../../../src/net/tls/server_context.ts";
+import type { TlsInfo } from "../../../src/net/tls/tls_connection.ts";
 import { Certificates, pem, type StandardCertificates } from "../../support/certificates.ts";
 import { LISTEN } from "../../support/net_harness.ts";
 import { runProgram, spawnProgram } from "../../support/programs.ts";
@@ -19,29 +20,38 @@ import { PATIENCE_MS, within } from "../../support/wait.ts";
 
 const ANY_PORT = { kind: "tcp", host: "127.0.0.1", port: 0 } as const;
 
-/** An end that says when it is closed. */
-class Told extends TlsEnd {
+/** An end that says when it is closed, and closes when its peer does. */
+class Told implements SocketHandler {
+  readonly #noted = new TlsEnd();
   readonly #closed = Promise.withResolvers<string>();
-  onText: () => void = () => {};
+  /** The layer. Set before anything is called. */
+  socket!: Socket;
+  info: TlsInfo | undefined;
+  /** What is done with what was shown. */
+  onText: (view: Uint8Array) => void = () => {};
+
+  /** All that was shown, as text. */
+  get text(): string {
+    return this.#noted.text;
+  }
 
   /** Why it was closed. */
   get closed(): Promise<string> {
     return within(PATIENCE_MS, "onClose", this.#closed.promise);
   }
 
-  override onData(view: Uint8Array): number {
-    const taken = super.onData(view);
-    this.onText();
+  onData(view: Uint8Array): number {
+    this.#noted.info = this.info;
+    const taken = this.#noted.onData(view);
+    this.onText(view);
     return taken;
   }
 
-  override onEnd(): void {
-    super.onEnd();
+  onEnd(): void {
     this.socket.end();
   }
 
-  override onClose(error: Error | undefined): void {
-    super.onClose(error);
+  onClose(error: Error | undefined): void {
     this.#closed.resolve(error?.message ?? "");
   }
 }
@@ -54,15 +64,16 @@ class Echo implements AsyncDisposable {
   readonly #context: TlsServerContext;
   #listener: Listener | undefined;
 
-  constructor(clientCertificates: "none" | "require" = "none") {
+  constructor(settings: Partial<TlsServerSettings> = {}) {
     const { ca, server } = this.files;
     this.#context = TlsServerContext.load({
       certificate: pem(server.certFile),
       key: pem(server.keyFile),
       ca: pem(ca.certFile),
-      clientCertificates,
+      clientCertificates: "none",
       minVersion: "TLSv1.2",
       alpn: ["postgresql"],
+      ...settings,
     });
   }
 
@@ -84,7 +95,7 @@ class Echo implements AsyncDisposable {
     const end = new Told();
     this.ends.push(end);
     end.socket = this.#context.accept(socket, (info) => end.info = info);
-    end.take = (view) => (end.socket.write(view), view.length);
+    end.onText = (view) => end.socket.write(view);
     end.socket.start(end);
     return end;
   }
@@ -98,7 +109,7 @@ class Echo implements AsyncDisposable {
   }
 }
 
-/** Runs `openssl s_client`, which leaves when the server answers a line with the same line. */
+/** Runs `openssl s_client`, which leaves when its input has ended. */
 function sClient({ address, files }: Echo, args: readonly string[], stdin = "hello\n") {
   const target = ["-connect", `127.0.0.1:${address.port}`, "-CAfile", files.ca.certFile];
   return runProgram("openssl", ["s_client", ...target, ...args], { stdin });
@@ -121,19 +132,34 @@ Deno.test("TlsServerContext serves openssl s_client, with TLS 1.2 and 1.3", asyn
   }
 });
 
-Deno.test("TlsServerContext refuses what is older than TLS 1.2", async () => {
-  await using echo = await new Echo().listen();
-  for (const version of ["-tls1_1", "-tls1"]) {
-    const { code } = await sClient(echo, [version, "-cipher", "ALL:@SECLEVEL=0"]);
-    equal(code, 1, version);
-    match(await echo.ends.at(-1)!.closed, /TLS handshake with .*: unsupported protocol$/);
+Deno.test("TlsServerContext refuses versions that are older than it is told", async () => {
+  const cases = [
+    ["TLSv1.2", ["-tls1", "-tls1_1"], "-tls1_2"],
+    ["TLSv1.3", ["-tls1_2"], "-tls1_3"],
+  ] as const;
+  for (const [minVersion, refused, accepted] of cases) {
+    await using echo = await new Echo({ minVersion }).listen();
+    for (const version of refused) {
+      const { code } = await sClient(echo, [version, "-cipher", "ALL:@SECLEVEL=0"]);
+      equal(code, 1, version);
+      match(await echo.ends.at(-1)!.closed, /TLS handshake with .*: unsupported protocol$/);
+    }
+    equal((await sClient(echo, [accepted])).code, 0);
   }
 });
 
 Deno.test("TlsServerContext refuses to negotiate again", async () => {
   await using echo = await new Echo().listen();
-  await sClient(echo, ["-tls1_2"], "R\n");
-  equal(echo.ends[0]!.text, "", "R asks for it, and is not sent");
+  const stdin = new TransformStream<Uint8Array, Uint8Array>();
+  const writer = stdin.writable.getWriter();
+  const target = ["-connect", `127.0.0.1:${echo.address.port}`, "-tls1_2"];
+  const child = spawnProgram("openssl", ["s_client", ...target], { stdin: stdin.readable });
+  const said = saidBy(child.stderr);
+  const draining = child.stdout.pipeTo(new WritableStream());
+  await writer.write(utf8("R\n")); // asks for it
+  await said(/no renegotiation/);
+  await writer.close().catch(() => {}); // the program may be gone
+  await Promise.all([said(), draining, child.status]);
 });
 
 Deno.test("TlsServerContext goes on after a client has changed its key", async () => {
@@ -171,7 +197,7 @@ function saidBy(stream: ReadableStream<Uint8Array>): (words?: RegExp) => Promise
 }
 
 Deno.test("TlsServerContext serves Deno's client, and one that shows a certificate", async () => {
-  await using echo = await new Echo("require").listen();
+  await using echo = await new Echo({ clientCertificates: "require" }).listen();
   const { ca, client } = echo.files;
   const sent = new Uint8Array(1_000_000).map((_, i) => i % 251);
   const options = {
@@ -227,11 +253,10 @@ Deno.test("TlsServerContext serves psql, which checks the certificate", async ()
         if (view.length < 8) return 0;
         socket.write(utf8("S"));
         const end = echo.serve(socket);
-        end.take = (message) => {
+        end.onText = (message) => {
           parameters.push(textOf(message).replaceAll("\0", " "));
           end.socket.write(concat(utf8("E\0\0\0\x19SFATAL\0C28000\0Mno\0\0".padEnd(26, "\0"))));
           end.socket.end();
-          return message.length;
         };
         return 8;
       },
@@ -249,7 +274,7 @@ Deno.test("TlsServerContext serves psql, which checks the certificate", async ()
 });
 
 /** Connects as a client, says hello, and gives the end once it has heard as much, or has failed. */
-async function greet(port: number, settings: Partial<Parameters<typeof TlsClientContext.load>[0]>) {
+async function greet(port: number, settings: Partial<TlsClientSettings>) {
   const context = TlsClientContext.load({
     mode: "verify-full",
     ca: "system",
@@ -264,7 +289,7 @@ async function greet(port: number, settings: Partial<Parameters<typeof TlsClient
     if (end.text.length >= 6) heard.resolve("");
   };
   const socket = await new DenoDriver().connect(options);
-  const onSecured = (info: TlsEnd["info"]) => end.info = info;
+  const onSecured = (info: TlsInfo) => end.info = info;
   end.socket = context.connect(socket, { host: "localhost", alpn: ["postgresql"], onSecured });
   end.socket.start(end);
   end.socket.write(utf8("hello\n"));

@@ -1,0 +1,118 @@
+/**
+ * Makes a server connection clean whose client has left, so that the next session finds it as if
+ * it were new: what runs is cancelled, what is open is rolled back, what was left is reset. If that
+ * takes too long, the connection is closed.
+ *
+ * @module
+ */
+
+import type { Clock, Timer } from "../../base/clock.ts";
+import type { CancelTarget } from "../cancel.ts";
+import { copyFail } from "../wire/messages.ts";
+import type { Backend } from "./backend.ts";
+import { nameBytes } from "./extended_messages.ts";
+import type { OwnResult } from "./own_queries.ts";
+import { REPLY } from "./reply_queue.ts";
+
+/** How long cleaning may take, cancelling included, in milliseconds. */
+const CLEANING_MS_MAX = 5_000;
+
+const ROLLBACK = nameBytes("ROLLBACK");
+
+/** What cleaning needs to know. */
+export interface CleanerParts {
+  readonly clock: Clock;
+  /** Text of the query that removes what a session leaves behind; empty for none. */
+  readonly resetQuery: Uint8Array;
+  /** Whether that is DISCARD ALL, or undoes as much. */
+  readonly isResetWhole: boolean;
+  /** Cancels what a server runs for a client that is gone. Never rejects. */
+  cancelAbandoned(target: CancelTarget): Promise<unknown>;
+}
+
+/** Cleans one connection, each time that its client leaves it. */
+export class BackendCleaner {
+  readonly #backend: Backend;
+  readonly #parts: CleanerParts;
+  readonly #onClean: () => void;
+  #timer: Timer | undefined;
+  #isCleaning = false;
+
+  constructor(backend: Backend, parts: CleanerParts, onClean: () => void) {
+    this.#backend = backend;
+    this.#parts = parts;
+    this.#onClean = onClean;
+  }
+
+  /** @param isBetweenMessages False if the client went in the middle of a message. */
+  begin(isBetweenMessages: boolean): void {
+    const backend = this.#backend;
+    if (!isBetweenMessages) return backend.close("the client left in the middle of a message");
+    this.#isCleaning = true;
+    this.#timer = this.#parts.clock.after(CLEANING_MS_MAX, () => {
+      this.#isCleaning = false;
+      backend.close(`it was not clean within ${CLEANING_MS_MAX} ms`);
+    });
+    if (!backend.replies.isEmpty) {
+      if (!backend.runsOnlyOwn) this.#cancel();
+      if (backend.replies.isCopyIn) this.#endCopy();
+      backend.sync();
+    }
+    this.goOn();
+  }
+
+  /** The server asks for data that nobody has: the Sync that was sent is ignored (see ReplyQueue). */
+  onCopyIn(): void {
+    this.#endCopy();
+    this.#backend.sync();
+  }
+
+  /** The connection may have become quiet. */
+  goOn(): void {
+    const backend = this.#backend;
+    const isBusy = !backend.replies.isEmpty || backend.isBeingCancelled;
+    if (!this.#isCleaning || isBusy) return;
+    if (backend.replies.isUncertain) return this.#giveUp("how much it has answered is not certain");
+    if (backend.isInTransaction) return this.#run(ROLLBACK);
+    if (backend.isDirty && this.#parts.resetQuery.length > 0) {
+      backend.isDirty = false;
+      return this.#run(this.#parts.resetQuery, () => this.#onReset());
+    }
+    this.stop();
+    this.#onClean();
+  }
+
+  /** The connection is gone, or clean. */
+  stop(): void {
+    this.#isCleaning = false;
+    this.#timer?.cancel();
+    this.#timer = undefined;
+  }
+
+  #run(text: Uint8Array, onDone = () => {}): void {
+    this.#backend.run(text, ({ error }: OwnResult) => {
+      if (error !== undefined) return this.#giveUp("it could not be made clean");
+      onDone(); // what comes next is decided at the ReadyForQuery that has just come
+    });
+  }
+
+  #onReset(): void {
+    if (this.#parts.isResetWhole) this.#backend.onDiscarded();
+    else this.#backend.parameters.mayHaveChanged = true;
+  }
+
+  #giveUp(reason: string): void {
+    this.stop();
+    this.#backend.close(reason);
+  }
+
+  #cancel(): void {
+    const release = this.#backend.holdForCancel();
+    this.#parts.cancelAbandoned(this.#backend.cancelTarget).then(release);
+  }
+
+  #endCopy(): void {
+    this.#backend.write(copyFail("the client is gone"));
+    this.#backend.replies.push(REPLY.copyEnd);
+  }
+}

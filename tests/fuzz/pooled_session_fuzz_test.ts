@@ -1,0 +1,203 @@
+/**
+ * Clients say random things through a gateway in transaction mode, whose servers are models of
+ * PostgreSQL. Each client must hear, to the byte, what a server of its own would have said.
+ *
+ * @module
+ */
+
+import { deepEqual, equal } from "node:assert/strict";
+import { type ModelClient, ModelWorld } from "../dialogue/pooled/model_world.ts";
+import { SERVER_DEFAULTS } from "../support/configs.ts";
+import { World } from "../support/dialogue.ts";
+import {
+  bind,
+  close,
+  copyFail,
+  describe,
+  execute,
+  parseNamed,
+} from "../support/extended_messages.ts";
+import { COPY_DONE, copyData, FLUSH, query, SYNC } from "../support/messages.ts";
+import { fuzz, type Random } from "../support/random.ts";
+
+const AVOID = (Deno.env.get("AVOID") ?? "").split(",");
+
+const ZONES = ["UTC", "Asia/Tokyo", "America/Lima"];
+const NAMES = ["a", "b", "c"];
+const SQL_NAMES = ["s", "t"];
+
+/** A text of one statement. `next` gives values that only this client uses. */
+function statement(random: Random, next: () => string): string {
+  const texts: (() => string)[] = [
+    () => `select '${next()}'`,
+    () => `select '${next()}'`,
+    () => `insert into log values ('${next()}')`,
+    () => `insert into log values ('${next()}')`,
+    () => `insert into log values ('${next()}-deferred')`,
+    () => `select 'shared ${random.below(3)}'`,
+    () => "select c from nowhere",
+    () => "select 1/0",
+    () => "show timezone",
+    () => "show work_mem",
+    () => "show role",
+    () => `set timezone = '${random.pick(ZONES)}'`,
+    () => `set work_mem = '${random.below(3)}MB'`,
+    () => `set local work_mem = '${random.below(3)}GB'`,
+    () => `set role = 'r${random.below(2)}'`,
+    () => "set work_mem = 'bad'",
+    () => `select set_config('work_mem', '${random.below(3)}kB', false)`,
+    () => `reset ${random.pick(["timezone", "work_mem", "role", "all"])}`,
+    () => "begin",
+    () => "begin",
+    () => "commit",
+    () => "commit",
+    () => "rollback",
+    () => `copy ${random.pick(["t", "t", "missing", "view"])} from stdin`,
+    () => `copy t to stdout`,
+  ];
+  for (;;) {
+    const text = random.pick(texts)();
+    if (!AVOID.some((word) => word !== "" && text.includes(word))) return text;
+  }
+}
+
+function simple(random: Random, next: () => string): string {
+  const texts: (() => string)[] = [
+    () => statement(random, next),
+    () => statement(random, next),
+    () => statement(random, next),
+    () => `${statement(random, next)}; ${statement(random, next)}`,
+    () => `prepare ${random.pick(SQL_NAMES)} as select '${next()}'`,
+    () => `execute ${random.pick([...SQL_NAMES, ...NAMES])}`,
+    () => `deallocate ${random.pick([...SQL_NAMES, ...NAMES])}`,
+    () => "deallocate all",
+    () => "discard all",
+    () => `create temp table tmp as select '${next()}'`,
+    () => "select c from tmp",
+    () => "",
+    () => `select '${"x".repeat(9_000)}${next()}'`,
+  ];
+  for (;;) {
+    const text = random.pick(texts)();
+    if (!AVOID.some((word) => word !== "" && text.includes(word))) return text;
+  }
+}
+
+function extended(random: Random, client: ModelClient, next: () => string): Uint8Array[] {
+  const name = random.pick(["", "", ...NAMES]);
+  const isNew = name === "" || !client.namesInFlight.has(name);
+  const portal = random.pick(["", "", "p"]);
+  switch (random.below(8)) {
+    case 0:
+      if (!isNew) return [];
+      client.namesInFlight.add(name);
+      return [parseNamed(name, statement(random, next))];
+    case 1:
+    case 2:
+      if (!isNew) return [];
+      client.namesInFlight.add(name);
+      return [
+        parseNamed(name, statement(random, next)),
+        bind({ portal, statement: name }),
+        describe("P", portal),
+        execute(portal),
+      ];
+    case 3:
+      return [bind({ portal, statement: name }), execute(portal)];
+    case 4:
+      return [describe(random.pick(["S", "P"]), name)];
+    case 5:
+      return [close(random.pick(["S", "S", "P"]), name)];
+    case 6:
+      return [execute(portal)];
+    default:
+      return [FLUSH];
+  }
+}
+
+/** What one client says next. */
+function speak(random: Random, client: ModelClient, next: () => string): void {
+  if (client.reference.isCopyIn) {
+    const said = [
+      copyData("1"),
+      copyData("x".repeat(9_000)),
+      copyData("bad"),
+      COPY_DONE,
+      SYNC,
+      FLUSH,
+      copyFail("no"),
+    ];
+    return client.says(random.pick(said));
+  }
+  switch (random.below(6)) {
+    case 0:
+    case 1:
+      return client.says(query(simple(random, next)));
+    case 2:
+      return client.says(SYNC);
+    case 3:
+      if (random.oneIn(4)) {
+        return client.says(random.pick([copyData("late"), COPY_DONE, copyFail("late")]));
+      }
+  }
+  for (const message of extended(random, client, next)) {
+    if (client.reference.isCopyIn) return;
+    client.says(message);
+  }
+  if (random.oneIn(2) && !AVOID.includes("sync")) client.says(SYNC);
+}
+
+function worldFor(random: Random): Promise<World> {
+  return World.start({
+    listener: { auth: { ...SERVER_DEFAULTS.auth, method: "trust" } },
+    pool: {
+      mode: random.pick(["transaction", "transaction", "session"]),
+      size: 1 + random.below(2),
+      waitersMax: 100,
+      acquireTimeoutMs: 1_000_000,
+      preparedStatementsMax: random.pick([1, 2, 200]),
+    },
+  });
+}
+
+Deno.test("PooledSession answers each client as a server of its own would", async () => {
+  await fuzz(60, async (random) => {
+    const world = await worldFor(random);
+    const model = new ModelWorld(world, random);
+    const numbers: number[] = [];
+    for (let i = 1 + random.below(4); i > 0; i--) {
+      const hasDefaults = random.oneIn(2) && !AVOID.includes("defaults");
+      await model.join(hasDefaults ? { TimeZone: random.pick(ZONES) } : {});
+      numbers.push(0);
+    }
+    for (let i = 20 + random.below(100); i > 0; i--) {
+      world.network.readSizeMax = random.oneIn(3) ? 1 + random.below(40) : Infinity;
+      const client = random.pick(model.clients);
+      if (client.state === "dead" || client.isDraining && !client.listen()) continue;
+      if (client.isDraining) client.namesInFlight.clear();
+      client.isDraining = false;
+      speak(random, client, () => `c${client.number}-${numbers[client.number]! += 1}`);
+      if (random.oneIn(4)) {
+        client.isDraining = true;
+        if (!client.reference.isCopyIn) client.says(SYNC);
+        client.step(Infinity);
+      }
+      if (random.oneIn(2)) client.step(random.oneIn(3) ? 1 + random.below(60) : Infinity);
+      if (random.oneIn(2)) await model.serve(random.oneIn(3) ? 1 + random.below(60) : Infinity);
+      if (random.oneIn(60) && !AVOID.includes("death")) {
+        await world.settle();
+        client.listen();
+        client.leave(random.oneIn(2));
+        client.check(false);
+      }
+    }
+    world.network.readSizeMax = Infinity;
+    await model.end();
+    equal(world.errors()["gateway XX000"], undefined);
+    deepEqual(world.logged("internal error"), []);
+    await world.pass(60_000);
+    for (const client of model.clients) {
+      client.checkCommitted(model.database.committed, false);
+    }
+  });
+});
