@@ -15,7 +15,7 @@ const INTERVAL_MS = 2_000;
 /** What a {@linkcode FileRefresh} works with. */
 export interface FileRefreshParts {
   readonly config: Config;
-  /** Reads all files again. @throws {Error} If one of them cannot be used; it says which and why. */
+  /** Reads all files again. @throws {Error} If one cannot be used; it says which and why. */
   readonly reload: () => Config;
   /** Has the gateway use it. @throws {Error} If it cannot; then all stays as it is. */
   readonly apply: (config: Config) => void;

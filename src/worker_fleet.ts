@@ -299,8 +299,8 @@ export class WorkerFleet {
 }
 
 /**
- * The same in all workers and after a restart with the same users, so that a stranger who asks twice
- * for a user that does not exist sees the same salt, as for one who does.
+ * The same in all workers and after a restart with the same users, so that a stranger who asks
+ * twice for a user that does not exist sees the same salt, as for one who does.
  */
 function mockKeyFrom({ servers }: Config): Uint8Array {
   const hash = createHash("sha256").update("sluice made-up secrets\0");

@@ -109,7 +109,7 @@ export const POOL_CELL = layOut({
   transactions: 1,
   /** Parse messages that clients of pooled sessions sent. */
   clientParses: 1,
-  /** Parse messages that servers were sent for them; fewer, as what a server has is left out. */
+  /** Parse messages that servers carried out for them: fewer, as what a server has is left out. */
   serverParses: 1,
   /** Bind messages of pooled sessions. */
   binds: 1,

@@ -203,7 +203,7 @@ const TRAFFIC: readonly MetricDeclaration[] = [
   poolNumber(
     "counter",
     "sluice_server_parses_total",
-    "Parse messages that servers were sent for pooled sessions; what they have is left out.",
+    "Parse messages that servers carried out for pooled sessions; what they have is left out.",
     POOL_CELL.serverParses,
   ),
   poolNumber(

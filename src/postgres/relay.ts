@@ -21,7 +21,7 @@ import * as reply from "./error_reply.ts";
 import type { Gateway, ListenerContext, Route } from "./gateway.ts";
 import { ServerConnection } from "./server_connection.ts";
 import type { Upstream, UpstreamOwner } from "./upstream.ts";
-import { ProtocolError } from "./wire/errors.ts";
+import type { ProtocolError } from "./wire/errors.ts";
 import { Framer } from "./wire/framer.ts";
 import type { StartupMessage } from "./wire/startup_packet.ts";
 import { FRONTEND, IS_FRONTEND_TAG } from "./wire/tags.ts";

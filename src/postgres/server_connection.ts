@@ -121,18 +121,13 @@ export class ServerConnection {
       },
       onFailed: (message, isReached) =>
         owner.guard(() => {
-          if (isReached) this.#reportNoTls(message);
+          const server = addressText(route.server.address);
+          const who = { user: "", database: "" }; // the client has not been heard yet
+          if (isReached) this.#emit({ kind: "server_login_failed", pool, server, message, ...who });
           this.#giveBack();
           owner.onUnreachable();
         }),
     });
-  }
-
-  #reportNoTls(message: string): void {
-    const { route } = this.#parts;
-    const pool = route.pool.options.name;
-    const server = addressText(route.server.address);
-    this.#emit({ kind: "server_login_failed", pool, server, user: "", database: "", message });
   }
 
   /** A message of this type is about to be forwarded. */

@@ -139,6 +139,8 @@ export class ServerDial {
 
   #retryPlain(): void {
     this.#timer?.cancel();
+    this.#socket!.setHandler({ onData: (view) => view.length, onEnd() {}, onClose() {} });
+    this.#socket!.destroy();
     this.#tls = undefined;
     this.#state = "dialling";
     this.#dial = this.#connect();

@@ -112,7 +112,7 @@ export class Session implements UpstreamOwner {
       },
       onEnd: () => this.guard(() => this.#onClientGone()),
       onClose: (error) => {
-        if (error !== undefined) this.#reason = `client connection broke: ${error.message}`;
+        if (error !== undefined) this.#onBroken(error);
         this.#isClientGone = true;
         this.guard(() => {
           this.#onClientGone();
@@ -226,6 +226,13 @@ export class Session implements UpstreamOwner {
     this.#gate = undefined;
     this.#upstream = upstream;
     upstream.start();
+  }
+
+  #onBroken({ message }: Error): void {
+    this.#reason = `client connection broke: ${message}`;
+    if (!this.#startup.isSecuring) return;
+    const { name: listener } = this.#listener;
+    this.#emit({ kind: "tls_failed", session: this.#number, listener, message });
   }
 
   // What the upstream says --------------------------------------------------------------------

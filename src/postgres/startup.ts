@@ -34,6 +34,11 @@ export class Startup {
     this.#tls = offersTls ? "offered" : "none";
   }
 
+  /** Whether TLS has begun and its handshake is not done. */
+  get isSecuring(): boolean {
+    return this.#tls === "begun" || this.#tls === "direct";
+  }
+
   /**
    * The handshake is done.
    *

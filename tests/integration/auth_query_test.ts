@@ -272,8 +272,7 @@ async function codeOf(
   parameters: Readonly<Record<string, string>>,
 ): Promise<string> {
   try {
-    using client = await ProtocolClient.logIn({ ...gate.target(), ...who }, { parameters });
-    await client.end();
+    using _client = await ProtocolClient.logIn({ ...gate.target(), ...who }, { parameters });
     return "";
   } catch (error) {
     if (error instanceof LogInRefused) return gate.tell(error.code);

@@ -9,12 +9,7 @@ import assert from "node:assert/strict";
 import { configFor, type Gateway, startGateway } from "../support/gateway.ts";
 import { query, startup } from "../support/messages.ts";
 import { untilSessions } from "../support/observe.ts";
-import {
-  modesToTest,
-  pooledSettings,
-  type PoolMode,
-  startPooledGateway,
-} from "../support/pooled_gateway.ts";
+import { modesToTest, type PoolMode, startPooledGateway } from "../support/pooled_gateway.ts";
 import { inTemporaryFolder, queryOnce, TEST_PASSWORD } from "../support/postgres.ts";
 import {
   ConnectionEnd,
@@ -140,25 +135,35 @@ async function startAndAsk(client: ProtocolClient): Promise<Message[]> {
 
 const MIXED: Stories<ServerScene> = {
   "users have modes and sizes of their own": async ({ server, direct }) => {
-    await queryOnce(direct, "create role reporter login superuser");
-    const config = {
-      ...configFor(
-        `${server.host}:${server.port}`,
-        pooledSettings({ mode: "transaction", size: 3 }),
-      ),
-      clients: { default: { address: `${server.host}:${server.port}` } },
-      users: { reporter: { mode: "session", poolSize: 1 } },
-    };
-    await using gateway = await startGateway({ config });
-    using one = await logIn(gateway, "reporter");
-    assert.equal(await valueOf(one, "select session_user"), "reporter");
-    await one.query("set work_mem = '123kB'");
-    assert.equal(await valueOf(one, "show work_mem"), "123kB");
-    const second = logIn(gateway, "reporter").then((client) => client.query("select 1"));
-    using other = await logIn(gateway);
-    assert.equal(await valueOf(other, "select session_user"), "postgres");
-    await one.end();
-    await second;
+    await queryOnce(direct, `create role reporter login superuser password '${TEST_PASSWORD}'`);
+    await inTemporaryFolder(async (folder) => {
+      const usersFile = `${folder}/users.txt`;
+      const names = ["postgres", "reporter"];
+      const lines = names.map((name) => `"${name}" "${TEST_PASSWORD}"\n`);
+      await Deno.writeTextFile(usersFile, lines.join(""), { mode: 0o600 });
+      const settings = {
+        // A password that came in the clear is one that the server can be given.
+        server: { auth: { method: "password", usersFile } },
+        pool: { mode: "transaction", size: 3 },
+      };
+      const config = {
+        ...configFor(`${server.host}:${server.port}`, settings),
+        users: { reporter: { mode: "session", poolSize: 1 } },
+      };
+      await using gateway = await startGateway({ config });
+      using one = await logIn(gateway, "reporter");
+      assert.equal(await valueOf(one, "select session_user"), "reporter");
+      await one.query("set work_mem = '123kB'");
+      assert.equal(await valueOf(one, "show work_mem"), "123kB");
+      const second = logIn(gateway, "reporter").then(async (client) => {
+        using waited = client;
+        return await valueOf(waited, "show work_mem");
+      });
+      using other = await logIn(gateway);
+      assert.equal(await valueOf(other, "select session_user"), "postgres");
+      await one.end();
+      assert.notEqual(await second, "123kB");
+    });
   },
 
   "a limits file gives sizes and aliases, and disables a database": async ({ server, direct }) => {

@@ -24,7 +24,7 @@ export async function runPsql(
 ): Promise<ProgramResult> {
   const { libFolder, stdin = "" } = options;
   const { password = "", ...rest } = conninfo;
-  const words = Object.entries({ connect_timeout: "60", ...rest }).map(([key, value]) =>
+  const words = Object.entries({ "connect_timeout": "60", ...rest }).map(([key, value]) =>
     `${key}='${value.replaceAll(/['\\]/g, "\\$&")}'`
   );
   return await runProgram(

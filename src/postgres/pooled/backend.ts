@@ -9,8 +9,8 @@
  */
 
 import { assert } from "../../base/assert.ts";
+import { messageOf } from "../../base/errors.ts";
 import type { Socket } from "../../net/socket.ts";
-import { POOL_CELL } from "../../observe/counters.ts";
 import type { CancelTarget } from "../cancel.ts";
 import { ProtocolError } from "../wire/errors.ts";
 import { Framer, HEADER_SIZE } from "../wire/framer.ts";
@@ -18,10 +18,12 @@ import { readDataRow, TERMINATE } from "../wire/messages.ts";
 import { BACKEND, IS_BACKEND_TAG } from "../wire/tags.ts";
 import { BackendCleaner } from "./backend_cleaner.ts";
 import type { BackendOwner, BackendParts, BackendState } from "./backend_parts.ts";
+import { ClientOutlet } from "./client_outlet.ts";
 import { CLOSE_COMPLETE, PARSE_COMPLETE, query, SYNC } from "./extended_messages.ts";
 import { OwnQueries, type OwnResult } from "./own_queries.ts";
-import { readParameterStatus, type ServerParameters } from "./parameters.ts";
+import { parameterStatusOf, readParameterStatus, type ServerParameters } from "./parameters.ts";
 import { isUnasked, PASS, REPLY, ReplyQueue, SWALLOW } from "./reply_queue.ts";
+import { RequestClock } from "./request_clock.ts";
 import { ServerStatements, type UnnamedStatement } from "./statements.ts";
 
 /** ReadyForQuery's transaction status "I": not in a transaction block. */
@@ -39,19 +41,16 @@ export class Backend {
   readonly #socket: Socket;
   readonly #framer: Framer;
   readonly #cleaner: BackendCleaner;
+  readonly #clock: RequestClock;
   readonly #own = new OwnQueries();
+  readonly #outlet: ClientOutlet;
   #state: BackendState = "idle";
   #owner: BackendOwner | undefined;
   #status = STATUS_IDLE;
   #isSwallowing = false;
-  /** What the client gets in place of the message that is swallowed. */
-  #replacement: Uint8Array | undefined;
   #isOwnAnswered = false;
   /** The client is not told of an error, nor of the ReadyForQuery behind it. */
   #isRetrying = false;
-  /** The client could not take all at once: what is given to the next one would wait for it. */
-  #isClientBehind = false;
-  #requestStartedMs = 0;
   #cancelsInFlight = 0;
   /** The last message was FATAL or PANIC, and the client has it. */
   #hasSaidWhy = false;
@@ -74,6 +73,8 @@ export class Backend {
     this.parameters = parts.parameters;
     this.statements = new ServerStatements(Math.max(1, parts.preparedStatementsMax));
     this.#framer = new Framer(parts.messageSizeMax, IS_BACKEND_TAG);
+    this.#outlet = new ClientOutlet(parts.cells);
+    this.#clock = new RequestClock(parts.clock, parts.cells);
     this.#cleaner = new BackendCleaner(this, parts, () => this.#becomeIdle());
     socket.setHandler({
       onData: (view) => this.#onData(view),
@@ -82,17 +83,15 @@ export class Backend {
     });
   }
 
-  /** What it reported when it logged in, under its own names. */
+  /** As reported at its login, under its own names. */
   get reported(): ReadonlyMap<string, string> {
     return this.#parts.reported;
   }
 
-  /** How to cancel what it runs. */
   get cancelTarget(): CancelTarget {
     return this.#parts.cancelTarget;
   }
 
-  /** ReadyForQuery's last transaction status says so. */
   get isInTransaction(): boolean {
     return this.#status !== STATUS_IDLE;
   }
@@ -114,7 +113,7 @@ export class Backend {
 
   /** True while the last answer waits for its client to take it. */
   get isClientBehind(): boolean {
-    return this.#isClientBehind;
+    return this.#outlet.isBehind;
   }
 
   /** False while a large message is on its way to the client: nothing else may be sent to it. */
@@ -130,14 +129,14 @@ export class Backend {
   /** A session has it from now on. */
   attach(owner: BackendOwner): void {
     assert(this.#state === "idle", "a server connection serves one session at a time");
-    this.#owner = owner;
+    this.#setOwner(owner);
     this.#setState("leased");
   }
 
   /** The session is done with it, and it is quiet and clean: it is free for the next one. */
   detach(): void {
     assert(this.isQuiet, "a server connection that owes answers stays with its session");
-    this.#owner = undefined;
+    this.#setOwner(undefined);
     if (this.replies.isUncertain) return this.close("how much it has answered is not certain");
     this.#becomeIdle();
   }
@@ -149,7 +148,7 @@ export class Backend {
    */
   abandon(isBetweenMessages: boolean): void {
     if (this.#state !== "leased") return;
-    this.#owner = undefined;
+    this.#setOwner(undefined);
     this.#isRetrying = false;
     this.#setState("cleaning");
     this.#cleaner.begin(isBetweenMessages);
@@ -171,16 +170,17 @@ export class Backend {
 
   /** Something is asked that is answered with ReadyForQuery: the clock of the query runs. */
   startClock(): void {
-    if (this.replies.isEmpty) this.#requestStartedMs = this.#parts.clock.nowMs();
+    if (this.replies.isEmpty) this.#clock.start();
   }
 
   /** Since when the server works, or undefined if it does not. */
   get busySinceMs(): number | undefined {
-    return this.replies.isEmpty ? undefined : this.#requestStartedMs;
+    return this.replies.isEmpty ? undefined : this.#clock.startedMs;
   }
 
   /** Runs a query of the gateway's own behind what is on its way. */
   run(text: Uint8Array, onResult: (result: OwnResult) => void): void {
+    this.unnamed = undefined; // a Query ends it
     this.runMessages(query(text), onResult);
   }
 
@@ -216,7 +216,7 @@ export class Backend {
     while (this.isClientBetweenMessages) {
       const omitted = this.replies.takeOmitted();
       if (omitted === 0) return;
-      this.#owner?.client.write(omitted === REPLY.parseOmitted ? PARSE_COMPLETE : CLOSE_COMPLETE);
+      this.#outlet.client?.write(omitted === REPLY.parseOmitted ? PARSE_COMPLETE : CLOSE_COMPLETE);
     }
   }
 
@@ -232,7 +232,7 @@ export class Backend {
     } catch (error) {
       const owner = this.#owner;
       const canTell = this.isClientBetweenMessages;
-      this.close(error instanceof ProtocolError ? `broken protocol: ${error.message}` : "a defect");
+      this.close(messageOf(error));
       if (owner !== undefined) owner.guard(() => owner.onBrokenServer(error, canTell));
       else if (!(error instanceof ProtocolError)) throw error;
       return view.length;
@@ -248,14 +248,14 @@ export class Backend {
       while (framer.next()) {
         if (framer.isFirst) this.#isSwallowing = this.#look(view) === SWALLOW;
         if (this.#isSwallowing) {
-          this.#send(view, sent, framer.start);
+          this.#outlet.send(view, sent, framer.start);
           sent = framer.end;
         }
         passed = framer.end;
         if (!framer.isLast) continue;
         const isReady = framer.tag === BACKEND.readyForQuery;
-        if (isReady) this.#sendLast(view, sent, passed);
-        else if (this.replies.isOmittedFirst) this.#send(view, sent, passed);
+        if (isReady) this.#outlet.sendLast(view, sent, passed);
+        else if (this.replies.isOmittedFirst) this.#outlet.send(view, sent, passed);
         else continue;
         sent = passed;
         this.answerOmitted();
@@ -263,7 +263,7 @@ export class Backend {
       }
     } finally {
       // What came before a broken message is whole, and the client is told of the break after it.
-      this.#send(view, sent, Math.max(sent, passed));
+      this.#outlet.send(view, sent, Math.max(sent, passed));
     }
     return passed;
   }
@@ -303,14 +303,8 @@ export class Backend {
     if (end - start !== READY_FOR_QUERY_SIZE) throw new ProtocolError("invalid ReadyForQuery");
     this.#status = view[end - 1]!;
     this.#isOwnAnswered = isOwn;
-    const { cells, clock } = this.#parts;
-    const nowMs = clock.nowMs();
-    if (!isOwn && this.#owner !== undefined && !this.#isRetrying) {
-      cells.add(POOL_CELL.queries, 1);
-      if (this.#status === STATUS_IDLE) cells.add(POOL_CELL.transactions, 1);
-      cells.observe(POOL_CELL.querySeconds, (nowMs - this.#requestStartedMs) / 1000);
-    }
-    this.#requestStartedMs = nowMs; // of the next one, if there is one on its way
+    const isClients = !isOwn && this.#owner !== undefined && !this.#isRetrying;
+    this.#clock.stop(isClients, this.isInTransaction);
   }
 
   /** A change reaches the client that caused it, and whoever gets another server's value. */
@@ -324,10 +318,13 @@ export class Backend {
     }
     this.parameters.change(name.toLowerCase(), value);
     if (!isOwn) owner.parameters.set(name.toLowerCase(), value);
-    return owner.parameters.tell(name, value) ? PASS : SWALLOW;
+    const told = owner.parameters.tell(name, value);
+    if (told === value) return PASS;
+    if (told !== undefined) this.#outlet.replacement = parameterStatusOf(name, told);
+    return SWALLOW;
   }
 
-  /** @param answersBefore How much the client was answered; undefined if it is too large to retry. */
+  /** @param answersBefore How much the client was answered; undefined if it cannot be retried. */
   #onErrorResponse(view: Uint8Array, answersBefore: number | undefined): number {
     const { start, end, isLast } = this.#framer;
     const owner = this.#owner;
@@ -344,34 +341,8 @@ export class Backend {
     this.#hasSaidWhy = owner.onError(bytes);
     const replaced = isLast ? owner.translateError(bytes) : undefined;
     if (replaced === undefined) return PASS;
-    this.#replacement = replaced;
+    this.#outlet.replacement = replaced;
     return SWALLOW;
-  }
-
-  #send(view: Uint8Array, start: number, end: number): void {
-    const owner = this.#owner;
-    if (start !== end && owner !== undefined) {
-      owner.client.write(end - start === view.length ? view : view.subarray(start, end));
-      this.#parts.cells.add(POOL_CELL.bytesFromServers, end - start);
-    }
-    const replacement = this.#replacement;
-    this.#replacement = undefined;
-    if (replacement !== undefined) owner?.client.write(replacement);
-  }
-
-  /**
-   * As `#send`, for what ends with a ReadyForQuery: this connection may be the next session's at
-   * once, which is not to wait until this client has taken its answer.
-   */
-  #sendLast(view: Uint8Array, start: number, end: number): void {
-    const client = this.#owner?.client;
-    this.#isClientBehind = client?.isSending ?? false;
-    if (client === undefined || this.#isClientBehind || this.#replacement !== undefined) {
-      return this.#send(view, start, end);
-    }
-    if (start === end) return;
-    client.writeApart(view.subarray(start, end));
-    this.#parts.cells.add(POOL_CELL.bytesFromServers, end - start);
   }
 
   #onReady(): void {
@@ -408,6 +379,11 @@ export class Backend {
     this.#cleaner.stop();
     this.#setState("gone");
     this.#parts.pool.gone(this);
+  }
+
+  #setOwner(owner: BackendOwner | undefined): void {
+    this.#owner = owner;
+    this.#outlet.client = owner?.client;
   }
 
   #setState(to: BackendState): void {

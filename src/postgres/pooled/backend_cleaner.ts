@@ -61,7 +61,7 @@ export class BackendCleaner {
     this.goOn();
   }
 
-  /** The server asks for data that nobody has: the Sync that was sent is ignored (see ReplyQueue). */
+  /** The server asks for data that nobody has; the Sync that was sent is ignored meanwhile. */
   onCopyIn(): void {
     this.#endCopy();
     this.#backend.sync();

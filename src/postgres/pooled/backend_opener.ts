@@ -63,6 +63,8 @@ export interface OpenWatcher {
   onOpened(login: LoggedIn): void;
   onFailed(failure: OpenFailure): void;
   onState(state: "login"): void;
+  /** The connection is encrypted. */
+  onSecured(info: TlsInfo): void;
   onFailedAttempt(error: Error, attempt: number, attempts: number): void;
 }
 
@@ -94,8 +96,11 @@ export class BackendOpener {
   #authentication: ServerAuthentication | undefined;
   #isAuthenticated = false;
   #key: { readonly processId: number; readonly key: Uint8Array } | undefined;
-  /** With mode `allow`: plain was refused, so TLS is tried. With `prefer`: the other way round. */
-  #hasTriedOther = false;
+  /**
+   * With mode `allow`: plain was refused, so TLS is tried. With `prefer`: the other way round. This
+   * is how the first one failed.
+   */
+  #firstFailure: OpenFailure | undefined;
 
   constructor(target: LoginTarget, parts: OpenerParts, watcher: OpenWatcher) {
     this.#target = target;
@@ -129,6 +134,7 @@ export class BackendOpener {
     this.#tls = tls;
     this.#state = "login";
     this.#watcher.onState("login");
+    if (tls !== undefined) this.#watcher.onSecured(tls);
     this.#timer = this.#parts.clock.after(loginTimeoutMs, () => {
       this.#fail({ kind: "login", message: `it did not let us in within ${loginTimeoutMs} ms` });
     });
@@ -243,7 +249,10 @@ export class BackendOpener {
     this.#state = "done";
     this.#timer?.cancel();
     this.#socket?.destroy();
-    this.#watcher.onFailed(failure);
+    // Of two refusals the last one counts, as with libpq. That a server cannot do what was only
+    // tried because of a refusal says nothing.
+    const isSaid = failure.kind === "refused" || this.#firstFailure === undefined;
+    this.#watcher.onFailed(isSaid ? failure : this.#firstFailure!);
   }
 
   /** As libpq: `allow` tries TLS when plain is refused, `prefer` plain when TLS is. */
@@ -252,8 +261,8 @@ export class BackendOpener {
     const wasTls = this.#tls !== undefined;
     const mayTry = mode === "allow" && !wasTls || mode === "prefer" && wasTls;
     const isRefused = failure.kind === "refused" && !isWrongPassword(failure);
-    if (this.#hasTriedOther || !isRefused || !mayTry) return false;
-    this.#hasTriedOther = true;
+    if (this.#firstFailure !== undefined || !isRefused || !mayTry) return false;
+    this.#firstFailure = failure;
     this.#timer?.cancel();
     const socket = this.#socket!;
     socket.setHandler({ onData: (view) => view.length, onEnd() {}, onClose() {} });

@@ -8,7 +8,7 @@
  * @module
  */
 
-import { concat } from "../../base/bytes.ts";
+import { concat, utf8 } from "../../base/bytes.ts";
 import { HEADER_SIZE } from "../wire/framer.ts";
 import type { Traits } from "../sql/traits.ts";
 import type { Backend } from "./backend.ts";
@@ -122,8 +122,8 @@ export class ClientStatements {
     const before = this.#named.get(name);
     if (before !== undefined) return { replacement: this.#provokeDuplicate(backend, name, before) };
     let statement = this.#shared.find(view.subarray(nameEnd + 1, end));
-    const refusal = this.#refusal(statement.traits);
-    if (refusal !== undefined) statement = this.#shared.find(refusal);
+    const meant = this.#meant(statement);
+    if (meant !== undefined) statement = this.#shared.find(meant.definition, meant.requires);
     this.#lastUsed = { name, statement };
     const undo = () => void this.#named.delete(name);
     if (!backend.replies.isSkipping) this.#named.set(name, statement);
@@ -136,7 +136,8 @@ export class ClientStatements {
       backend.replies.push(REPLY.parseOmitted, undo);
       return { replacement: NOTHING };
     }
-    return { replacement: this.#prepare(backend, statement, REPLY.parse, undo) };
+    const required = this.#require(backend, statement);
+    return { replacement: concat(required, this.#prepare(backend, statement, REPLY.parse, undo)) };
   }
 
   /** @returns What is sent, and the traits of the statement that is going to be executed. */
@@ -198,10 +199,13 @@ export class ClientStatements {
     });
   }
 
-  /** Makes sure that the server has a statement. @returns What must be sent ahead; maybe nothing. */
+  /** Makes sure that the server has a statement. @returns What must be sent ahead, if anything. */
   ensure(backend: Backend, statement: Statement): Uint8Array {
     if (backend.replies.isSkipping || backend.statements.use(statement)) return NOTHING;
-    return this.#prepare(backend, statement, REPLY.parseInjected, undefined);
+    return concat(
+      this.#require(backend, statement),
+      this.#prepare(backend, statement, REPLY.parseInjected, undefined),
+    );
   }
 
   /** The text of an error with the client's name of a statement in place of the server's. */
@@ -211,15 +215,46 @@ export class ClientStatements {
     return text.replaceAll(`"${nameOf(statement.serverName)}"`, `"${name}"`);
   }
 
+  /**
+   * What is prepared in place of a statement: an error for one that may not be, or the same with
+   * the names that servers know for EXECUTE and DEALLOCATE of what was prepared by Parse.
+   */
+  #meant(
+    { definition, traits }: UnnamedStatement,
+  ): { readonly definition: Uint8Array; readonly requires?: Statement } | undefined {
+    const refusal = this.#refusal(traits);
+    if (refusal !== undefined) return { definition: refusal };
+    const [range] = traits.statementNames;
+    if (range === undefined || traits.statementCount !== 1) return undefined;
+    const requires = range.use === "prepare"
+      ? undefined
+      : this.#named.get(nameOf(utf8(range.name)));
+    if (requires === undefined) return undefined;
+    return { definition: renamedText(definition, range, requires.serverName), requires };
+  }
+
+  /** What must be sent ahead of a statement whose text names another one. */
+  #require(backend: Backend, { requires }: UnnamedStatement): Uint8Array {
+    return requires === undefined ? NOTHING : this.ensure(backend, requires);
+  }
+
+  /** DEALLOCATE of a name on servers has been carried out by the extended protocol. */
+  onDeallocated(backend: Backend, serverName: string): void {
+    backend.statements.deleteNamed(serverName);
+    for (const [name, statement] of this.#named) {
+      if (nameOf(statement.serverName) === serverName) this.#named.delete(name);
+    }
+  }
+
   #onUnnamedParse(backend: Backend, { view, start, end, isWhole }: Piece): Replacement {
     const [before, beforeOn] = [this.#unnamed, this.#unnamedOn];
     let replacement: Replacement;
     if (!backend.replies.isSkipping) {
       let unnamed = this.#shared.unnamed(view.subarray(start + HEADER_SIZE + 1, end));
-      const refusal = this.#refusal(unnamed.traits);
-      if (isWhole && refusal !== undefined) {
-        unnamed = this.#shared.unnamed(refusal);
-        replacement = parse(NOTHING, refusal);
+      const meant = isWhole ? this.#meant(unnamed) : undefined;
+      if (meant !== undefined) {
+        unnamed = this.#shared.unnamed(meant.definition, meant.requires);
+        replacement = concat(this.#require(backend, unnamed), parse(NOTHING, meant.definition));
       }
       this.#unnamed = isWhole ? unnamed : undefined;
       this.#unnamedOn = isWhole ? undefined : backend;
@@ -252,7 +287,7 @@ export class ClientStatements {
       return { replacement: withReplaced(view, start, end, nameStart, nameEnd, NOBODYS_NAME) };
     }
     this.#lastUsed = { name, statement };
-    const ahead = this.ensure(backend, statement);
+    const ahead = concat(this.#require(backend, statement), this.ensure(backend, statement));
     backend.replies.push(reply);
     const renamed = withReplaced(view, start, end, nameStart, nameEnd, statement.serverName);
     return {
@@ -269,7 +304,8 @@ export class ClientStatements {
   ): Translated {
     const unnamed = this.#unnamed;
     const traits = unnamed === undefined ? {} : { traits: unnamed.traits };
-    const isThere = backend.unnamed === unnamed && unnamed !== undefined;
+    const isThere = backend.unnamed === unnamed && unnamed !== undefined &&
+      unnamed.requires === undefined;
     if (isThere || this.#unnamedOn === backend || backend.replies.isSkipping) {
       backend.replies.push(reply);
       return { replacement: undefined, ...traits };
@@ -282,7 +318,7 @@ export class ClientStatements {
       backend.replies.push(reply);
       return { replacement: concat(ahead, view.subarray(start, end)) };
     }
-    const ahead = parse(NOTHING, unnamed.definition);
+    const ahead = concat(this.#require(backend, unnamed), parse(NOTHING, unnamed.definition));
     backend.replies.push(REPLY.parseInjected, () => {
       backend.unnamed = undefined;
     });

@@ -77,6 +77,8 @@ export class BackendConnector implements Connector<Backend, OpenFailure> {
         cells.add(SERVER_STATE_CELL.login, 1);
         observer.emit({ kind: "server_opened", pool });
       },
+      onSecured: ({ protocol: version, cipher }) =>
+        observer.emit({ kind: "server_secured", pool, server, version, cipher }),
       onFailedAttempt: ({ message }, attemptNumber, attempts) =>
         observer.emit({
           kind: "server_dial_failed",

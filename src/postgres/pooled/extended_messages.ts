@@ -6,7 +6,7 @@
  * @module
  */
 
-import { int32At, putInt32 } from "../../base/bytes.ts";
+import { concat, int32At, putInt32 } from "../../base/bytes.ts";
 import { ProtocolError } from "../wire/errors.ts";
 import { message } from "../wire/messages.ts";
 import { FRONTEND } from "../wire/tags.ts";
@@ -63,6 +63,20 @@ export function closeStatement(name: Uint8Array): Uint8Array {
 /** Describe of a statement. */
 export function describeStatement(name: Uint8Array): Uint8Array {
   return message(FRONTEND.describe, Uint8Array.of(STATEMENT), name, NUL);
+}
+
+/** Everything to run a statement once under a name that is free again afterwards, with its Sync. */
+export function executeOnce(name: Uint8Array, text: Uint8Array): Uint8Array {
+  const noTypes = new Uint8Array(2);
+  const noFormatsNorValues = new Uint8Array(6);
+  const noLimit = new Uint8Array(4);
+  return concat(
+    message(FRONTEND.parse, name, NUL, text, NUL, noTypes),
+    message(FRONTEND.bind, name, NUL, name, NUL, noFormatsNorValues),
+    message(FRONTEND.execute, name, NUL, noLimit),
+    closeStatement(name),
+    SYNC,
+  );
 }
 
 /** Query. @param text Without its NUL. */

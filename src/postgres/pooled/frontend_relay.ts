@@ -7,8 +7,9 @@
  */
 
 import { int32At } from "../../base/bytes.ts";
+import { READ_BUFFER_SIZE_MAX } from "../../net/socket.ts";
 import { ProtocolError } from "../wire/errors.ts";
-import { Framer, HEADER_SIZE, HELD_MESSAGE_SIZE_MAX } from "../wire/framer.ts";
+import { Framer, HEADER_SIZE } from "../wire/framer.ts";
 import { errorFieldsOf, readyForQuery } from "../wire/messages.ts";
 import { FRONTEND, IS_FRONTEND_TAG } from "../wire/tags.ts";
 import { type Backend, STATUS_IDLE } from "./backend.ts";
@@ -58,7 +59,7 @@ export class FrontendRelay {
     this.#context = context;
     this.#settings = settings;
     this.#session = session;
-    this.#framer = new Framer(context.messageSizeMax, IS_FRONTEND_TAG);
+    this.#framer = new Framer(context.messageSizeMax, IS_FRONTEND_TAG, READ_BUFFER_SIZE_MAX);
     this.#statements = new ClientStatements(
       context.sharedStatements,
       (traits) => refusalOf(traits, settings)?.definition,
@@ -159,7 +160,7 @@ export class FrontendRelay {
     const left = view.length - at;
     if (left < HEADER_SIZE || IS_FRONTEND_TAG[view[at]!] !== 1) return false;
     const size = int32At(view, at + 1) + 1;
-    return size <= left || size > HELD_MESSAGE_SIZE_MAX;
+    return size <= left || size > READ_BUFFER_SIZE_MAX;
   }
 
   #onMessage(view: Uint8Array): void {
@@ -219,7 +220,7 @@ export class FrontendRelay {
     }
     backend.unnamed = undefined;
     const own = this.#framer;
-    this.#framer = new Framer(this.#context.messageSizeMax, IS_FRONTEND_TAG);
+    this.#framer = new Framer(this.#context.messageSizeMax, IS_FRONTEND_TAG, bytes.length);
     this.#framer.begin(bytes);
     this.#sent = 0;
     this.#isRetrying = true;
@@ -262,7 +263,7 @@ export class FrontendRelay {
       case FRONTEND.close:
         backend.startClock();
         return this.#settings.tracksStatements
-          ? this.#onTracked(backend, tag, piece)
+          ? this.#onMaybeBroken(backend, tag, piece)
           : this.#onUntracked(backend, tag, piece);
     }
     return undefined; // CopyData and Flush, which are not answered
@@ -276,6 +277,18 @@ export class FrontendRelay {
     this.#statements.onQuery(backend);
     backend.replies.push(REPLY.query);
     return replacement;
+  }
+
+  /** A message whose names cannot be read is for the server to refuse: it can be read no better. */
+  #onMaybeBroken(backend: Backend, tag: number, piece: Piece): Replacement {
+    try {
+      return this.#onTracked(backend, tag, piece);
+    } catch (error) {
+      if (!(error instanceof ProtocolError)) throw error;
+      backend.unnamed = undefined;
+      backend.replies.push(REPLY_OF[tag]!);
+      return undefined;
+    }
   }
 
   #onTracked(backend: Backend, tag: number, piece: Piece): Replacement {

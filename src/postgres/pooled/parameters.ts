@@ -14,6 +14,7 @@
 
 import { ProtocolError } from "../wire/errors.ts";
 import { HEADER_SIZE } from "../wire/framer.ts";
+import { parameterStatus } from "../wire/messages.ts";
 import { nameBytes, nameOf } from "./extended_messages.ts";
 
 /** Reported by servers, but not for a client to set. */
@@ -56,12 +57,20 @@ export class SessionParameters {
 
   /** False until the client is welcome: what servers report is gathered, but not told. */
   isTold = false;
+  /** A RESET or DISCARD ALL is on its way: it means the client's defaults, not the server's. */
+  isResetting = false;
 
-  /** Whether the client is to be told; it counts as told from now on. */
-  tell(name: string, value: string): boolean {
-    if (this.told.get(name) === value) return false;
-    this.told.set(name, value);
-    return this.isTold;
+  /**
+   * A server reports a parameter.
+   *
+   * @returns What the client is to be told, if anything; it counts as told from now on.
+   */
+  tell(name: string, value: string): string | undefined {
+    const own = this.isResetting ? this.defaults.get(name.toLowerCase()) : undefined;
+    const meant = own ?? value;
+    if (this.told.get(name) === meant) return undefined;
+    this.told.set(name, meant);
+    return this.isTold ? meant : undefined;
   }
 
   /** The client begins with these, which servers have accepted. */
@@ -85,7 +94,7 @@ export class SessionParameters {
 
   /** A server has said what a parameter is now; `value` is undefined if it does not exist. */
   set(name: string, value: string | undefined): void {
-    if (!follows(name)) return;
+    if (!follows(name) || this.isResetting && this.defaults.has(name)) return;
     if (value === undefined) this.wanted.delete(name);
     else this.wanted.set(name, value);
   }
@@ -112,7 +121,7 @@ export class ServerParameters {
   change(name: string, value: string | undefined): void {
     if (value === undefined) this.#actual.delete(name);
     else this.#actual.set(name, value);
-    if (value !== undefined && this.#login.get(name) === value) this.#changed.delete(name);
+    if (value === undefined || this.#login.get(name) === value) this.#changed.delete(name);
     else if (follows(name)) this.#changed.add(name);
   }
 
@@ -178,6 +187,11 @@ export class ServerParameters {
     if (value === undefined) this.#actual.delete(name);
     else this.#actual.set(name, value);
   }
+}
+
+/** Encodes ParameterStatus from texts of one character a byte. */
+export function parameterStatusOf(name: string, value: string): Uint8Array {
+  return parameterStatus(nameBytes(name), nameBytes(value));
 }
 
 /**

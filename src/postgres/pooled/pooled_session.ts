@@ -31,13 +31,12 @@ import { type Backend, STATUS_IDLE } from "./backend.ts";
 import type { BackendOwner } from "./backend_parts.ts";
 import type { OpenFailure } from "./backend_opener.ts";
 import { FrontendRelay } from "./frontend_relay.ts";
-import type { OwnResult } from "./own_queries.ts";
-import { nameOf } from "./extended_messages.ts";
 import type { PairState } from "./pair_state.ts";
-import { PARAMETERS_MAX, readStatement, SessionParameters } from "./parameters.ts";
+import { SessionParameters } from "./parameters.ts";
 import type { Identity, PooledContext, PooledRoute } from "./pooled_context.ts";
 import { openFailureReply } from "./refusals.ts";
 import { SessionLimits } from "./session_limits.ts";
+import { TouchedParameters } from "./touched_parameters.ts";
 import { Welcome } from "./welcome.ts";
 
 /** Severities after which a server closes the connection. */
@@ -56,9 +55,7 @@ export class PooledSession implements Upstream, BackendOwner {
   #state: "login" | "active" | "over" = "login";
   #backend: Backend | undefined;
   #acquisition: Acquisition | undefined;
-  /** Parameters that statements of this session have touched since they were last read. */
-  readonly #touched = new Map<string, { readonly isReset: boolean }>();
-  #isReading = false;
+  readonly touched: TouchedParameters = new TouchedParameters(this);
   /** Why the session stays with its server. */
   readonly #pins = new Set<string>();
   readonly #limits: SessionLimits;
@@ -289,8 +286,8 @@ export class PooledSession implements Upstream, BackendOwner {
   /** Gives the server back, if nothing speaks against it. */
   #letGo(): void {
     const backend = this.#backend;
-    if (backend === undefined || !backend.isQuiet || this.#isReading) return;
-    if (this.#touched.size > 0) return this.#readTouched(backend);
+    if (backend === undefined || !backend.isQuiet || this.touched.isReading) return;
+    if (this.touched.read(backend)) return;
     const stays = this.route.settings.mode === "session" || this.isPinned;
     if (stays || backend.isBeingCancelled || !this.#relay.isBetweenMessages) return;
     if (backend.isClientBehind && this.client.isSending) {
@@ -307,19 +304,6 @@ export class PooledSession implements Upstream, BackendOwner {
 
   // Parameters and pins ---------------------------------------------------------------------------
 
-  /** Statements touch these parameters: what they have become is asked when they are done. */
-  touch(names: readonly string[], isReset: boolean): void {
-    for (const name of names) {
-      if (this.#touched.size >= PARAMETERS_MAX) return this.pin("too many parameters");
-      this.#touched.set(name, { isReset });
-    }
-  }
-
-  /** RESET ALL: everything that is set. */
-  touchAll(backend: Backend): void {
-    this.touch([...backend.parameters.changed, ...this.parameters.wanted.keys()], true);
-  }
-
   pin(why: string): void {
     if (this.#backend !== undefined) this.#backend.isDirty = true;
     if (this.#pins.has(why)) return;
@@ -334,31 +318,9 @@ export class PooledSession implements Upstream, BackendOwner {
     else this.#pins.delete(why);
   }
 
-  #readTouched(backend: Backend): void {
-    const touched = new Map(this.#touched);
-    this.#touched.clear();
-    this.#isReading = true;
-    backend.run(readStatement([...touched.keys()]), (result) => {
-      this.#isReading = false;
-      this.#onTouchedRead(backend, touched, result);
-    });
-  }
-
-  #onTouchedRead(
-    backend: Backend,
-    touched: ReadonlyMap<string, { readonly isReset: boolean }>,
-    { rows: [row] }: OwnResult,
-  ): void {
-    // It may have been cancelled, or timed out by what was set: nobody knows what is set now.
-    if (row === undefined) return this.pin("parameter");
-    [...touched].forEach(([name, { isReset }], i) => {
-      const value = row[i] === undefined ? undefined : nameOf(row[i]);
-      backend.parameters.change(name, value);
-      const isDefault = isReset && value === backend.parameters.loginValue(name);
-      if (!isDefault) return this.parameters.set(name, value);
-      this.parameters.reset(name);
-      this.#relay.unsettle();
-    });
+  /** RESET has gone back to the server's default where the client had asked for another one. */
+  unsettle(): void {
+    this.#relay.unsettle();
   }
 
   // The end ---------------------------------------------------------------------------------------
@@ -388,7 +350,7 @@ export class PooledSession implements Upstream, BackendOwner {
     this.#backend = undefined;
     if (backend === undefined) return;
     // What was on its way may have changed what nobody has read yet.
-    if (this.#touched.size > 0 || this.#isReading || this.#relay.isPending) backend.isDirty = true;
+    if (this.touched.isPending || this.#relay.isPending) backend.isDirty = true;
     backend.abandon(this.#relay.isBetweenMessages);
   }
 

@@ -44,6 +44,8 @@ export class SqlState {
   #isSettled = true;
   /** In session mode, the last request that left something behind. */
   #dirtyingRequest = 0;
+  /** The last request that resets parameters. */
+  #resettingRequest = 0;
 
   constructor(
     context: PooledContext,
@@ -103,13 +105,8 @@ export class SqlState {
     const refusal = refusalOf(traits, this.#settings);
     if (refusal !== undefined) return query(refusal.text);
     this.#onTraits(backend, traits, request);
-    const names = traits.statementNames;
-    if (names.length === 0 || this.#settings.mode === "session") return undefined;
-    if (traits.statementCount > 1 || !isWhole) {
-      if (names.some(({ use }) => use === "prepare")) this.#session.pin("prepare");
-      return undefined;
-    }
-    return this.#onStatementName(backend, text, names[0]!, request);
+    if (traits.statementNames.length === 0 || this.#settings.mode === "session") return undefined;
+    return this.#onStatementNames(backend, text, traits, isWhole, request);
   }
 
   /** A statement of the extended protocol is going to be executed. */
@@ -118,7 +115,18 @@ export class SqlState {
     if (isPlain(traits)) return;
     // Its Sync is still to come.
     this.#onTraits(backend, traits, backend.replies.requestCount + 1);
-    if (traits.statementNames.some(({ use }) => use === "prepare")) this.#session.pin("prepare");
+    for (const { use, name } of traits.statementNames) {
+      if (use === "prepare") this.#session.pin("prepare");
+      if (use !== "deallocate") continue;
+      this.#effects.push({
+        request: backend.replies.requestCount + 1,
+        apply: (server) => {
+          this.#prepared.delete(name);
+          server.sqlStatements.delete(name);
+          this.#statements.onDeallocated(server, nameOf(utf8(name)));
+        },
+      });
+    }
   }
 
   /** A request has failed: it did nothing. */
@@ -129,6 +137,10 @@ export class SqlState {
   }
 
   onReady(backend: Backend): void {
+    const { parameters } = this.#session;
+    if (parameters.isResetting && backend.replies.answerCount >= this.#resettingRequest) {
+      parameters.isResetting = false;
+    }
     if (this.#effects.length === 0) return;
     const answered = backend.replies.answerCount;
     const due = this.#effects.filter(({ request }) => request <= answered);
@@ -155,11 +167,17 @@ export class SqlState {
     } else {
       for (const pin of traits.pins) session.pin(pin);
       if (traits.setsUnknownParameter) session.pin("parameter");
-      session.touch(traits.parameters, traits.command === "reset");
-      if (traits.resetsAllParameters) session.touchAll(backend);
+      session.touched.touch(traits.parameters, traits.command === "reset");
+      if (traits.resetsAllParameters) session.touched.touchAll(backend);
     }
     const onSuccess = (apply: (backend: Backend) => void, isTransactional = false) =>
       void this.#effects.push({ request, apply, isTransactional });
+    const resets = traits.command === "reset" || traits.resetsAllParameters ||
+      traits.discards.includes("all");
+    if (resets) {
+      session.parameters.isResetting = true;
+      this.#resettingRequest = request;
+    }
     if (traits.changesSchema) onSuccess(() => this.#context.onSchemaChange());
     if (traits.discards.includes("all")) {
       onSuccess((server) => this.#onDiscardAll(server, request));
@@ -178,47 +196,62 @@ export class SqlState {
     }
   }
 
-  #onStatementName(
+  /** @returns The Query with the names that the server knows, if there are others in it. */
+  #onStatementNames(
     backend: Backend,
     text: Uint8Array,
-    name: StatementName,
+    traits: Traits,
+    isWhole: boolean,
     request: number,
   ): Replacement {
-    const key = name.name;
-    const isSql = this.#prepared.has(key);
-    if (name.use === "prepare") {
-      const isKept = text.length <= SQL_STATEMENT_SIZE_MAX &&
-        this.#prepared.size < SQL_STATEMENTS_MAX;
-      if (!isKept) return void this.#session.pin("prepare");
-      const copy = text.slice();
+    const isOnly = traits.statementCount === 1 && isWhole;
+    let renamed = text;
+    // From the end, so that the ranges before stay right.
+    for (const name of traits.statementNames.toReversed()) {
+      if (name.use === "prepare") this.#onPrepare(text, name.name, isOnly, request);
+      else if (name.use !== "deallocate all") {
+        const serverName = this.#onNameUsed(backend, name, request);
+        if (serverName !== undefined) renamed = renamedText(renamed, name, serverName);
+      }
+    }
+    return renamed === text || !isWhole ? undefined : query(renamed);
+  }
+
+  #onPrepare(text: Uint8Array, name: string, isOnly: boolean, request: number): void {
+    const isKept = isOnly && text.length <= SQL_STATEMENT_SIZE_MAX &&
+      this.#prepared.size < SQL_STATEMENTS_MAX;
+    if (!isKept) return this.#session.pin("prepare");
+    const copy = text.slice();
+    this.#effects.push({
+      request,
+      apply: (server) => {
+        this.#prepared.set(name, copy);
+        server.sqlStatements.set(name, copy);
+      },
+    });
+  }
+
+  /** @returns What the server knows it as, if that is another name. */
+  #onNameUsed(backend: Backend, { name, use }: StatementName, request: number) {
+    const isDeallocate = use === "deallocate";
+    if (this.#prepared.has(name)) {
+      if (!isDeallocate) return undefined;
       this.#effects.push({
         request,
         apply: (server) => {
-          this.#prepared.set(key, copy);
-          server.sqlStatements.set(key, copy);
+          this.#prepared.delete(name);
+          server.sqlStatements.delete(name);
         },
       });
       return undefined;
     }
-    const isDeallocate = name.use === "deallocate";
-    if (isSql && isDeallocate) {
-      this.#effects.push({
-        request,
-        apply: (server) => {
-          this.#prepared.delete(key);
-          server.sqlStatements.delete(key);
-        },
-      });
-    }
-    if (isSql || name.use === "deallocate all") return undefined;
-    const protocolName = nameOf(utf8(key));
+    const protocolName = nameOf(utf8(name));
     const statement = this.#statements.get(protocolName);
+    // Another client's statement may have a name like those of servers.
     if (statement === undefined) {
-      // Another client's statement has such a name.
-      const isOthers = key.startsWith(SERVER_NAME_PREFIX);
-      return isOthers ? query(renamedText(text, name, NOBODYS_NAME)) : undefined;
+      return name.startsWith(SERVER_NAME_PREFIX) ? NOBODYS_NAME : undefined;
     }
-    // Prepared by Parse, named by SQL: the server has it under another name.
+    // Prepared by Parse, named by SQL.
     this.#statements.ensureNow(backend, statement);
     if (isDeallocate) {
       this.#effects.push({
@@ -229,7 +262,7 @@ export class SqlState {
         },
       });
     }
-    return query(renamedText(text, name, statement.serverName));
+    return statement.serverName;
   }
 
   #onDiscardAll(backend: Backend, request: number): void {

@@ -13,6 +13,7 @@
  */
 
 import { utf8 } from "../../base/bytes.ts";
+import { nameOf } from "./extended_messages.ts";
 import type { QueryScanner } from "../sql/query_scanner.ts";
 import type { Traits } from "../sql/traits.ts";
 
@@ -39,6 +40,8 @@ export interface Statement {
   readonly definition: Uint8Array<ArrayBuffer>;
   /** What it does to the session that executes it. */
   readonly traits: Traits;
+  /** What its text names, and a server must have before it: EXECUTE of a prepared statement. */
+  readonly requires: Statement | undefined;
 }
 
 /** What a client's unnamed statement is: the same shape, but nobody shares it. */
@@ -46,6 +49,7 @@ export interface UnnamedStatement {
   /** As in {@linkcode Statement}. */
   readonly definition: Uint8Array<ArrayBuffer>;
   readonly traits: Traits;
+  readonly requires: Statement | undefined;
 }
 
 /** The statements of one worker, found by what they say. */
@@ -66,8 +70,12 @@ export class SharedStatements {
     this.#scanner = scanner;
   }
 
-  /** The statement that this definition means. `definition` may be a view. */
-  find(definition: Uint8Array): Statement {
+  /**
+   * The statement that this definition means. `definition` may be a view.
+   *
+   * @param requires The statement that it names, under the name that it has on servers.
+   */
+  find(definition: Uint8Array, requires?: Statement): Statement {
     const generation = this.#generationNow();
     if (generation !== this.#generation) {
       this.#generation = generation;
@@ -77,7 +85,7 @@ export class SharedStatements {
     const key = keyOf(definition);
     const known = this.#byDefinition.get(key);
     if (known !== undefined) return known;
-    const statement = this.#make(definition);
+    const statement = this.#make(definition, requires);
     this.#byDefinition.set(key, statement);
     this.#bytes += definition.length;
     this.#forgetOldest();
@@ -90,16 +98,17 @@ export class SharedStatements {
   }
 
   /** What an unnamed statement is. `definition` may be a view. */
-  unnamed(definition: Uint8Array): UnnamedStatement {
-    return { definition: new Uint8Array(definition), traits: this.#traitsOf(definition) };
+  unnamed(definition: Uint8Array, requires?: Statement): UnnamedStatement {
+    return { definition: new Uint8Array(definition), traits: this.traitsOf(definition), requires };
   }
 
-  #make(definition: Uint8Array): Statement {
+  #make(definition: Uint8Array, requires: Statement | undefined): Statement {
     const serverName = utf8(`${SERVER_NAME_PREFIX}${this.#lastNumber += 1}`);
-    return { serverName, ...this.unnamed(definition) };
+    return { serverName, ...this.unnamed(definition, requires) };
   }
 
-  #traitsOf(definition: Uint8Array): Traits {
+  /** What the statement of a definition does. */
+  traitsOf(definition: Uint8Array): Traits {
     const end = definition.indexOf(0);
     return this.#scanner.scan(end < 0 ? definition : definition.subarray(0, end), true);
   }
@@ -146,6 +155,13 @@ export class ServerStatements {
   /** It was to be closed, but the server skipped that. */
   restore(statement: Statement): void {
     this.#prepared.add(statement);
+  }
+
+  /** DEALLOCATE has been carried out. */
+  deleteNamed(serverName: string): void {
+    for (const statement of this.#prepared) {
+      if (nameOf(statement.serverName) === serverName) this.#prepared.delete(statement);
+    }
   }
 
   delete(statement: Statement): void {

@@ -10,13 +10,13 @@ import type { Socket } from "../../net/socket.ts";
 import type { CancelKey } from "../cancel.ts";
 import * as reply from "../error_reply.ts";
 import { ProtocolError } from "../wire/errors.ts";
-import { backendKeyData, parameterStatus, readyForQuery } from "../wire/messages.ts";
+import { backendKeyData, readyForQuery } from "../wire/messages.ts";
 import type { StartupMessage } from "../wire/startup_packet.ts";
 import { type Backend, STATUS_IDLE } from "./backend.ts";
 import { nameBytes, nameOf } from "./extended_messages.ts";
 import type { OwnResult } from "./own_queries.ts";
 import type { PairState } from "./pair_state.ts";
-import { PARAMETERS_MAX, setStatement, startupSettings } from "./parameters.ts";
+import { PARAMETERS_MAX, parameterStatusOf, setStatement, startupSettings } from "./parameters.ts";
 import type { SessionParameters } from "./parameters.ts";
 
 const APPLICATION_NAME = "application_name";
@@ -117,7 +117,7 @@ export class Welcome {
     const wanted = name === undefined ? settings : new Map([...settings, [APPLICATION_NAME, name]]);
     parameters.begin(wanted);
     for (const [told, value] of parameters.told) {
-      client.write(parameterStatus(nameBytes(told), nameBytes(value)));
+      client.write(parameterStatusOf(told, value));
     }
     const { processId, key } = this.#guest.issueCancelKey();
     client.write(backendKeyData(processId, key));

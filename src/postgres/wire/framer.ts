@@ -41,6 +41,7 @@ const FIRST_PIECE_SIZE_MIN = 64;
 export class Framer {
   readonly #bodySizeMax: number;
   readonly #isTag: Uint8Array;
+  readonly #heldSizeMax: number;
   #view: Uint8Array = new Uint8Array();
   /** Body bytes still to come of a message that is being streamed. */
   #bodySizeLeft = 0;
@@ -59,10 +60,13 @@ export class Framer {
   /**
    * @param bodySizeMax Largest body accepted, in bytes; a larger one is an attack or a bug.
    * @param isTag 256 bytes: 1 for each tag that may come in this direction.
+   * @param heldSizeMax Largest message that is held until it is whole, in bytes, header included; at
+   * most what a driver keeps for a handler (`READ_BUFFER_SIZE_MAX` in net/socket.ts).
    */
-  constructor(bodySizeMax: number, isTag: Uint8Array) {
+  constructor(bodySizeMax: number, isTag: Uint8Array, heldSizeMax = HELD_MESSAGE_SIZE_MAX) {
     this.#bodySizeMax = bodySizeMax;
     this.#isTag = isTag;
+    this.#heldSizeMax = heldSizeMax;
   }
 
   /** True unless a message is being streamed: what was stepped over ends with a whole message. */
@@ -96,7 +100,7 @@ export class Framer {
     const bodySize = int32At(this.#view, start + 1) - 4;
     if (bodySize < 0 || bodySize > this.#bodySizeMax) this.#refuseLength(tag, bodySize);
     const size = HEADER_SIZE + bodySize;
-    const isHeld = size <= HELD_MESSAGE_SIZE_MAX || sizeLeft < FIRST_PIECE_SIZE_MIN;
+    const isHeld = size <= this.#heldSizeMax || sizeLeft < FIRST_PIECE_SIZE_MIN;
     if (size > sizeLeft && isHeld) return false;
     this.tag = tag;
     this.start = start;

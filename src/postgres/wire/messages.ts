@@ -126,7 +126,7 @@ export function readDataRow(bytes: Uint8Array): (Uint8Array | undefined)[] {
   return values;
 }
 
-/** Every field of an ErrorResponse or NoticeResponse, by its code; what is malformed is left out. */
+/** Every field of an ErrorResponse or NoticeResponse by its code, as far as it is well formed. */
 export function errorFieldsOf(bytes: Uint8Array): Map<string, string> {
   const fields = new Map<string, string>();
   let offset = HEADER_SIZE;

@@ -1,0 +1,51 @@
+/**
+ * Where a pooled server connection's messages go: the client of the session that has it, or nobody.
+ *
+ * @module
+ */
+
+import type { Socket } from "../../net/socket.ts";
+import { type Cells, POOL_CELL } from "../../observe/counters.ts";
+
+/** One server connection's way to its client. */
+export class ClientOutlet {
+  readonly #cells: Cells;
+  /** Undefined: what comes is nobody's. */
+  client: Socket | undefined;
+  /** What the client gets in place of the message that ends the run which is sent next. */
+  replacement: Uint8Array | undefined;
+  #isBehind = false;
+
+  constructor(cells: Cells) {
+    this.#cells = cells;
+  }
+
+  /** True if the last answer has to wait until the client has taken more. */
+  get isBehind(): boolean {
+    return this.#isBehind;
+  }
+
+  /** Sends a run of messages, then the replacement of the one behind them. */
+  send(view: Uint8Array, start: number, end: number): void {
+    const { client, replacement } = this;
+    if (start !== end && client !== undefined) {
+      client.write(end - start === view.length ? view : view.subarray(start, end));
+      this.#cells.add(POOL_CELL.bytesFromServers, end - start);
+    }
+    this.replacement = undefined;
+    if (replacement !== undefined) client?.write(replacement);
+  }
+
+  /**
+   * As `send`, for what ends with a ReadyForQuery: the connection may be the next session's at
+   * once, which is not to wait until this client has taken its answer.
+   */
+  sendLast(view: Uint8Array, start: number, end: number): void {
+    const { client } = this;
+    this.#isBehind = client?.isSending ?? false;
+    if (client === undefined || this.#isBehind) return this.send(view, start, end);
+    if (start === end) return;
+    client.writeApart(view.subarray(start, end));
+    this.#cells.add(POOL_CELL.bytesFromServers, end - start);
+  }
+}

@@ -1,0 +1,93 @@
+/**
+ * Parameters that statements of a session have touched: what they have become is asked once the
+ * statements are done, since a transaction may have been rolled back, and a server writes values
+ * in its own way.
+ *
+ * @module
+ */
+
+import type { Backend } from "./backend.ts";
+import { executeOnce, nameBytes, nameOf } from "./extended_messages.ts";
+import type { OwnResult } from "./own_queries.ts";
+import { PARAMETERS_MAX, readStatement, type SessionParameters } from "./parameters.ts";
+import { SERVER_NAME_PREFIX } from "./statements.ts";
+
+/** The statement that asks, which is closed at once. */
+const OWN_NAME = nameBytes(`${SERVER_NAME_PREFIX}own`);
+
+/** The session that they belong to. */
+export interface Toucher {
+  readonly parameters: SessionParameters;
+  /** Only its server knows what is set. */
+  pin(why: string): void;
+  /** RESET has gone back to the server's default where the client had asked for another one. */
+  unsettle(): void;
+}
+
+/** One session's. */
+export class TouchedParameters {
+  readonly #session: Toucher;
+  /** By name, whether it was a RESET that touched it last. */
+  readonly #touched = new Map<string, boolean>();
+  #isReading = false;
+
+  constructor(session: Toucher) {
+    this.#session = session;
+  }
+
+  /** True if what is set is not known. */
+  get isPending(): boolean {
+    return this.#isReading || this.#touched.size > 0;
+  }
+
+  /** True while a server is asked. */
+  get isReading(): boolean {
+    return this.#isReading;
+  }
+
+  touch(names: readonly string[], isReset: boolean): void {
+    for (const name of names) {
+      if (this.#touched.size >= PARAMETERS_MAX) return this.#session.pin("too many parameters");
+      this.#touched.set(name, isReset);
+    }
+  }
+
+  /** RESET ALL: everything that is set. */
+  touchAll(backend: Backend): void {
+    const names = [...backend.parameters.changed, ...this.#session.parameters.wanted.keys()];
+    this.touch(names, true);
+  }
+
+  /** Asks a server that is quiet. @returns False if there is nothing to ask. */
+  read(backend: Backend): boolean {
+    if (this.#touched.size === 0) return false;
+    const touched = [...this.#touched];
+    this.#touched.clear();
+    this.#isReading = true;
+    const text = readStatement(touched.map(([name]) => name));
+    // Not as a Query, which would end the client's unnamed statement.
+    backend.runMessages(executeOnce(OWN_NAME, text), (result) => {
+      this.#isReading = false;
+      this.#onRead(backend, touched, result);
+    });
+    return true;
+  }
+
+  #onRead(
+    backend: Backend,
+    touched: readonly (readonly [string, boolean])[],
+    { rows: [row] }: OwnResult,
+  ): void {
+    const session = this.#session;
+    // It may have been cancelled, or timed out by what was set: nobody knows what is set now.
+    if (row === undefined) return session.pin("parameter");
+    touched.forEach(([name, isReset], i) => {
+      const value = row[i] === undefined ? undefined : nameOf(row[i]);
+      backend.parameters.change(name, value);
+      const isDefault = isReset && value === backend.parameters.loginValue(name);
+      if (!isDefault) return session.parameters.set(name, value);
+      session.parameters.reset(name);
+      session.unsettle();
+    });
+  }
+}

@@ -1,0 +1,262 @@
+import { deepEqual } from "node:assert/strict";
+import type { Actor, World } from "../../support/dialogue.ts";
+import {
+  BIND,
+  complete,
+  error,
+  EXECUTE,
+  message,
+  parameterStatus,
+  parse,
+} from "../../support/messages.ts";
+import { query, ready, SYNC } from "../../support/messages.ts";
+import {
+  answersOwn,
+  connects,
+  exchanges,
+  hearsWelcome,
+  joins,
+  pooledPair,
+  reading,
+  rowOf,
+  setting,
+} from "../../support/pooled_world.ts";
+
+/** The client sets a parameter that servers do not report; the gateway reads what it is now. */
+async function sets(client: Actor, server: Actor, name: string, value: string): Promise<void> {
+  await exchanges(client, server, `set ${name} = '${value}'`, "SET");
+  await answersOwn(server, reading(name), value);
+  await client.hears();
+}
+
+/** A client that has set TimeZone, and another one. */
+async function travellers() {
+  const { world, client, server } = await pooledPair();
+  const { client: other } = await joins(world);
+  await client.says(query("set timezone = 'japan'"));
+  await server.hears(query("set timezone = 'japan'"));
+  await server.says(complete("SET"), parameterStatus("TimeZone", "Asia/Tokyo"), ready());
+  await client.hears(complete("SET"), parameterStatus("TimeZone", "Asia/Tokyo"), ready());
+  await answersOwn(server, reading("timezone"), "Asia/Tokyo");
+  return { world, client, server, other };
+}
+
+Deno.test("SessionParameters are read back after a SET, and follow the client", async () => {
+  const { world, client, server } = await pooledPair();
+  await sets(client, server, "work_mem", "8MB");
+  const { client: other } = await joins(world);
+  await other.says(query("select 1"));
+  await server.hears(query('RESET "work_mem"'), query("select 1"));
+  await server.says(complete("RESET"), ready(), complete("SELECT 1"), ready());
+  await other.hears(complete("SELECT 1"), ready());
+  await client.says(query("select 2"));
+  await server.hears(query(setting({ work_mem: "8MB" })), query("select 2"));
+  await server.says(complete("SELECT 1"), ready(), complete("SELECT 2"), ready());
+  await client.hears(complete("SELECT 2"), ready());
+});
+
+Deno.test("SessionParameters cost nothing while one client has the server", async () => {
+  const { client, server } = await pooledPair();
+  await sets(client, server, "work_mem", "8MB");
+  for (let i = 0; i < 3; i++) await exchanges(client, server, "select 1", "SELECT 1");
+});
+
+Deno.test("SessionParameters tell a client only what differs from what it knows", async () => {
+  const { client, server, other } = await travellers();
+  await other.says(query("select 1"));
+  await server.hears(query('RESET "timezone"'), query("select 1"));
+  await server.says(complete("RESET"), parameterStatus("TimeZone", "UTC"), ready());
+  await server.says(complete("SELECT 1"), ready());
+  await other.hears(complete("SELECT 1"), ready());
+  await client.says(query("select 1"));
+  await server.hears(query(setting({ timezone: "Asia/Tokyo" })), query("select 1"));
+  await server.says(complete("SELECT 1"), parameterStatus("TimeZone", "Asia/Tokyo"), ready());
+  await server.says(complete("SELECT 1"), ready());
+  await client.hears(complete("SELECT 1"), ready());
+});
+
+Deno.test("SessionParameters tell a client what a server says that it did not ask for", async () => {
+  const { client, server } = await pooledPair();
+  await client.says(query("select pg_reload_conf()"));
+  await server.hears(query("select pg_reload_conf()"));
+  const answer = [complete("SELECT 1"), parameterStatus("TimeZone", "Asia/Tokyo"), ready()];
+  await server.says(...answer);
+  await client.hears(...answer);
+});
+
+Deno.test("SessionParameters of two clients do not mix on one server", async () => {
+  const { world, client, server } = await pooledPair();
+  const zones = ["Asia/Tokyo", "America/Lima"];
+  const clients = [client];
+  for (const zone of zones) {
+    const one = await connects(world, { TimeZone: zone });
+    const heard = new TextDecoder().decode(server.peer.take());
+    deepEqual(heard.includes(setting({ timezone: zone })), true);
+    if (heard.includes("RESET")) await server.says(complete("RESET"), ready());
+    await server.says(complete("SELECT 1"), parameterStatus("TimeZone", zone), ready());
+    await hearsWelcome(world, one, { TimeZone: zone });
+    clients.push(one);
+  }
+  for (const i of [1, 2, 1, 2]) {
+    const text = `select ${i}`;
+    await clients[i]!.says(query(text));
+    await server.hears(query(setting({ timezone: zones[i - 1]! })), query(text));
+    await server.says(complete("SELECT 1"), parameterStatus("TimeZone", zones[i - 1]!), ready());
+    await server.says(complete("SELECT 2"), ready());
+    await clients[i]!.hears(complete("SELECT 2"), ready());
+  }
+});
+
+Deno.test("SessionParameters go back to what the StartupMessage asked for", async () => {
+  const { world, server } = await pooledPair();
+  const client = await connects(world, { work_mem: "8MB" });
+  await answersOwn(server, setting({ work_mem: "8MB" }), "8MB");
+  await hearsWelcome(world, client);
+  await sets(client, server, "work_mem", "1GB");
+  await exchanges(client, server, "reset work_mem", "RESET");
+  await answersOwn(server, reading("work_mem"), "4MB");
+  await client.says(query("show work_mem"));
+  await server.hears(query(setting({ work_mem: "8MB" })), query("show work_mem"));
+});
+
+Deno.test("SessionParameters keep a role through RESET ALL, as PostgreSQL does", async () => {
+  const { world, client, server } = await pooledPair();
+  const { client: other } = await joins(world);
+  await sets(client, server, "role", "bob");
+  await exchanges(client, server, "reset all", "RESET");
+  const heard = new TextDecoder().decode(server.peer.take());
+  if (heard.includes("current_setting('role'")) {
+    const names = [...heard.matchAll(/current_setting\('(\w+)'/g)].map(([, name]) => name);
+
+    await server.says(rowOf(...names.map((name) => name === "role" ? "bob" : "")));
+    await server.says(complete("SELECT 1"), ready());
+  }
+  await other.says(query("select 1"));
+  await server.hears(query('RESET "role"'), query("select 1"));
+  await server.says(complete("RESET"), ready(), complete("SELECT 1"), ready());
+  await client.says(query("select 2"));
+  await server.hears(query(setting({ role: "bob" })), query("select 2"));
+});
+
+Deno.test("SessionParameters are as they were when a RESET is rolled back", async () => {
+  const { world, client, server } = await pooledPair();
+  const { client: other } = await joins(world);
+  await sets(client, server, "work_mem", "8MB");
+  await exchanges(client, server, "begin", "BEGIN", "T");
+  await exchanges(client, server, "reset work_mem", "RESET", "T");
+  await exchanges(client, server, "rollback", "ROLLBACK");
+  await answersOwn(server, reading("work_mem"), "8MB");
+  await other.says(query("select 1"));
+  await server.hears(query('RESET "work_mem"'), query("select 1"));
+});
+
+Deno.test("SessionParameters are read after a transaction, not within it", async () => {
+  const { client, server } = await pooledPair();
+  await exchanges(client, server, "begin", "BEGIN", "T");
+  await exchanges(client, server, "set work_mem = '8MB'", "SET", "T");
+  await server.hears();
+  await exchanges(client, server, "commit", "COMMIT");
+  await answersOwn(server, reading("work_mem"), "8MB");
+});
+
+Deno.test("SessionParameters leave SET LOCAL alone", async () => {
+  const { client, server } = await pooledPair();
+  await exchanges(client, server, "begin", "BEGIN", "T");
+  await exchanges(client, server, "set local work_mem = '8MB'", "SET", "T");
+  await exchanges(client, server, "commit", "COMMIT");
+  await server.hears();
+});
+
+Deno.test("SessionParameters notice SET in the extended protocol and set_config in a query", async () => {
+  const { client, server } = await pooledPair();
+  await client.says(parse("set work_mem = '8MB'"), BIND, EXECUTE, SYNC);
+  server.peer.take();
+  await server.says(message("1"), message("2"), complete("SET"), ready());
+  await answersOwn(server, reading("work_mem"), "8MB");
+  const text = "select set_config('my.name', 'x', false)";
+  await exchanges(client, server, text, "SELECT 1");
+  await answersOwn(server, reading("my.name"), "x");
+});
+
+Deno.test("SessionParameters are read before the client's next message runs", async () => {
+  const { client, server } = await pooledPair();
+  await exchanges(client, server, "set work_mem = '8MB'", "SET");
+  await client.says(query("select 1"));
+  await server.hears(query(reading("work_mem")), query("select 1"));
+});
+
+Deno.test("SessionParameters that cannot be read hold the session to its server", async () => {
+  const { world, client, server } = await pooledPair();
+  await exchanges(client, server, "set statement_timeout = 1", "SET");
+  await server.hears(query(reading("statement_timeout")));
+  await server.says(error("ERROR", "57014", "canceling statement due to statement timeout"));
+  await server.says(ready());
+  deepEqual(world.states(), { "client active": 1, "db0 active": 1 });
+});
+
+Deno.test("SessionParameters whose names are not known hold the session to its server", async () => {
+  const { world, client, server } = await pooledPair();
+  await exchanges(client, server, "select set_config(name, 'x', false) from names", "SELECT 1");
+  deepEqual(world.states(), { "client active": 1, "db0 active": 1 });
+  await client.leaves();
+  await server.hears(query("DISCARD ALL"));
+});
+
+Deno.test("SessionParameters that a server does not take end the session, and that connection", async () => {
+  const { world, client, server } = await pooledPair();
+  const { client: other } = await joins(world);
+  await sets(client, server, "role", "bob");
+  await other.says(query("select 1"));
+  server.peer.take();
+  await server.says(complete("RESET"), ready(), complete("SELECT 1"), ready());
+  await other.hears(complete("SELECT 1"), ready());
+  await client.says(query("select 2"));
+  await server.hears(query(setting({ role: "bob" })), query("select 2"));
+  await server.says(error("ERROR", "22023", 'role "bob" does not exist'), ready());
+  await client.hearsFatal("22023", /^role "bob" does not exist$/);
+  await server.hearsEnd(); // what is set on it is not known
+});
+
+Deno.test("SessionParameters return to the login's with DISCARD ALL, and statements are gone", async () => {
+  const { world, client, server } = await pooledPair();
+  const { client: other } = await joins(world);
+  await sets(client, server, "work_mem", "8MB");
+  await exchanges(client, server, "discard all", "DISCARD ALL");
+  await server.hears();
+  await exchanges(other, server, "select 1", "SELECT 1");
+});
+
+Deno.test("SessionParameters set client_encoding ahead of everything else", async () => {
+  const { world, server } = await pooledPair();
+  const client = await connects(world, { work_mem: "8MB", client_encoding: "LATIN1" });
+  const { work_mem, client_encoding } = { work_mem: "8MB", client_encoding: "LATIN1" };
+  await server.hears(query(setting({ work_mem, client_encoding })));
+  await server.says(complete("SELECT 1"), parameterStatus("client_encoding", "LATIN1"), ready());
+  await hearsWelcome(world, client, { client_encoding: "LATIN1" });
+  const { client: other } = await joins(world);
+  await other.says(query("select 1"));
+  await server.hears(
+    query('RESET "client_encoding"'),
+    query('RESET "work_mem"'),
+    query("select 1"),
+  );
+});
+
+Deno.test("SessionParameters hold a session that sets more than it may take along", async () => {
+  const { world, client, server } = await pooledPair();
+  await exchanges(client, server, "begin", "BEGIN", "T");
+  for (let i = 0; i < 65; i++) {
+    await exchanges(client, server, `set my.p${i} = '1'`, "SET", "T");
+  }
+  await client.says(query("commit"));
+  await server.hears(query("commit"));
+  await server.says(complete("COMMIT"), ready());
+  const heard = server.peer.take();
+  if (heard.length > 0) await answersAll(world, server);
+  deepEqual(world.states(), { "client active": 1, "db0 active": 1 });
+});
+
+async function answersAll(world: World, server: Actor): Promise<void> {
+  await server.says(complete("SELECT 1"), ready());
+  await world.settle();
+}

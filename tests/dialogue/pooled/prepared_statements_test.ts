@@ -1,0 +1,297 @@
+import { deepEqual, equal } from "node:assert/strict";
+import type { Actor } from "../../support/dialogue.ts";
+import { bind, close, describe, parseNamed } from "../../support/extended_messages.ts";
+import {
+  BIND,
+  type Bytes,
+  complete,
+  error,
+  EXECUTE,
+  FLUSH,
+  message,
+  parse,
+  query,
+  ready,
+  SYNC,
+} from "../../support/messages.ts";
+import {
+  admits,
+  exchanges,
+  joins,
+  type PooledOptions,
+  pooledPair,
+} from "../../support/pooled_world.ts";
+
+const PARSED = message("1");
+const BOUND = message("2");
+const CLOSED = message("3");
+const DONE = complete("SELECT 1");
+
+const PREPARED = [PARSED, ready()];
+const RUN: readonly Bytes[] = [BOUND, DONE, ready()];
+
+function use(name: string): Bytes[] {
+  return [bind({ statement: name }), EXECUTE, SYNC];
+}
+
+/** Says what is heard as it is answered, in one go. */
+async function does(
+  client: Actor,
+  server: Actor,
+  said: readonly Bytes[],
+  heard: readonly Bytes[],
+  answers: readonly Bytes[],
+  told: readonly Bytes[],
+): Promise<void> {
+  await client.says(...said);
+  await server.hears(...heard);
+  if (answers.length > 0) await server.says(...answers);
+  await client.hears(...told);
+}
+
+/** A client that has prepared "a" on a server, and another one. */
+async function prepared(options: PooledOptions = {}) {
+  const { world, client, server } = await pooledPair(options);
+  const said = [parseNamed("a", "select 1"), SYNC];
+  await does(client, server, said, [parseNamed("sluice_1", "select 1"), SYNC], PREPARED, PREPARED);
+  const { client: other } = await joins(world);
+  return { world, client, server, other };
+}
+
+Deno.test("ClientStatements gives a statement a name that all clients share", async () => {
+  const { client, server, other } = await prepared();
+  await does(client, server, use("a"), use("sluice_1"), RUN, RUN);
+  const said = [parseNamed("q", "select 1"), ...use("q")];
+  await does(other, server, said, use("sluice_1"), RUN, [PARSED, ...RUN]);
+});
+
+Deno.test("ClientStatements tells statements apart by text and by types of parameters", async () => {
+  const { server, other } = await prepared();
+  for (const [number, text, types] of [[2, "select 2", []], [3, "select 1", [23]]] as const) {
+    const said = [parseNamed("q", text, types), SYNC, close("S", "q"), SYNC];
+    const heard = [parseNamed(`sluice_${number}`, text, types), SYNC, SYNC];
+    await does(other, server, said, heard, [PARSED, ready(), ready()], [
+      PARSED,
+      ready(),
+      CLOSED,
+      ready(),
+    ]);
+  }
+});
+
+Deno.test("ClientStatements answers an omitted Parse in its place among the server's answers", async () => {
+  const { server, other } = await prepared();
+  const said = [parse("select 2"), parseNamed("q", "select 1"), describe("S", "q"), ...use("q")];
+  const heard = [parse("select 2"), describe("S", "sluice_1"), ...use("sluice_1")];
+  await other.says(...said);
+  await server.hears(...heard);
+  await other.hears();
+  await server.says(PARSED);
+  await other.hears(PARSED, PARSED);
+  await server.says(message("t", "\0\0"), message("n"), ...RUN);
+  await other.hears(message("t", "\0\0"), message("n"), ...RUN);
+});
+
+Deno.test("ClientStatements prepares a statement on a server that lacks it, unseen", async () => {
+  const { world, client, server, other } = await prepared({ pool: { size: 2 } });
+  await exchanges(other, server, "begin", "BEGIN", "T");
+  await client.says(...use("a"));
+  const second = await admits(world);
+  await second.hears(parseNamed("sluice_1", "select 1"), ...use("sluice_1"));
+  await second.says(PARSED, ...RUN);
+  await client.hears(...RUN);
+  await does(client, second, use("a"), use("sluice_1"), RUN, RUN);
+});
+
+Deno.test("ClientStatements forgets names that an error in a pipeline kept from being", async () => {
+  const { client, server } = await prepared();
+  const said = [parse("bad"), parseNamed("b", "select 2"), close("S", "a"), SYNC];
+  await client.says(...said);
+  await server.hears(parse("bad"), parseNamed("sluice_2", "select 2"), SYNC);
+  await server.says(error("ERROR", "42601", "no"), ready());
+  await client.hears(error("ERROR", "42601", "no"), ready());
+  // "a" was not closed, and "b" is not there.
+  await does(client, server, use("a"), use("sluice_1"), RUN, RUN);
+  await does(client, server, use("b"), use("b"), [
+    error("ERROR", "26000", 'prepared statement "b" does not exist'),
+    ready(),
+  ], [error("ERROR", "26000", 'prepared statement "b" does not exist'), ready()]);
+  await does(
+    client,
+    server,
+    [parseNamed("b", "select 2"), SYNC],
+    [parseNamed("sluice_2", "select 2"), SYNC],
+    PREPARED,
+    PREPARED,
+  );
+});
+
+Deno.test("ClientStatements sends what is said before an error is known as if nothing were skipped", async () => {
+  const { client, server } = await prepared();
+  await client.says(parse("bad"), FLUSH);
+  await server.hears(parse("bad"), FLUSH);
+  await server.says(error("ERROR", "42601", "no"));
+  await client.says(parseNamed("b", "select 2"), ...use("b"));
+  server.peer.take();
+  await server.says(ready());
+  await client.hears(error("ERROR", "42601", "no"), ready());
+  await client.says(...use("b"));
+  await server.hears(...use("b")); // it is not known: the server says so
+});
+
+Deno.test("ClientStatements lets the server refuse a name that is prepared twice", async () => {
+  const { client, server } = await prepared();
+  await client.says(parseNamed("a", "select 2"), SYNC);
+  const heard = server.peer.take();
+  equal(new TextDecoder().decode(heard).includes("sluice_1\0"), true);
+  const text = (name: string) => `prepared statement "${name}" already exists`;
+  await server.says(error("ERROR", "42P05", text("sluice_1")), ready());
+  await client.hears(error("ERROR", "42P05", text("a")), ready());
+  await does(client, server, use("a"), use("sluice_1"), RUN, RUN);
+});
+
+Deno.test("ClientStatements closes a name by itself, and the server keeps the statement", async () => {
+  const { client, server } = await prepared();
+  await does(client, server, [close("S", "a"), SYNC], [SYNC], [ready()], [CLOSED, ready()]);
+  const gone = [error("ERROR", "26000", "no"), ready()];
+  await does(client, server, use("a"), use("a"), gone, gone);
+  const again = [parseNamed("a", "select 1"), SYNC];
+  await does(client, server, again, [SYNC], [ready()], PREPARED);
+});
+
+Deno.test("ClientStatements passes Close of a portal and of a name that is not known", async () => {
+  const { client, server } = await prepared();
+  const said = [close("P", "a"), close("S", "zzz"), SYNC];
+  const answers = [CLOSED, CLOSED, ready()];
+  await does(client, server, said, said, answers, answers);
+});
+
+Deno.test("ClientStatements closes on a server what was used least when there are too many", async () => {
+  const { client, server } = await prepared({ pool: { preparedStatementsMax: 2 } });
+  const second = [parseNamed("b", "select 2"), SYNC];
+  const named = [parseNamed("sluice_2", "select 2"), SYNC];
+  await does(client, server, second, named, PREPARED, PREPARED);
+  await does(client, server, use("a"), use("sluice_1"), RUN, RUN);
+  await does(
+    client,
+    server,
+    [parseNamed("c", "select 3"), SYNC],
+    [parseNamed("sluice_3", "select 3"), close("S", "sluice_2"), SYNC],
+    [PARSED, CLOSED, ready()],
+    PREPARED,
+  );
+  // "b" is the client's still, and prepared anew; "a" has to go for it.
+  await does(
+    client,
+    server,
+    use("b"),
+    [parseNamed("sluice_2", "select 2"), close("S", "sluice_1"), ...use("sluice_2")],
+    [PARSED, CLOSED, ...RUN],
+    RUN,
+  );
+});
+
+Deno.test("ClientStatements takes an unnamed statement to another server", async () => {
+  const { world, client, server, other } = await prepared({ pool: { size: 2 } });
+  const said = [parse("select 7"), SYNC];
+  await does(client, server, said, said, PREPARED, PREPARED);
+  await exchanges(other, server, "begin", "BEGIN", "T");
+  await client.says(BIND, EXECUTE, SYNC);
+  const second = await admits(world);
+  await second.hears(parse("select 7"), BIND, EXECUTE, SYNC);
+  await second.says(PARSED, ...RUN);
+  await client.hears(...RUN);
+});
+
+Deno.test("ClientStatements never runs another client's unnamed statement", async () => {
+  const { client, server, other } = await prepared();
+  const said = [parse("select 'secret'"), SYNC];
+  await does(client, server, said, said, PREPARED, PREPARED);
+  await other.says(BIND, EXECUTE, SYNC);
+  await server.hears(close("S", ""), BIND, EXECUTE, SYNC);
+  const gone = [error("ERROR", "26000", "unnamed prepared statement does not exist"), ready()];
+  await server.says(CLOSED, ...gone);
+  await other.hears(...gone);
+  // The first one's is gone from the server, but not for the client.
+  await client.says(BIND, EXECUTE, SYNC);
+  await server.hears(parse("select 'secret'"), BIND, EXECUTE, SYNC);
+});
+
+Deno.test("ClientStatements lets a Query end the unnamed statement", async () => {
+  const { client, server } = await prepared();
+  const said = [parse("select 7"), SYNC];
+  await does(client, server, said, said, PREPARED, PREPARED);
+  await exchanges(client, server, "select 1", "SELECT 1");
+  await client.says(BIND, EXECUTE, SYNC);
+  await server.hears(close("S", ""), BIND, EXECUTE, SYNC);
+});
+
+Deno.test("ClientStatements does not let a client use names of the gateway's own", async () => {
+  const { server, other } = await prepared();
+  await other.says(...use("sluice_1"));
+  const heard = new TextDecoder().decode(server.peer.take());
+  equal(heard.includes("sluice_1\0"), false, heard);
+  await server.says(error("ERROR", "26000", "no"), ready());
+  await other.says(close("S", "sluice_1"), SYNC);
+  equal(new TextDecoder().decode(server.peer.take()).includes("sluice_1\0"), false);
+});
+
+Deno.test("ClientStatements prepares a text that is too long to keep under the client's name", async () => {
+  const { world, client, server } = await prepared();
+  world.network.readSizeMax = 10_000; // so that it comes in pieces
+  const long = `select '${"x".repeat(20_000)}'`;
+  const said = [parseNamed("long", long), SYNC];
+  await does(client, server, said, said, PREPARED, PREPARED);
+  deepEqual(world.states(), { "client active": 2, "db0 active": 1 }, "only this server has it");
+  await does(client, server, use("long"), use("long"), RUN, RUN);
+  const closing = [close("S", "long"), SYNC];
+  await does(client, server, closing, closing, [CLOSED, ready()], [CLOSED, ready()]);
+  deepEqual(world.states(), { "client active": 2, "db0 idle": 1 });
+});
+
+Deno.test("ClientStatements stays with the server of a long unnamed statement until it is replaced", async () => {
+  const { world, client, server } = await prepared();
+  world.network.readSizeMax = 10_000; // so that it comes in pieces
+  const long = [parse(`select '${"x".repeat(20_000)}'`), SYNC];
+  await does(client, server, long, long, PREPARED, PREPARED);
+  deepEqual(world.states(), { "client active": 2, "db0 active": 1 });
+  await does(client, server, [BIND, EXECUTE, SYNC], [BIND, EXECUTE, SYNC], RUN, RUN);
+  await exchanges(client, server, "select 1", "SELECT 1");
+  deepEqual(world.states(), { "client active": 2, "db0 idle": 1 });
+});
+
+Deno.test("ClientStatements passes names as they are where statements are not tracked", async () => {
+  for (
+    const pool of [{ preparedStatementsMax: 0 }, { mode: "session" as const, size: 2 }]
+  ) {
+    const { client, server } = await pooledPair({ pool });
+    const said = [parseNamed("a", "select 1"), describe("S", "a"), ...use("a")];
+    const answers = [PARSED, message("t", "\0\0"), message("n"), ...RUN];
+    await does(client, server, said, said, answers, answers);
+  }
+});
+
+Deno.test("ClientStatements refuses a name without an end", async () => {
+  const { client } = await prepared();
+  await client.says(message("P", "abc"), SYNC);
+  await client.hearsFatal("08P01", /^invalid string in message/);
+});
+
+Deno.test("ClientStatements prepares anew what it is asked to once the schema has changed", async () => {
+  const { client, server, other } = await prepared();
+  await exchanges(other, server, "alter table t add c int", "ALTER TABLE");
+  const said = [parseNamed("b", "select 1"), SYNC];
+  await does(client, server, said, [parseNamed("sluice_2", "select 1"), SYNC], PREPARED, PREPARED);
+});
+
+Deno.test("ClientStatements asks the server about a Parse in a failed transaction", async () => {
+  const { client, server } = await prepared();
+  await exchanges(client, server, "begin", "BEGIN", "E");
+  await client.says(parseNamed("b", "select 1"), SYNC);
+  await server.hears(parseNamed("sluice_1", "select 1"), SYNC);
+  const aborted = [error("ERROR", "25P02", "current transaction is aborted"), ready("E")];
+  await server.says(...aborted);
+  await client.hears(...aborted);
+  await client.says(query("rollback"));
+  await server.hears(query("rollback"));
+});

@@ -1,0 +1,167 @@
+import { deepEqual, equal } from "node:assert/strict";
+import { parseNamed } from "../../support/extended_messages.ts";
+import {
+  BIND,
+  complete,
+  error,
+  EXECUTE,
+  message,
+  parse,
+  query,
+  ready,
+  SYNC,
+} from "../../support/messages.ts";
+import { exchanges, joins, pooledPair } from "../../support/pooled_world.ts";
+
+const GONE = error("ERROR", "26000", 'prepared statement "a" does not exist');
+
+/** A client that has prepared "a" by SQL, and another one. */
+async function prepared() {
+  const { world, client, server } = await pooledPair();
+  const { client: other } = await joins(world);
+  await exchanges(client, server, "prepare a as select 1", "PREPARE");
+  await exchanges(client, server, "execute a", "SELECT 1");
+  return { world, client, server, other };
+}
+
+Deno.test("SqlState takes what PREPARE made to and from the server with its client", async () => {
+  const { client, server, other } = await prepared();
+  await other.says(query("select 2"));
+  await server.hears(query('DEALLOCATE "a"'), query("select 2"));
+  await server.says(complete("DEALLOCATE"), ready(), complete("SELECT 2"), ready());
+  await other.hears(complete("SELECT 2"), ready());
+  await client.says(query("execute a"));
+  await server.hears(query("prepare a as select 1"), query("execute a"));
+  await server.says(complete("PREPARE"), ready(), complete("SELECT 1"), ready());
+  await client.hears(complete("SELECT 1"), ready());
+});
+
+Deno.test("SqlState forgets what was deallocated, by name or with everything", async () => {
+  for (const text of ["deallocate a", 'deallocate prepare "a"', "deallocate all", "discard all"]) {
+    const { client, server, other } = await prepared();
+    await exchanges(client, server, text, text.toUpperCase());
+    await exchanges(other, server, "select 2", "SELECT 2");
+    await client.says(query("execute a"));
+    await server.hears(query("execute a"));
+    await server.says(GONE, ready());
+    await client.hears(GONE, ready());
+  }
+});
+
+Deno.test("SqlState does not count what failed", async () => {
+  const { client, server, other } = await prepared();
+  await client.says(query("deallocate a"));
+  await server.hears(query("deallocate a"));
+  await server.says(error("ERROR", "57014", "canceled"), ready());
+  await client.says(query("prepare b as select nothing"));
+  await server.hears(query("prepare b as select nothing"));
+  await server.says(error("ERROR", "42703", "no"), ready());
+  await other.says(query("select 2"));
+  await server.hears(query('DEALLOCATE "a"'), query("select 2"));
+});
+
+Deno.test("SqlState runs statements of Parse by EXECUTE, under the server's name", async () => {
+  const { client, server } = await pooledPair();
+  await client.says(parseNamed("A", "select 1"), SYNC);
+  server.peer.take();
+  await server.says(message("1"), ready());
+  await client.hears(message("1"), ready());
+  await client.says(query('execute "A"'));
+  await server.hears(query("execute sluice_1"));
+  await server.says(complete("SELECT 1"), ready());
+  await client.hears(complete("SELECT 1"), ready());
+  await client.says(query('explain execute "A"'));
+  await server.hears(query("explain execute sluice_1"));
+  await server.says(complete("EXPLAIN"), ready());
+});
+
+Deno.test("SqlState prepares what EXECUTE names on a server that lacks it, in a request of its own", async () => {
+  for (const isDropped of [false, true]) {
+    const { client, server } = await pooledPair({ pool: { preparedStatementsMax: 1 } });
+    for (const [i, name] of ["a", "b"].entries()) {
+      await client.says(parseNamed(name, `select ${name}`), SYNC);
+      server.peer.take();
+      await server.says(message("1"), ...(i === 0 ? [] : [message("3")]), ready());
+      await client.hears(message("1"), ready());
+    }
+    await client.says(query("execute a"));
+    await server.hears(
+      parseNamed("sluice_1", "select a"),
+      message("C", "Ssluice_2\0"),
+      SYNC,
+      query("execute sluice_1"),
+    );
+    if (isDropped) {
+      await server.says(error("ERROR", "42703", "no column"), ready());
+      const gone = error("ERROR", "26000", 'prepared statement "sluice_1" does not exist');
+      await server.says(gone, ready());
+      await client.hears(GONE, ready());
+    } else {
+      await server.says(message("1"), message("3"), ready(), complete("SELECT 1"), ready());
+      await client.hears(complete("SELECT 1"), ready());
+    }
+    await exchanges(client, server, "select 2", "SELECT 2");
+  }
+});
+
+Deno.test("SqlState ends the statement of a Parse that DEALLOCATE names", async () => {
+  const { client, server } = await pooledPair();
+  await client.says(parseNamed("a", "select 1"), SYNC);
+  server.peer.take();
+  await server.says(message("1"), ready());
+  await client.hears(message("1"), ready());
+  await client.says(query("deallocate a"));
+  const heard = new TextDecoder().decode(server.peer.take());
+  equal(heard.includes("sluice_1"), true, heard);
+  await server.says(complete("DEALLOCATE"), ready());
+  await client.hears(complete("DEALLOCATE"), ready());
+  await client.says(message("D", "Sa\0"), SYNC);
+  await server.hears(message("D", "Sa\0"), SYNC);
+});
+
+Deno.test("SqlState holds a session that prepares where it cannot be seen again", async () => {
+  for (const text of ["prepare a as select 1; select 2", "select 2; prepare a as select 1"]) {
+    const { world, client, server } = await pooledPair();
+    await exchanges(client, server, text, "PREPARE");
+    deepEqual(world.states(), { "client active": 1, "db0 active": 1 });
+  }
+  const { world, client, server } = await pooledPair();
+  await client.says(parse("prepare a as select 1"), BIND, EXECUTE, SYNC);
+  await server.says(message("1"), message("2"), complete("PREPARE"), ready());
+  deepEqual(world.states(), { "client active": 1, "db0 active": 1 });
+});
+
+Deno.test("SqlState does not end a session whose statement another server does not take", async () => {
+  const { client, server, other } = await prepared();
+  await other.says(query("drop table t"));
+  server.peer.take();
+  await server.says(complete("DEALLOCATE"), ready(), complete("DROP TABLE"), ready());
+  await client.says(query("select 3"));
+  await server.hears(query("prepare a as select 1"), query("select 3"));
+  await server.says(error("ERROR", "42P01", "no table"), ready(), complete("SELECT 3"), ready());
+  await client.hears(complete("SELECT 3"), ready());
+  await client.says(query("execute a"));
+  server.peer.take();
+  await server.says(GONE, ready());
+});
+
+Deno.test("SqlState keeps names of the gateway's own from clients", async () => {
+  for (const text of ["execute sluice_1", "deallocate sluice_1", 'explain execute "sluice_1"']) {
+    const { world, client, server } = await pooledPair();
+    const { client: other } = await joins(world);
+    await client.says(parseNamed("a", "select 'secret'"), SYNC);
+    server.peer.take();
+    await server.says(message("1"), ready());
+    await other.says(query(text));
+    const heard = new TextDecoder().decode(server.peer.take());
+    equal(/sluice_1\b/.test(heard), false, heard);
+  }
+});
+
+Deno.test("SqlState holds a session that prepares more than it may take along", async () => {
+  const { world, client, server } = await pooledPair();
+  for (let i = 0; i < 100; i++) await exchanges(client, server, `prepare a${i} as select 1`, "P");
+  deepEqual(world.states(), { "client active": 1, "db0 idle": 1 });
+  await exchanges(client, server, "prepare a100 as select 1", "PREPARE");
+  deepEqual(world.states(), { "client active": 1, "db0 active": 1 });
+});
