@@ -9,31 +9,31 @@ import type { Clock } from "./base/clock.ts";
 import type { ClientConfig, PoolConfig, ServerConfig } from "./config/config.ts";
 import { limitsFor, realDatabase } from "./config/limits_file.ts";
 import type { DataPlaneSnapshot } from "./data_plane_messages.ts";
+import { Destinations } from "./destinations.ts";
 import type { Driver } from "./net/socket.ts";
-import { POOL_CELL, type WorkerCounters } from "./observe/counters.ts";
+import type { WorkerCounters } from "./observe/counters.ts";
 import type { Observer } from "./observe/facts.ts";
+import { pairCaps, pairOptions, waitCounter } from "./pair_settings.ts";
 import { Pool } from "./pool/pool.ts";
-import type { Cap, Pair, PairSettings, PlaceMessage } from "./pool/server_pool_types.ts";
+import type { Pair, PairSettings, PlaceMessage } from "./pool/server_pool_types.ts";
 import { ServerPools } from "./pool/server_pools.ts";
 import { SharedBudget } from "./pool/shared_budget.ts";
 import { SharedPlaces } from "./pool/shared_places.ts";
-import type { ServerCredentials } from "./postgres/auth/credentials.ts";
 import { ScramKeysCache } from "./postgres/auth/scram_keys_cache.ts";
 import type { CancelKeys, Canceller } from "./postgres/cancel.ts";
 import { isReplication, type MakeUpstream } from "./postgres/client_gate.ts";
 import type { Admitted, GateContext } from "./postgres/client_gate.ts";
 import * as reply from "./postgres/error_reply.ts";
 import type { Backend } from "./postgres/pooled/backend.ts";
-import type { LoginTarget, OpenFailure } from "./postgres/pooled/backend_opener.ts";
+import type { OpenFailure } from "./postgres/pooled/backend_opener.ts";
 import { BackendConnector } from "./postgres/pooled/connector.ts";
-import { KnownCredentials } from "./postgres/pooled/known_credentials.ts";
 import { PairState } from "./postgres/pooled/pair_state.ts";
 import type { PooledContext, PooledRoute, PoolSettings } from "./postgres/pooled/pooled_context.ts";
 import { PooledSession } from "./postgres/pooled/pooled_session.ts";
 import { SharedStatements } from "./postgres/pooled/statements.ts";
 import { Watchdog } from "./postgres/pooled/watchdog.ts";
 import { QueryScanner } from "./postgres/sql/query_scanner.ts";
-import { type ClientTls, clientTls } from "./tls_contexts.ts";
+import type { ClientTls } from "./tls_contexts.ts";
 import { addressText } from "./base/address.ts";
 
 /** A server's messages are passed on by listeners that may each have another limit: this is all. */
@@ -56,38 +56,25 @@ export interface PooledPlaneParts {
   readonly tellPlaces: (worker: number, message: PlaceMessage) => void;
 }
 
-/** Where the pairs of one configured pool lead. */
-interface Destination {
-  readonly clientName: string;
-  readonly poolName: string;
-  /** Further parameters of the StartupMessage: then it is for one session. */
-  readonly parameters: ReadonlyMap<string, string>;
-  readonly isSingleUse: boolean;
-  readonly credentials: (user: string) => ServerCredentials | undefined;
-}
-
 /** One worker's pools and what leads to them. */
 export class PooledPlane {
   readonly #parts: PooledPlaneParts;
   readonly #pools: ServerPools<Backend, OpenFailure>;
-  readonly #destinations = new Map<string, Destination>();
+  readonly #destinations: Destinations;
   readonly #states = new WeakMap<object, PairState>();
-  readonly #credentials = new KnownCredentials();
   readonly #keysCache: ScramKeysCache;
   readonly #userClients = new Map<string, Pool>();
-  readonly #tls = new Map<string, ClientTls | undefined>();
   readonly #scanner = new QueryScanner();
   readonly #statements: SharedStatements;
   readonly #watchdog: Watchdog;
   readonly #schema: Int32Array;
-  #clients: ReadonlyMap<string, ClientConfig>;
   #poolConfigs: ReadonlyMap<string, PoolConfig>;
 
   constructor(parts: PooledPlaneParts) {
     const { snapshot, clock, randomBytes, wallClockMs } = parts;
     const { worker, workers } = snapshot;
     this.#parts = parts;
-    this.#clients = snapshot.clients;
+    this.#destinations = new Destinations(snapshot.clients);
     this.#poolConfigs = new Map([...snapshot.pools].map(([name, { config }]) => [name, config]));
     this.#schema = new Int32Array(snapshot.schemaGeneration);
     this.#statements = new SharedStatements(() => Atomics.load(this.#schema, 0), this.#scanner);
@@ -121,36 +108,26 @@ export class PooledPlane {
     clients: ReadonlyMap<string, ClientConfig>,
     pools: ReadonlyMap<string, PoolConfig>,
   ): void {
-    this.#clients = clients;
+    this.#destinations.refresh(clients);
     this.#poolConfigs = pools;
-    this.#tls.clear();
     this.#pools.reconnect();
   }
 
   /** Where a listener's query for secrets runs; or why it cannot. */
   poolForAuthQuery(listener: string, server: ServerConfig, database: string) {
-    const { user, password, database: fixed } = server.auth.query!;
-    const { proxies } = this.#parts.snapshot;
-    const { client: clientName, pool: poolName } = proxies.get(server.proxies[0]!)!;
-    const name = `${clientName}#auth:${listener}`; // each has its own password
-    if (!this.#destinations.has(name)) {
-      this.#destinations.set(name, {
-        clientName,
-        poolName,
-        parameters: new Map([["client_encoding", "UTF8"]]),
-        isSingleUse: false,
-        credentials: () => passwordOf(password),
-      });
-    }
-    const client = this.#clients.get(clientName)!;
-    return this.#pools.use({ pool: name, database: fixed || client.database || database, user });
+    const query = server.auth.query!;
+    const proxy = this.#parts.snapshot.proxies.get(server.proxies[0]!)!;
+    const { client } = proxy;
+    const name = this.#destinations.authQuery(client, proxy.pool, listener, query);
+    const fixed = query.database || this.#destinations.client(client).database;
+    return this.#pools.use({ pool: name, database: fixed || database, user: query.user });
   }
 
   /** Opens what the configuration wants open before anybody asks. */
   prefill(): void {
     if (this.#parts.snapshot.worker !== 0) return;
     for (const { client: clientName, pool: poolName } of this.#parts.snapshot.proxies.values()) {
-      const client = this.#clients.get(clientName)!;
+      const client = this.#destinations.client(clientName);
       const pool = this.#poolConfigs.get(poolName)!;
       if (client.user !== "" && client.database !== "" && pool.minSize > 0) {
         this.#prefill(clientName, poolName, client.database, client.user, pool.minSize);
@@ -169,7 +146,11 @@ export class PooledPlane {
     user: string,
     count: number,
   ): void {
-    const use = this.#pools.use({ pool: this.#destination(clientName, poolName), database, user });
+    const use = this.#pools.use({
+      pool: this.#destinations.shared(clientName, poolName),
+      database,
+      user,
+    });
     if (typeof use === "string") return;
     for (let i = 0; i < count; i++) {
       use.pool.acquire({
@@ -190,9 +171,7 @@ export class PooledPlane {
   ): void {
     const { user } = admitted;
     if (admitted.learned !== undefined) {
-      for (const name of this.#clientsOf(server)) {
-        this.#credentials.remember(name, user, admitted.learned);
-      }
+      this.#destinations.remember(this.#clientsOf(server), user, admitted.learned);
     }
     const uses: PooledRoute[] = [];
     for (const proxy of server.proxies) {
@@ -238,7 +217,7 @@ export class PooledPlane {
     admitted: Admitted,
   ): PooledRoute | ReturnType<typeof reply.tooManyPools> {
     const { client: clientName, pool: poolName } = this.#parts.snapshot.proxies.get(proxyName)!;
-    const client = this.#clients.get(clientName)!;
+    const client = this.#destinations.client(clientName);
     const pool = this.#poolConfigs.get(poolName)!;
     const database = client.database || realDatabase(pool.limits, admitted.database);
     const user = client.user || admitted.user;
@@ -246,11 +225,11 @@ export class PooledPlane {
       return reply.databaseDisabled(admitted.database);
     }
     const name = isReplication(admitted.startup)
-      ? this.#replication(clientName, poolName, admitted)
-      : this.#destination(clientName, poolName);
+      ? this.#destinations.replication(clientName, poolName, admitted)
+      : this.#destinations.shared(clientName, poolName);
     const use = this.#pools.use({ pool: name, database, user });
     // Whose pool is for one session needs it no more: the pool is made, or there is none.
-    if (this.#destinations.get(name)!.isSingleUse) this.#destinations.delete(name);
+    if (this.#destinations.get(name).isSingleUse) this.#destinations.forget(name);
     if (typeof use === "string") return reply.tooManyPools(use.replaceAll("_", " "));
     return {
       server: clientName,
@@ -268,46 +247,9 @@ export class PooledPlane {
     return state;
   }
 
-  /** The name that a configured pool's connections to one configured client go by. */
-  #destination(clientName: string, poolName: string): string {
-    const name = clientName === poolName ? poolName : `${clientName}/${poolName}`;
-    if (!this.#destinations.has(name)) {
-      this.#destinations.set(name, {
-        clientName,
-        poolName,
-        parameters: new Map(),
-        isSingleUse: false,
-        credentials: (user) => this.#credentialsFor(clientName, user),
-      });
-    }
-    return name;
-  }
-
-  /** A walsender is for one session, and is told at its start what for. */
-  #replication(clientName: string, poolName: string, { startup, session }: Admitted): string {
-    const name = `${poolName}#${session}`;
-    const parameters = new Map(startup.parameters);
-    for (const not of ["user", "database"]) parameters.delete(not);
-    for (const key of [...parameters.keys()]) if (key.startsWith("_pq_.")) parameters.delete(key);
-    this.#destinations.set(name, {
-      clientName,
-      poolName,
-      parameters,
-      isSingleUse: true,
-      credentials: (user) => this.#credentialsFor(clientName, user),
-    });
-    return name;
-  }
-
-  #credentialsFor(clientName: string, user: string): ServerCredentials | undefined {
-    const client = this.#clients.get(clientName)!;
-    if (client.password !== "") return passwordOf(client.password);
-    return this.#credentials.of(clientName, user);
-  }
-
   /** Secrets that are stored in a way that servers take, too, are known before anybody logs in. */
   learnStored(server: ServerConfig): void {
-    this.#credentials.rememberStored(this.#clientsOf(server), server.auth.users);
+    this.#destinations.rememberStored(this.#clientsOf(server), server);
   }
 
   /** Where a listener leads. */
@@ -343,7 +285,7 @@ export class PooledPlane {
   }
 
   #settingsFor(pair: Pair): PairSettings<Backend, OpenFailure> {
-    const destination = this.#destinations.get(pair.pool)!;
+    const destination = this.#destinations.get(pair.pool);
     const { poolName, isSingleUse } = destination;
     const { observer, counters, driver, clock, randomBytes, canceller, snapshot } = this.#parts;
     const pool = this.#poolConfigs.get(poolName)!;
@@ -358,7 +300,7 @@ export class PooledPlane {
       observer,
       cells,
       pool: poolName,
-      target: () => this.#target(destination, pair),
+      target: () => this.#destinations.target(destination, pair),
       messageSizeMax: MESSAGE_SIZE_MAX,
       preparedStatementsMax: pool.preparedStatementsMax,
       resetQuery: pool.resetQuery,
@@ -369,33 +311,10 @@ export class PooledPlane {
       poolOf: () => this.#poolOf(pair),
     });
     return {
-      options: {
-        size,
-        minSize: isSingleUse ? 0 : Math.min(size, limit?.minSize ?? pool.minSize),
-        reserve: isSingleUse ? 0 : pool.reserve,
-        reserveTimeoutMs: pool.reserveTimeoutMs,
-        acquireTimeoutMs: pool.acquireTimeoutMs,
-        waitersMax: pool.waitersMax,
-        waitNoticeMs: pool.waitNoticeMs,
-        idleTimeoutMs: pool.idleTimeoutMs,
-        maxLifetimeMs: pool.maxLifetimeMs,
-        validation: pool.validation,
-        validationIntervalMs: pool.validationIntervalMs,
-        isStrict: pool.mode === "session",
-      },
-      caps: this.#capsFor(pair, poolName, pool),
+      options: pairOptions(pool, size, limit, isSingleUse),
+      caps: pairCaps(pair, poolName, pool, snapshot.serverConnectionsMax),
       connector,
-      observer: {
-        onWaitEnded: (outcome, waitMs) => {
-          if (waitMs === 0 && outcome === "served") return;
-          cells.add(POOL_CELL.waits, 1);
-          if (outcome === "timeout") cells.add(POOL_CELL.waitTimeouts, 1);
-          if (outcome === "queue_full") return cells.add(POOL_CELL.waitsRefused, 1);
-          cells.observe(POOL_CELL.waitSeconds, waitMs / 1000);
-        },
-        onOpenEnded() {}, // counted by the connector
-        onClosed() {},
-      },
+      observer: waitCounter(cells),
     };
   }
 
@@ -408,40 +327,9 @@ export class PooledPlane {
     throw new Error("a connection's pool is there while the connection is");
   }
 
-  #capsFor({ database, user }: Pair, poolName: string, pool: PoolConfig): Cap[] {
-    const { serverConnectionsMax } = this.#parts.snapshot;
-    const caps: Cap[] = [];
-    if (pool.databaseSizeMax > 0) {
-      caps.push({ name: `database ${database} of pool ${poolName}`, size: pool.databaseSizeMax });
-    }
-    if (pool.userSizeMax > 0) {
-      caps.push({ name: `user ${user} of pool ${poolName}`, size: pool.userSizeMax });
-    }
-    if (serverConnectionsMax > 0) {
-      caps.push({ name: "runtime.serverConnectionsMax", size: serverConnectionsMax });
-    }
-    return caps;
-  }
-
-  #target({ clientName, parameters, credentials }: Destination, pair: Pair): LoginTarget {
-    const client = this.#clients.get(clientName)!;
-    return {
-      server: { name: clientName, ...client },
-      tls: this.tlsOf(clientName),
-      database: pair.database,
-      user: pair.user,
-      credentials: () => credentials(pair.user),
-      loginTimeoutMs: client.dialTimeoutMs,
-      parameters,
-    };
-  }
-
-  /** Made when it is first needed: most gateways never are asked for it. */
+  /** TLS towards a configured client's server. */
   tlsOf(clientName: string): ClientTls | undefined {
-    if (!this.#tls.has(clientName)) {
-      this.#tls.set(clientName, clientTls(this.#clients.get(clientName)!));
-    }
-    return this.#tls.get(clientName);
+    return this.#destinations.tlsOf(clientName);
   }
 
   #context(server: ServerConfig): PooledContext {
@@ -458,10 +346,6 @@ export class PooledPlane {
       observer,
     };
   }
-}
-
-function passwordOf(password: string): ServerCredentials {
-  return { kind: "password", password: new TextEncoder().encode(password) };
 }
 
 /** Whether a reset query leaves nothing behind, so that the gateway may forget all, too. */

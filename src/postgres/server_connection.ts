@@ -18,28 +18,23 @@ import { checkWhole, Login } from "./login.ts";
 import { RequestsDue } from "./requests_due.ts";
 import { ServerDial } from "./server_dial.ts";
 import { ProtocolError } from "./wire/errors.ts";
-import { Framer, HEADER_SIZE } from "./wire/framer.ts";
+import { Framer } from "./wire/framer.ts";
 import {
   backendKeyData,
   ERROR_FIELD,
   errorField,
   readBackendKeyData,
+  readReadyForQuery,
   TERMINATE,
 } from "./wire/messages.ts";
 import { type StartupMessage, supportedStartupPacket } from "./wire/startup_packet.ts";
-import { BACKEND, FRONTEND, IS_BACKEND_TAG } from "./wire/tags.ts";
-
-/** ReadyForQuery's transaction status "I": not in a transaction block. */
-const STATUS_IDLE = 0x49;
+import { BACKEND, FRONTEND, IS_BACKEND_TAG, STATUS_IDLE } from "./wire/tags.ts";
 
 /** How long a server may take to end what it runs for a session that is over, in milliseconds. */
 const SERVER_LINGER_MS = 30_000;
 
 /** Severities after which a server closes the connection. */
 const FATAL_SEVERITIES = ["FATAL", "PANIC"];
-
-/** A ReadyForQuery has one byte of body. */
-const READY_FOR_QUERY_SIZE = HEADER_SIZE + 1;
 
 /** Told what becomes of the connection. `canTell`: an ErrorResponse may be sent to the client. */
 export interface ServerOwner {
@@ -259,11 +254,10 @@ export class ServerConnection {
   }
 
   #onReadyForQuery(view: Uint8Array): void {
-    const { start, end } = this.#framer;
-    if (end - start !== READY_FOR_QUERY_SIZE) throw new ProtocolError("invalid ReadyForQuery");
+    const status = readReadyForQuery(view.subarray(this.#framer.start, this.#framer.end));
     const { cells } = this.#parts.route;
     cells.add(POOL_CELL.queries, 1);
-    if (view[end - 1] === STATUS_IDLE) cells.add(POOL_CELL.transactions, 1);
+    if (status === STATUS_IDLE) cells.add(POOL_CELL.transactions, 1);
     if (this.#requests.count === 0) return;
     this.#requests.onReadyForQuery();
     const nowMs = this.#parts.gateway.clock.nowMs();

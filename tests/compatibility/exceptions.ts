@@ -66,6 +66,24 @@ export const EXCEPTIONS: readonly Exception[] = [
       "both take one hop more, so now and then all is sent by then.",
   },
   {
+    suites: ["pgx"],
+    labels: ["relay", ...POOLED],
+    test: new RegExp(
+      "/(?:TestFatal[RT]xError|TestConnCheckConn|TestConnPing|TestPoolAcquireChecksIdleConns|" +
+        "TestCheckIdleConn)$",
+    ),
+    why: PROCESS_ID,
+  },
+  {
+    suites: ["pgx"],
+    labels: POOLED,
+    test: /\/TestConnContextCanceledCancelsRunningQueryOnServer(?:\/\w+)?$/,
+    why:
+      "`pg_stat_activity` shows the last query of an idle server connection. The test looks for " +
+      "the text of a query that it has cancelled, in the belief that its server is gone; it is " +
+      "idle in the pool, its query cancelled.",
+  },
+  {
     suites: ["tokio-postgres"],
     labels: POOLED,
     test: /^notices$/,

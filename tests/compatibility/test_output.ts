@@ -23,6 +23,9 @@ const GO_ENDS: Readonly<Record<string, Outcome>> = {
 /** Lines kept of what one test prints. */
 const GO_OUTPUT_LINES_MAX = 40;
 
+/** A folder of `testing.T.TempDir` in a name: its digits are others in each run. */
+const GO_TEMPORARY = /(\/Test[A-Za-z_]+)\d+(?=\/)/g;
+
 /**
  * Tests and their parts, named `package/Test/part`. A test that began and did not end (the program
  * panicked, or was ended) counts as failed.
@@ -34,7 +37,7 @@ export function parseGoTest(text: string): Results {
     if (!line.startsWith("{")) continue;
     const { Action, Package = "", Test, Output = "" }: GoEvent = JSON.parse(line);
     if (Test === undefined) continue;
-    const name = `${Package}/${Test}`;
+    const name = `${Package}/${Test.replaceAll(GO_TEMPORARY, "$1")}`;
     const lines = printed.get(name) ?? [];
     printed.set(name, lines);
     if (Action === "output" && lines.length < GO_OUTPUT_LINES_MAX) lines.push(Output);

@@ -49,6 +49,15 @@ Deno.test("parseGoTest counts a test that did not end as failed", () => {
   match(results.get("p/TestHangs")!.message, /did not end[^]*timed out/);
 });
 
+Deno.test("parseGoTest gives a test the same name in each run, temporary folders or not", () => {
+  const name = (digits: string) => {
+    const Test = `TestFile/file='/tmp/TestFile${digits}/001/x'_n=12`;
+    return [...parseGoTest(goLog({ Action: "pass", Test })).keys()];
+  };
+  deepEqual(name("123456"), name("98"));
+  deepEqual(name("1"), ["p/TestFile/file='/tmp/TestFile/001/x'_n=12"]);
+});
+
 Deno.test("parseCargoTest reads how tests ended, and what failing ones printed", () => {
   const results = parseCargoTest(`
 running 4 tests

@@ -26,6 +26,14 @@ const ZONES = ["UTC", "Asia/Tokyo", "America/Lima"];
 const NAMES = ["a", "b", "c"];
 const SQL_NAMES = ["s", "t"];
 
+/** What a client may ask for as it logs in. */
+const STARTUPS: readonly ((random: Random) => Readonly<Record<string, string>>)[] = [
+  () => ({}),
+  () => ({}),
+  (random) => ({ TimeZone: random.pick(ZONES) }),
+  (random) => ({ work_mem: `${random.below(3)}MB`, application_name: "report" }),
+];
+
 /** A text of one statement. `next` gives values that only this client uses. */
 function statement(random: Random, next: () => string): string {
   const texts: (() => string)[] = [
@@ -166,8 +174,7 @@ Deno.test("PooledSession answers each client as a server of its own would", asyn
     const model = new ModelWorld(world, random);
     const numbers: number[] = [];
     for (let i = 1 + random.below(4); i > 0; i--) {
-      const hasDefaults = random.oneIn(2) && !AVOID.includes("defaults");
-      await model.join(hasDefaults ? { TimeZone: random.pick(ZONES) } : {});
+      await model.join(random.pick(STARTUPS)(random));
       numbers.push(0);
     }
     for (let i = 20 + random.below(100); i > 0; i--) {

@@ -10,6 +10,7 @@ import { concat } from "../../src/base/bytes.ts";
 import type { PoolConfig, ServerConfig } from "../../src/config/config.ts";
 import { SERVER_DEFAULTS } from "./configs.ts";
 import { type Actor, keyOf, SERVER_KEY, World, type WorldOptions } from "./dialogue.ts";
+import { bind, close, execute, parseNamed } from "./extended_messages.ts";
 import {
   AUTH_OK,
   backendKeyData,
@@ -17,11 +18,13 @@ import {
   complete,
   cut,
   dataRow,
+  message,
   parameterStatus,
   query,
   ready,
   ROW_DESCRIPTION,
   startup,
+  SYNC,
   textOfMessages,
 } from "./messages.ts";
 
@@ -161,10 +164,32 @@ export function setting(values: Readonly<Record<string, string>>): string {
   return `SELECT ${calls.join(",")}`;
 }
 
-/** The query that asks what has become of parameters that were touched. */
-export function reading(...names: readonly string[]): string {
+/**
+ * What asks what has become of parameters that were touched: not a Query, since that would end the
+ * client's unnamed statement.
+ */
+export function reading(...names: readonly string[]): Bytes {
   const calls = names.map((name) => `pg_catalog.current_setting('${name}',true)`);
-  return `SELECT ${calls.join(",")}`;
+  const own = "sluice_own";
+  return concat(
+    parseNamed(own, `SELECT ${calls.join(",")}`),
+    bind({ portal: own, statement: own }),
+    execute(own),
+    close("S", own),
+    SYNC,
+  );
+}
+
+/** What answers that. */
+export function read(...values: readonly string[]): Bytes {
+  const [parsed, bound, closed] = [message("1"), message("2"), message("3")];
+  return concat(parsed, bound, rowOf(...values), complete("SELECT 1"), closed, ready());
+}
+
+/** The gateway asks what a parameter is now, and is answered; the client hears nothing of it. */
+export async function answersRead(server: Actor, name: string, value: string): Promise<void> {
+  await server.hears(reading(name));
+  await server.says(read(value));
 }
 
 /** ParameterStatus of each. */

@@ -9,12 +9,14 @@
  */
 
 import { assert } from "../../base/assert.ts";
+import { concat } from "../../base/bytes.ts";
 import { messageOf } from "../../base/errors.ts";
 import type { Socket } from "../../net/socket.ts";
 import type { CancelTarget } from "../cancel.ts";
 import { ProtocolError } from "../wire/errors.ts";
-import { Framer, HEADER_SIZE } from "../wire/framer.ts";
-import { readDataRow, TERMINATE } from "../wire/messages.ts";
+import { Framer } from "../wire/framer.ts";
+import { readDataRow, readReadyForQuery, TERMINATE } from "../wire/messages.ts";
+import { STATUS_FAILED, STATUS_IDLE } from "../wire/tags.ts";
 import { BACKEND, IS_BACKEND_TAG } from "../wire/tags.ts";
 import { BackendCleaner } from "./backend_cleaner.ts";
 import type { BackendOwner, BackendParts, BackendState } from "./backend_parts.ts";
@@ -25,15 +27,6 @@ import { parameterStatusOf, readParameterStatus, type ServerParameters } from ".
 import { isUnasked, PASS, REPLY, ReplyQueue, SWALLOW } from "./reply_queue.ts";
 import { RequestClock } from "./request_clock.ts";
 import { ServerStatements, type UnnamedStatement } from "./statements.ts";
-
-/** ReadyForQuery's transaction status "I": not in a transaction block. */
-export const STATUS_IDLE = 0x49;
-
-/** ReadyForQuery's transaction status "E": in a transaction block that has failed. */
-const STATUS_FAILED = 0x45;
-
-/** A ReadyForQuery has one byte of body. */
-const READY_FOR_QUERY_SIZE = HEADER_SIZE + 1;
 
 /** One pooled server connection, from its first ReadyForQuery on. */
 export class Backend {
@@ -145,13 +138,14 @@ export class Backend {
    * The session is over, whatever runs.
    *
    * @param isBetweenMessages False if the client went in the middle of a message.
+   * @param isTerminated Whether it said so: what runs is meant to run to its end.
    */
-  abandon(isBetweenMessages: boolean): void {
+  abandon(isBetweenMessages: boolean, isTerminated: boolean): void {
     if (this.#state !== "leased") return;
     this.#setOwner(undefined);
     this.#isRetrying = false;
     this.#setState("cleaning");
-    this.#cleaner.begin(isBetweenMessages);
+    this.#cleaner.begin(isBetweenMessages, isTerminated);
   }
 
   /** Ends it. */
@@ -163,7 +157,6 @@ export class Backend {
     this.#socket.end();
   }
 
-  /** Sends the client's bytes. */
   write(bytes: Uint8Array): void {
     this.#socket.write(bytes);
   }
@@ -281,6 +274,7 @@ export class Backend {
       case BACKEND.readyForQuery:
         this.#lookAtReady(view, isOwn);
         if (this.#isRetrying && !isOwn) return SWALLOW;
+        if (!isOwn && this.#reportResets(view.subarray(start, end))) return SWALLOW;
         break;
       case BACKEND.parameterStatus:
         return isLast ? this.#onParameterStatus(view.subarray(start, end), isOwn) : verdict;
@@ -299,12 +293,19 @@ export class Backend {
   }
 
   #lookAtReady(view: Uint8Array, isOwn: boolean): void {
-    const { start, end } = this.#framer;
-    if (end - start !== READY_FOR_QUERY_SIZE) throw new ProtocolError("invalid ReadyForQuery");
-    this.#status = view[end - 1]!;
+    this.#status = readReadyForQuery(view.subarray(this.#framer.start, this.#framer.end));
     this.#isOwnAnswered = isOwn;
     const isClients = !isOwn && this.#owner !== undefined && !this.#isRetrying;
     this.#clock.stop(isClients, this.isInTransaction);
+  }
+
+  /** @returns Whether the ReadyForQuery goes out together with what has still to be reported. */
+  #reportResets(ready: Uint8Array): boolean {
+    const parameters = this.#owner?.parameters;
+    const isDue = parameters?.isResetting === true && parameters.isResettingAll;
+    if (!isDue || this.isInTransaction) return false;
+    this.#outlet.replacement = concat(parameters.takeResets(), ready);
+    return true;
   }
 
   /** A change reaches the client that caused it, and whoever gets another server's value. */
@@ -318,7 +319,7 @@ export class Backend {
     }
     this.parameters.change(name.toLowerCase(), value);
     if (!isOwn) owner.parameters.set(name.toLowerCase(), value);
-    const told = owner.parameters.tell(name, value);
+    const told = owner.parameters.tell(name, value, isOwn);
     if (told === value) return PASS;
     if (told !== undefined) this.#outlet.replacement = parameterStatusOf(name, told);
     return SWALLOW;

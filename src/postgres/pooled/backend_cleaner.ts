@@ -17,6 +17,9 @@ import { REPLY } from "./reply_queue.ts";
 /** How long cleaning may take, cancelling included, in milliseconds. */
 const CLEANING_MS_MAX = 5_000;
 
+/** The same for a client that has said Terminate: it asked for what runs, as of PostgreSQL. */
+const FINISHING_MS_MAX = 30_000;
+
 const ROLLBACK = nameBytes("ROLLBACK");
 
 /** What cleaning needs to know. */
@@ -44,17 +47,18 @@ export class BackendCleaner {
     this.#onClean = onClean;
   }
 
-  /** @param isBetweenMessages False if the client went in the middle of a message. */
-  begin(isBetweenMessages: boolean): void {
+  /** The parameters are those of `Backend.abandon`. */
+  begin(isBetweenMessages: boolean, isTerminated: boolean): void {
     const backend = this.#backend;
     if (!isBetweenMessages) return backend.close("the client left in the middle of a message");
     this.#isCleaning = true;
-    this.#timer = this.#parts.clock.after(CLEANING_MS_MAX, () => {
+    const timeMs = isTerminated ? FINISHING_MS_MAX : CLEANING_MS_MAX;
+    this.#timer = this.#parts.clock.after(timeMs, () => {
       this.#isCleaning = false;
-      backend.close(`it was not clean within ${CLEANING_MS_MAX} ms`);
+      backend.close(`it was not clean within ${timeMs} ms`);
     });
     if (!backend.replies.isEmpty) {
-      if (!backend.runsOnlyOwn) this.#cancel();
+      if (!backend.runsOnlyOwn && !isTerminated) this.#cancel();
       if (backend.replies.isCopyIn) this.#endCopy();
       backend.sync();
     }

@@ -12,6 +12,7 @@
  * @module
  */
 
+import { concat } from "../../base/bytes.ts";
 import { ProtocolError } from "../wire/errors.ts";
 import { HEADER_SIZE } from "../wire/framer.ts";
 import { parameterStatus } from "../wire/messages.ts";
@@ -59,18 +60,38 @@ export class SessionParameters {
   isTold = false;
   /** A RESET or DISCARD ALL is on its way: it means the client's defaults, not the server's. */
   isResetting = false;
+  /** It is one of all parameters. */
+  isResettingAll = false;
 
   /**
    * A server reports a parameter.
    *
+   * @param isOwn Whether it answers the gateway's own query, which is never a RESET of the client.
    * @returns What the client is to be told, if anything; it counts as told from now on.
    */
-  tell(name: string, value: string): string | undefined {
-    const own = this.isResetting ? this.defaults.get(name.toLowerCase()) : undefined;
+  tell(name: string, value: string, isOwn: boolean): string | undefined {
+    const own = this.isResetting && !isOwn ? this.defaults.get(name.toLowerCase()) : undefined;
     const meant = own ?? value;
     if (this.told.get(name) === meant) return undefined;
     this.told.set(name, meant);
     return this.isTold ? meant : undefined;
+  }
+
+  /**
+   * A RESET of the client has been carried out: parameters whose defaults are its own, and that the
+   * server did not report because its own default is what they were.
+   *
+   * @returns ParameterStatus for each; they count as told.
+   */
+  takeResets(): Uint8Array {
+    const messages: Uint8Array[] = [];
+    for (const [name, value] of this.told) {
+      const meant = this.defaults.get(name.toLowerCase());
+      if (meant === undefined || meant === value) continue;
+      this.told.set(name, meant);
+      messages.push(parameterStatusOf(name, meant));
+    }
+    return concat(...messages);
   }
 
   /** The client begins with these, which servers have accepted. */
@@ -90,6 +111,13 @@ export class SessionParameters {
     const value = this.defaults.get(name);
     if (value === undefined) this.wanted.delete(name);
     else this.wanted.set(name, value);
+  }
+
+  /** RESET ALL, which leaves the role. */
+  resetAll(): void {
+    for (const name of [...this.wanted.keys(), ...this.defaults.keys()]) {
+      if (!ROLE_PARAMETERS.has(name)) this.reset(name);
+    }
   }
 
   /** A server has said what a parameter is now; `value` is undefined if it does not exist. */
@@ -123,11 +151,6 @@ export class ServerParameters {
     else this.#actual.set(name, value);
     if (value === undefined || this.#login.get(name) === value) this.#changed.delete(name);
     else if (follows(name)) this.#changed.add(name);
-  }
-
-  /** What it was after the login. */
-  loginValue(name: string): string | undefined {
-    return this.#login.get(name);
   }
 
   /** Names that somebody has set since. */

@@ -27,7 +27,8 @@ import {
   errorResponseOf,
   noticeResponse,
 } from "../wire/messages.ts";
-import { type Backend, STATUS_IDLE } from "./backend.ts";
+import type { Backend } from "./backend.ts";
+import { STATUS_IDLE } from "../wire/tags.ts";
 import type { BackendOwner } from "./backend_parts.ts";
 import type { OpenFailure } from "./backend_opener.ts";
 import { FrontendRelay } from "./frontend_relay.ts";
@@ -38,6 +39,11 @@ import { openFailureReply } from "./refusals.ts";
 import { SessionLimits } from "./session_limits.ts";
 import { TouchedParameters } from "./touched_parameters.ts";
 import { Welcome } from "./welcome.ts";
+
+/** Why a session ends that its client has ended. */
+const TERMINATED = "client terminated";
+
+const SERVER_CLOSED = "server closed the connection";
 
 /** Severities after which a server closes the connection. */
 const FATAL_SEVERITIES = ["FATAL", "PANIC"];
@@ -54,6 +60,7 @@ export class PooledSession implements Upstream, BackendOwner {
   #route = 0;
   #state: "login" | "active" | "over" = "login";
   #backend: Backend | undefined;
+  #isTerminating = false;
   #acquisition: Acquisition | undefined;
   readonly touched: TouchedParameters = new TouchedParameters(this);
   /** Why the session stays with its server. */
@@ -139,7 +146,7 @@ export class PooledSession implements Upstream, BackendOwner {
 
   onClientData(view: Uint8Array): number {
     if (this.#state === "login" || this.#acquisition !== undefined) return 0;
-    if (this.#state === "over") return view.length;
+    if (this.#state === "over" || this.#isTerminating) return view.length;
     this.#limits.onClient();
     return this.#relay.onClientData(view);
   }
@@ -221,14 +228,8 @@ export class PooledSession implements Upstream, BackendOwner {
   onError(bytes: Uint8Array): boolean {
     const sqlState = errorField(bytes, ERROR_FIELD.sqlState);
     const { session } = this.#identity;
-    const source = "server";
-    this.#context.observer.emit({
-      kind: "error_reported",
-      session,
-      source,
-      sqlState,
-      message: undefined,
-    });
+    const fact = { kind: "error_reported", session, source: "server", sqlState } as const;
+    this.#context.observer.emit({ ...fact, message: undefined });
     this.#relay.onError(this.#backend!);
     return FATAL_SEVERITIES.includes(errorField(bytes, ERROR_FIELD.severity));
   }
@@ -256,6 +257,9 @@ export class PooledSession implements Upstream, BackendOwner {
       this.#limits.onReady(status !== STATUS_IDLE, !backend.replies.isEmpty);
     }
     if (this.#state !== "active") return;
+    if (this.#isTerminating && !backend.replies.isRequestDue) {
+      return this.#owner.end(undefined, TERMINATED);
+    }
     if (status !== STATUS_IDLE && this.route.settings.mode === "statement") {
       return this.#owner.fail(reply.transactionInStatementMode(), "transaction in statement mode");
     }
@@ -330,12 +334,14 @@ export class PooledSession implements Upstream, BackendOwner {
   }
 
   get isOver(): boolean {
-    return this.#state === "over";
+    return this.#state === "over" || this.#isTerminating;
   }
 
+  /** The client has said Terminate: what it asked before is still answered. */
   terminated(): void {
+    this.#isTerminating = true;
     this.#owner.onTerminate();
-    this.#owner.end(undefined, "client terminated");
+    if (this.#backend?.replies.isRequestDue !== true) this.#owner.end(undefined, TERMINATED);
   }
 
   release(): void {
@@ -351,17 +357,13 @@ export class PooledSession implements Upstream, BackendOwner {
     if (backend === undefined) return;
     // What was on its way may have changed what nobody has read yet.
     if (this.touched.isPending || this.#relay.isPending) backend.isDirty = true;
-    backend.abandon(this.#relay.isBetweenMessages);
+    backend.abandon(this.#relay.isBetweenMessages, this.#isTerminating);
   }
 
   onLost(canTell: boolean): void {
     this.#backend = undefined;
-    this.#end(canTell ? "lost" : undefined);
-  }
-
-  #end(kind: "lost" | undefined): void {
-    if (kind === undefined) this.#owner.end(undefined, "server closed the connection");
-    else this.#owner.fail(reply.serverLost(), "server closed the connection");
+    if (canTell) this.#owner.fail(reply.serverLost(), SERVER_CLOSED);
+    else this.#owner.end(undefined, SERVER_CLOSED);
   }
 
   onBrokenServer(error: unknown, canTell: boolean): void {

@@ -134,6 +134,11 @@ export class ReplyQueue {
     return this.#answers;
   }
 
+  /** True if a Query or Sync of the client has not been answered. */
+  get isRequestDue(): boolean {
+    return this.#answers < this.#requests;
+  }
+
   /** How many messages of the client have been answered by the server, of whatever kind. */
   get clientAnswerCount(): number {
     return this.#clientAnswers;

@@ -94,7 +94,7 @@ class Lookup implements BackendOwner {
 
   onReady(): void {
     if (this.#backend.isQuiet) this.#backend.detach();
-    else this.#backend.abandon(true);
+    else this.#backend.abandon(true, false);
   }
 
   readonly isHeldBack = false;

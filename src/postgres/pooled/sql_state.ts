@@ -131,16 +131,15 @@ export class SqlState {
 
   /** A request has failed: it did nothing. */
   onError(backend: Backend): void {
-    if (this.#effects.length === 0) return;
     const failed = backend.replies.answerCount + 1;
+    if (this.#resettingRequest === failed) this.#session.parameters.isResetting = false;
+    if (this.#effects.length === 0) return;
     this.#effects = this.#effects.filter(({ request }) => request !== failed);
   }
 
   onReady(backend: Backend): void {
     const { parameters } = this.#session;
-    if (parameters.isResetting && backend.replies.answerCount >= this.#resettingRequest) {
-      parameters.isResetting = false;
-    }
+    if (backend.replies.answerCount >= this.#resettingRequest) parameters.isResetting = false;
     if (this.#effects.length === 0) return;
     const answered = backend.replies.answerCount;
     const due = this.#effects.filter(({ request }) => request <= answered);
@@ -161,6 +160,8 @@ export class SqlState {
 
   #onTraits(backend: Backend, traits: Traits, request: number): void {
     const session = this.#session;
+    const onSuccess = (apply: (backend: Backend) => void, isTransactional = false) =>
+      void this.#effects.push({ request, apply, isTransactional });
     if (this.#settings.mode === "session") {
       backend.isDirty = true;
       this.#dirtyingRequest = request;
@@ -170,12 +171,15 @@ export class SqlState {
       session.touched.touch(traits.parameters, traits.command === "reset");
       if (traits.resetsAllParameters) session.touched.touchAll(backend);
     }
-    const onSuccess = (apply: (backend: Backend) => void, isTransactional = false) =>
-      void this.#effects.push({ request, apply, isTransactional });
+    if (traits.resetsAllParameters) onSuccess(() => session.parameters.resetAll(), true);
+    else if (traits.command === "reset") {
+      onSuccess(() => traits.parameters.forEach((name) => session.parameters.reset(name)), true);
+    }
     const resets = traits.command === "reset" || traits.resetsAllParameters ||
       traits.discards.includes("all");
     if (resets) {
       session.parameters.isResetting = true;
+      session.parameters.isResettingAll = traits.command !== "reset" || traits.resetsAllParameters;
       this.#resettingRequest = request;
     }
     if (traits.changesSchema) onSuccess(() => this.#context.onSchemaChange());

@@ -84,9 +84,10 @@ export class TouchedParameters {
     touched.forEach(([name, isReset], i) => {
       const value = row[i] === undefined ? undefined : nameOf(row[i]);
       backend.parameters.change(name, value);
-      const isDefault = isReset && value === backend.parameters.loginValue(name);
-      if (!isDefault) return session.parameters.set(name, value);
-      session.parameters.reset(name);
+      const { defaults, wanted } = session.parameters;
+      if (!isReset || !defaults.has(name)) return session.parameters.set(name, value);
+      // After a RESET in a transaction that was rolled back it is as it was.
+      if (value !== wanted.get(name)) session.parameters.reset(name);
       session.unsettle();
     });
   }

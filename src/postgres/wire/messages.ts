@@ -159,6 +159,18 @@ export function parameterStatus(name: Uint8Array, value: Uint8Array): Uint8Array
   return message(BACKEND.parameterStatus, name, nul, value, nul);
 }
 
+/**
+ * Decodes ReadyForQuery.
+ *
+ * @param bytes The whole message, header included.
+ * @returns The transaction status: "I", "T" or "E" as a byte.
+ * @throws {ProtocolError} If it has not one byte of body.
+ */
+export function readReadyForQuery(bytes: Uint8Array): number {
+  if (bytes.length !== HEADER_SIZE + 1) throw new ProtocolError("invalid ReadyForQuery");
+  return bytes[HEADER_SIZE]!;
+}
+
 /** Encodes ReadyForQuery. @param status "I", "T" or "E" as a byte. */
 export function readyForQuery(status: number): Uint8Array {
   return message(BACKEND.readyForQuery, Uint8Array.of(status));

@@ -49,6 +49,12 @@ export const BACKEND = {
   rowDescription: 0x54, // T
 } as const;
 
+/** ReadyForQuery's transaction status "I": not in a transaction block. */
+export const STATUS_IDLE = 0x49;
+
+/** ReadyForQuery's transaction status "E": in a transaction block that has failed. */
+export const STATUS_FAILED = 0x45;
+
 /**
  * Every type that a client may send after its StartupMessage: Bind, Close, CopyData, CopyDone,
  * CopyFail, Describe, Execute, Flush, FunctionCall, Parse, the passwords (which share "p"), Query,

@@ -239,7 +239,7 @@ Deno.test("ClientStatements does not let a client use names of the gateway's own
 Deno.test("ClientStatements prepares a text that is too long to keep under the client's name", async () => {
   const { world, client, server } = await prepared();
   world.network.readSizeMax = 10_000; // so that it comes in pieces
-  const long = `select '${"x".repeat(20_000)}'`;
+  const long = `select '${"x".repeat(200_000)}'`;
   const said = [parseNamed("long", long), SYNC];
   await does(client, server, said, said, PREPARED, PREPARED);
   deepEqual(world.states(), { "client active": 2, "db0 active": 1 }, "only this server has it");
@@ -252,7 +252,7 @@ Deno.test("ClientStatements prepares a text that is too long to keep under the c
 Deno.test("ClientStatements stays with the server of a long unnamed statement until it is replaced", async () => {
   const { world, client, server } = await prepared();
   world.network.readSizeMax = 10_000; // so that it comes in pieces
-  const long = [parse(`select '${"x".repeat(20_000)}'`), SYNC];
+  const long = [parse(`select '${"x".repeat(200_000)}'`), SYNC];
   await does(client, server, long, long, PREPARED, PREPARED);
   deepEqual(world.states(), { "client active": 2, "db0 active": 1 });
   await does(client, server, [BIND, EXECUTE, SYNC], [BIND, EXECUTE, SYNC], RUN, RUN);
@@ -271,10 +271,14 @@ Deno.test("ClientStatements passes names as they are where statements are not tr
   }
 });
 
-Deno.test("ClientStatements refuses a name without an end", async () => {
-  const { client } = await prepared();
-  await client.says(message("P", "abc"), SYNC);
-  await client.hearsFatal("08P01", /^invalid string in message/);
+Deno.test("ClientStatements leaves it to the server to refuse a name without an end", async () => {
+  const { client, server } = await prepared();
+  for (const tag of ["P", "B", "D", "C"]) {
+    const said = [message(tag, "Sabc"), SYNC];
+    const answers = [error("ERROR", "08P01", "invalid string in message"), ready()];
+    await does(client, server, said, said, answers, answers);
+  }
+  await does(client, server, use("a"), use("sluice_1"), RUN, RUN);
 });
 
 Deno.test("ClientStatements prepares anew what it is asked to once the schema has changed", async () => {
@@ -294,4 +298,16 @@ Deno.test("ClientStatements asks the server about a Parse in a failed transactio
   await client.hears(...aborted);
   await client.says(query("rollback"));
   await server.hears(query("rollback"));
+});
+
+Deno.test("ClientStatements prepares under the client's own name what is beyond its limit", async () => {
+  const { world, client, server } = await prepared();
+  const said = Array.from({ length: 9_999 }, (_, i) => parseNamed(`n${i}`, "select 1"));
+  await client.says(...said, SYNC);
+  await server.hears(SYNC);
+  await server.says(ready());
+  equal(client.peer.take().length, 9_999 * PARSED.length + ready().length);
+  const raw = [parseNamed("n9999", "select 1"), SYNC];
+  await does(client, server, raw, raw, PREPARED, PREPARED);
+  deepEqual(world.states(), { "client active": 2, "db0 active": 1 });
 });

@@ -224,10 +224,10 @@ Deno.test("PooledSession gets a server for a whole message only, and for a large
   await client.says(small.subarray(8));
   await server.hears(small);
   await server.says(complete("SELECT 1"), ready());
-  const large = query(`select '${"x".repeat(20_000)}'`);
-  await client.says(large.subarray(0, 10_000));
+  const large = query(`select '${"x".repeat(200_000)}'`);
+  await client.says(large.subarray(0, 100_000));
   deepEqual(world.states(), { "client active": 1, "db0 active": 1 });
-  await client.says(large.subarray(10_000));
+  await client.says(large.subarray(100_000));
   await server.hears(large);
 });
 

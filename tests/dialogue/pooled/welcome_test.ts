@@ -15,6 +15,7 @@ import {
 import {
   admits,
   answersOwn,
+  answersRead,
   connects,
   exchanges,
   hearsWelcome,
@@ -110,7 +111,7 @@ Deno.test("Welcome undoes what another client left set before it asks", async ()
   await client.says(query("set timezone = 'Asia/Tokyo'"));
   await server.hears(query("set timezone = 'Asia/Tokyo'"));
   await server.says(complete("SET"), parameterStatus("TimeZone", "Asia/Tokyo"), ready());
-  await answersOwn(server, "SELECT pg_catalog.current_setting('timezone',true)", "Asia/Tokyo");
+  await answersRead(server, "timezone", "Asia/Tokyo");
   const other = await connects(world, { work_mem: "8MB" });
   await server.hears(query('RESET "timezone"'), query(setting({ work_mem: "8MB" })));
   await server.says(complete("RESET"), parameterStatus("TimeZone", "UTC"), ready());

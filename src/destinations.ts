@@ -1,0 +1,150 @@
+/**
+ * Where one worker's server connections lead, and what they are opened with: the server, TLS, who
+ * logs in, and what is known of that user's password. Pairs of a database and a user go by a
+ * destination's name, so that what is opened for one purpose is never lent for another.
+ *
+ * @module
+ */
+
+import type { AuthQueryConfig, ClientConfig, ServerConfig } from "./config/config.ts";
+import type { Pair } from "./pool/server_pool_types.ts";
+import type { ServerCredentials } from "./postgres/auth/credentials.ts";
+import type { Admitted } from "./postgres/client_gate.ts";
+import type { LoginTarget } from "./postgres/pooled/backend_opener.ts";
+import { KnownCredentials } from "./postgres/pooled/known_credentials.ts";
+import { type ClientTls, clientTls } from "./tls_contexts.ts";
+
+/** Where the pairs of one name lead. */
+export interface Destination {
+  /** Names in the configuration. */
+  readonly clientName: string;
+  readonly poolName: string;
+  /** Further parameters of the StartupMessage. */
+  readonly parameters: ReadonlyMap<string, string>;
+  /** Whether its connections are for one session. */
+  readonly isSingleUse: boolean;
+  readonly credentials: (user: string) => ServerCredentials | undefined;
+}
+
+/** One worker's. */
+export class Destinations {
+  readonly #known = new Map<string, Destination>();
+  readonly #credentials = new KnownCredentials();
+  readonly #tls = new Map<string, ClientTls | undefined>();
+  #clients: ReadonlyMap<string, ClientConfig>;
+
+  /** @param clients By their names in the configuration. */
+  constructor(clients: ReadonlyMap<string, ClientConfig>) {
+    this.#clients = clients;
+  }
+
+  /** Files have changed. What clients have shown of themselves is still known. */
+  refresh(clients: ReadonlyMap<string, ClientConfig>): void {
+    this.#clients = clients;
+    this.#tls.clear();
+  }
+
+  /** The configuration of a client, which must have this name. */
+  client(name: string): ClientConfig {
+    return this.#clients.get(name)!;
+  }
+
+  /** What a name stands for that one of the following methods gave. */
+  get(name: string): Destination {
+    return this.#known.get(name)!;
+  }
+
+  /** The name that a configured pool's connections to one configured client go by. */
+  shared(clientName: string, poolName: string): string {
+    const name = clientName === poolName ? poolName : `${clientName}/${poolName}`;
+    return this.#add(name, {
+      clientName,
+      poolName,
+      parameters: new Map(),
+      isSingleUse: false,
+      credentials: (user) => this.#credentialsFor(clientName, user),
+    });
+  }
+
+  /**
+   * The name that the connection of a walsender goes by: it is for one session, and is told at its
+   * start what for. Forget it when its pool is made.
+   */
+  replication(clientName: string, poolName: string, { startup, session }: Admitted): string {
+    const parameters = new Map(startup.parameters);
+    for (const not of ["user", "database"]) parameters.delete(not);
+    for (const key of [...parameters.keys()]) if (key.startsWith("_pq_.")) parameters.delete(key);
+    return this.#add(`${poolName}#${session}`, {
+      clientName,
+      poolName,
+      parameters,
+      isSingleUse: true,
+      credentials: (user) => this.#credentialsFor(clientName, user),
+    });
+  }
+
+  /** The name that the connections go by which look up secrets for one listener. */
+  authQuery(
+    clientName: string,
+    poolName: string,
+    listener: string,
+    { password }: AuthQueryConfig,
+  ): string {
+    // Each listener may have another password.
+    return this.#add(`${clientName}#auth:${listener}`, {
+      clientName,
+      poolName,
+      parameters: new Map([["client_encoding", "UTF8"]]),
+      isSingleUse: false,
+      credentials: () => passwordOf(password),
+    });
+  }
+
+  forget(name: string): void {
+    this.#known.delete(name);
+  }
+
+  /** What a login needs; made anew for each one, since files change. */
+  target({ clientName, parameters, credentials }: Destination, pair: Pair): LoginTarget {
+    const client = this.client(clientName);
+    return {
+      server: { name: clientName, ...client },
+      tls: this.tlsOf(clientName),
+      database: pair.database,
+      user: pair.user,
+      credentials: () => credentials(pair.user),
+      loginTimeoutMs: client.dialTimeoutMs,
+      parameters,
+    };
+  }
+
+  /** Made when it is first needed: most gateways never are asked for it. */
+  tlsOf(clientName: string): ClientTls | undefined {
+    if (!this.#tls.has(clientName)) this.#tls.set(clientName, clientTls(this.client(clientName)));
+    return this.#tls.get(clientName);
+  }
+
+  /** A client's login has shown what its user can be logged in to these servers with. */
+  remember(clientNames: readonly string[], user: string, credentials: ServerCredentials): void {
+    for (const name of clientNames) this.#credentials.remember(name, user, credentials);
+  }
+
+  /** Secrets that are stored in a way that servers take, too, are known before anybody logs in. */
+  rememberStored(clientNames: readonly string[], { auth }: ServerConfig): void {
+    this.#credentials.rememberStored(clientNames, auth.users);
+  }
+
+  #add(name: string, destination: Destination): string {
+    if (!this.#known.has(name)) this.#known.set(name, destination);
+    return name;
+  }
+
+  #credentialsFor(clientName: string, user: string): ServerCredentials | undefined {
+    const { password } = this.client(clientName);
+    return password === "" ? this.#credentials.of(clientName, user) : passwordOf(password);
+  }
+}
+
+function passwordOf(password: string): ServerCredentials {
+  return { kind: "password", password: new TextEncoder().encode(password) };
+}

@@ -1,0 +1,72 @@
+/**
+ * What the configuration says of one pair's pool, in the words of `pool/`: its sizes and times, the
+ * limits it shares with other pairs, and what is counted of its waits.
+ *
+ * @module
+ */
+
+import type { PoolConfig, PoolLimit } from "./config/config.ts";
+import { type Cells, POOL_CELL } from "./observe/counters.ts";
+import type { Cap, Pair, ServerPoolObserver, ServerPoolOptions } from "./pool/server_pool_types.ts";
+
+/** The pool's options for one pair. */
+export function pairOptions(
+  pool: PoolConfig,
+  size: number,
+  limit: PoolLimit | undefined,
+  isSingleUse: boolean,
+): ServerPoolOptions {
+  return {
+    size,
+    minSize: isSingleUse ? 0 : Math.min(size, limit?.minSize ?? pool.minSize),
+    reserve: isSingleUse ? 0 : pool.reserve,
+    reserveTimeoutMs: pool.reserveTimeoutMs,
+    acquireTimeoutMs: pool.acquireTimeoutMs,
+    waitersMax: pool.waitersMax,
+    waitNoticeMs: pool.waitNoticeMs,
+    idleTimeoutMs: pool.idleTimeoutMs,
+    maxLifetimeMs: pool.maxLifetimeMs,
+    validation: pool.validation,
+    validationIntervalMs: pool.validationIntervalMs,
+    isStrict: pool.mode === "session",
+  };
+}
+
+/**
+ * The limits that a pair shares with others.
+ *
+ * @param serverConnectionsMax Of the whole gateway; 0 is without limit.
+ */
+export function pairCaps(
+  { database, user }: Pair,
+  poolName: string,
+  pool: PoolConfig,
+  serverConnectionsMax: number,
+): Cap[] {
+  const caps: Cap[] = [];
+  if (pool.databaseSizeMax > 0) {
+    caps.push({ name: `database ${database} of pool ${poolName}`, size: pool.databaseSizeMax });
+  }
+  if (pool.userSizeMax > 0) {
+    caps.push({ name: `user ${user} of pool ${poolName}`, size: pool.userSizeMax });
+  }
+  if (serverConnectionsMax > 0) {
+    caps.push({ name: "runtime.serverConnectionsMax", size: serverConnectionsMax });
+  }
+  return caps;
+}
+
+/** Counts what becomes of those who wait. */
+export function waitCounter(cells: Cells): ServerPoolObserver {
+  return {
+    onWaitEnded: (outcome, waitMs) => {
+      if (waitMs === 0 && outcome === "served") return;
+      cells.add(POOL_CELL.waits, 1);
+      if (outcome === "timeout") cells.add(POOL_CELL.waitTimeouts, 1);
+      if (outcome === "queue_full") return cells.add(POOL_CELL.waitsRefused, 1);
+      cells.observe(POOL_CELL.waitSeconds, waitMs / 1000);
+    },
+    onOpenEnded() {}, // counted by the connector
+    onClosed() {},
+  };
+}

@@ -1,0 +1,130 @@
+import { deepEqual } from "node:assert/strict";
+import { bind, parseNamed } from "../../support/extended_messages.ts";
+import {
+  complete,
+  EXECUTE,
+  message,
+  notification,
+  query,
+  ready,
+  startup,
+  SYNC,
+} from "../../support/messages.ts";
+import { exchanges, joins, type PooledOptions, pooledPair } from "../../support/pooled_world.ts";
+
+const SESSION: PooledOptions = { pool: { mode: "session", size: 1 } };
+const STATEMENT: PooledOptions = { pool: { mode: "statement", size: 1 } };
+
+Deno.test("PooledSession in session mode keeps its server until it leaves", async () => {
+  const { world, client, server } = await pooledPair(SESSION);
+  const { client: other } = await joins(world);
+  await exchanges(client, server, "select 1", "SELECT 1");
+  await other.says(query("select 2"));
+  await exchanges(client, server, "select 3", "SELECT 1");
+  await server.says(notification("a", "hello"));
+  await client.hears(notification("a", "hello"));
+  await client.leaves();
+  await server.hears(query("select 2")); // nothing was left that would have to be reset
+});
+
+Deno.test("PooledSession in session mode resets only what is dirty", async () => {
+  const dirty: Readonly<Record<string, boolean>> = {
+    "select 1": false,
+    "begin; select 1; commit": false,
+    "set work_mem = '8MB'": true,
+    "listen a": true,
+    "prepare a as select 1": true,
+    "create temp table t (c int)": true,
+    "select pg_advisory_lock(1)": true,
+    "do 'x'": true,
+  };
+  for (const [text, isDirty] of Object.entries(dirty)) {
+    const { world, client, server } = await pooledPair(SESSION);
+    await exchanges(client, server, text, "DONE");
+    await client.leaves();
+    if (isDirty) {
+      await server.hears(query("DISCARD ALL"));
+      await server.says(complete("DISCARD ALL"), ready());
+    } else await server.hears();
+    deepEqual(world.states(), { "db0 idle": 1 }, text);
+  }
+});
+
+Deno.test("PooledSession in session mode that has discarded everything is not dirty", async () => {
+  const { world, client, server } = await pooledPair(SESSION);
+  await exchanges(client, server, "set work_mem = '8MB'", "SET");
+  await exchanges(client, server, "discard all", "DISCARD ALL");
+  await client.leaves();
+  await server.hears();
+  deepEqual(world.states(), { "db0 idle": 1 });
+});
+
+Deno.test("PooledSession in session mode is dirty by what it pipelines behind DISCARD ALL", async () => {
+  const { client, server } = await pooledPair(SESSION);
+  await client.says(query("discard all"), query("set work_mem = '8MB'"));
+  server.peer.take();
+  await server.says(complete("DISCARD ALL"), ready(), complete("SET"), ready());
+  await client.leaves();
+  await server.hears(query("DISCARD ALL"));
+});
+
+Deno.test("PooledSession in session mode is dirty by a named statement of Parse", async () => {
+  const { client, server } = await pooledPair(SESSION);
+  const said = [parseNamed("a", "select 1"), bind({ statement: "a" }), EXECUTE, SYNC];
+  await client.says(...said);
+  await server.hears(...said);
+  await server.says(message("1"), message("2"), complete("SELECT 1"), ready());
+  await client.leaves();
+  await server.hears(query("DISCARD ALL"));
+});
+
+Deno.test("PooledSession uses the reset query that is configured, or none", async () => {
+  for (const resetQuery of ["RESET ALL", ""]) {
+    const { world, client, server } = await pooledPair({
+      pool: { mode: "session", size: 1, resetQuery },
+    });
+    await exchanges(client, server, "set work_mem = '8MB'", "SET");
+    await client.leaves();
+    if (resetQuery === "") await server.hears();
+    else {
+      await server.hears(query(resetQuery));
+      await server.says(complete("RESET"), ready());
+    }
+    deepEqual(world.states(), { "db0 idle": 1 });
+  }
+});
+
+Deno.test("PooledSession in statement mode gives the server back after each statement", async () => {
+  const { world, client, server } = await pooledPair(STATEMENT);
+  const { client: other } = await joins(world);
+  await exchanges(client, server, "select 1", "SELECT 1");
+  await exchanges(other, server, "insert into t values (1)", "INSERT 0 1");
+  deepEqual(world.states(), { "client active": 2, "db0 idle": 1 });
+});
+
+Deno.test("PooledSession in statement mode refuses transaction blocks", async () => {
+  const { world, client, server } = await pooledPair(STATEMENT);
+  await client.says(query("begin"));
+  await server.hears(query("begin"));
+  await server.says(complete("BEGIN"), ready("T"));
+  const text = /^transaction blocks are not allowed in statement mode$/;
+  await client.hearsFatal("0A000", text, complete("BEGIN"), ready("T"));
+  await server.hears(query("ROLLBACK"));
+  await server.says(complete("ROLLBACK"), ready());
+  deepEqual(world.states()["db0 idle"], 1);
+});
+
+Deno.test("PooledSession of a walsender has a server connection of its own", async () => {
+  const { world, server } = await pooledPair({ pool: { mode: "transaction", size: 2 } });
+  const client = await world.client();
+  await client.says(startup({ user: "ann", replication: "database", application_name: "w" }));
+  const walsender = await world.server();
+  const heard = new TextDecoder().decode(walsender.peer.take());
+  deepEqual([heard.includes("replication"), heard.includes("application_name")], [true, true]);
+  await walsender.says(message("R", "\0\0\0\0"), ready());
+  client.peer.take();
+  await client.says(query("IDENTIFY_SYSTEM"));
+  await walsender.hears(query("IDENTIFY_SYSTEM"));
+  await client.leaves();
+  await server.hears();
+});

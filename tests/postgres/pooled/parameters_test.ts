@@ -1,0 +1,199 @@
+import { deepEqual, equal, throws } from "node:assert/strict";
+import { textOf } from "../../../src/base/bytes.ts";
+import {
+  follows,
+  literal,
+  readParameterStatus,
+  readStatement,
+  ServerParameters,
+  SessionParameters,
+  setStatement,
+  startupSettings,
+} from "../../../src/postgres/pooled/parameters.ts";
+import { message, parameterStatus } from "../../support/messages.ts";
+
+function server(reported: Readonly<Record<string, string>> = {}): ServerParameters {
+  const parameters = new ServerParameters();
+  for (const [name, value] of Object.entries({ standard_conforming_strings: "on", ...reported })) {
+    parameters.report(name, value);
+  }
+  return parameters;
+}
+
+function session(wanted: Readonly<Record<string, string>>): SessionParameters {
+  const parameters = new SessionParameters();
+  for (const [name, value] of Object.entries(wanted)) parameters.set(name, value);
+  return parameters;
+}
+
+function sent(to: ServerParameters, wanted: Readonly<Record<string, string>>): string[] {
+  return to.follow(session(wanted)).map((bytes) => textOf(bytes));
+}
+
+Deno.test("ServerParameters sends nothing to a server that is as the session wants it", () => {
+  const one = server({ TimeZone: "UTC" });
+  deepEqual(sent(one, {}), []);
+  deepEqual(sent(one, { timezone: "UTC" }), []);
+});
+
+Deno.test("ServerParameters sets what differs, and resets what nobody wants any more", () => {
+  const one = server({ TimeZone: "UTC" });
+  const set = "SELECT pg_catalog.set_config('timezone','Asia/Tokyo',false)," +
+    "pg_catalog.set_config('my.x','1',false)";
+  deepEqual(sent(one, { timezone: "Asia/Tokyo", "my.x": "1" }), [set]);
+  deepEqual(sent(one, { timezone: "Asia/Tokyo", "my.x": "1" }), [], "it is taken to be so");
+  equal(one.get("timezone"), "Asia/Tokyo");
+  const both = `RESET "my"."x";SELECT pg_catalog.set_config('timezone','Japan',false)`;
+  deepEqual(sent(one, { timezone: "Japan" }), [both]);
+  deepEqual(sent(one, {}), ['RESET "timezone"']);
+  equal(one.get("timezone"), "UTC");
+  deepEqual(sent(one, {}), []);
+});
+
+Deno.test("ServerParameters counts what is as it was at the login as not changed", () => {
+  const one = server({ TimeZone: "UTC" });
+  one.change("timezone", "Japan");
+  one.change("timezone", "UTC");
+  deepEqual(sent(one, {}), []);
+  one.change("my.gone", undefined);
+  deepEqual(sent(one, {}), []);
+});
+
+Deno.test("ServerParameters settles the encoding before texts in it", () => {
+  const one = server({ client_encoding: "UTF8" });
+  deepEqual(sent(one, { work_mem: "1", client_encoding: "LATIN1" }), [
+    "SELECT pg_catalog.set_config('client_encoding','LATIN1',false)",
+    "SELECT pg_catalog.set_config('work_mem','1',false)",
+  ]);
+  deepEqual(sent(one, {}), ['RESET "client_encoding"', 'RESET "work_mem"']);
+});
+
+Deno.test("ServerParameters does not take along what belongs to a server or a transaction", () => {
+  for (const name of ["server_version", "is_superuser", "transaction_isolation", "seed"]) {
+    equal(follows(name), false, name);
+    deepEqual(sent(server(), { [name]: "x" }), [], name);
+    const one = server();
+    one.change(name, "x");
+    deepEqual(sent(one, {}), [], name);
+  }
+  equal(follows("x".repeat(127)), true);
+  equal(follows("x".repeat(128)), false);
+});
+
+Deno.test("ServerParameters is as after its login by DISCARD ALL, but not its role by RESET ALL", () => {
+  for (const keepsRole of [true, false]) {
+    const one = server({ TimeZone: "UTC" });
+    sent(one, { timezone: "Japan", role: "bob", session_authorization: "eve" });
+    one.restore(keepsRole);
+    equal(one.get("timezone"), "UTC");
+    deepEqual(
+      sent(one, {}),
+      keepsRole ? ['RESET "role";RESET "session_authorization"'] : [],
+    );
+  }
+});
+
+Deno.test("ServerParameters resets everything if anything may have been set", () => {
+  const one = server();
+  one.change("work_mem", "1");
+  one.mayHaveChanged = true;
+  deepEqual(sent(one, { timezone: "Japan" }), [
+    "RESET SESSION AUTHORIZATION;RESET ROLE;RESET ALL",
+    "SELECT pg_catalog.set_config('timezone','Japan',false)",
+  ]);
+  deepEqual(sent(one, { timezone: "Japan" }), []);
+});
+
+Deno.test("SessionParameters tells a client what it does not know, once it is welcome", () => {
+  const one = new SessionParameters();
+  equal(one.tell("TimeZone", "UTC", false), undefined);
+  one.isTold = true;
+  equal(one.tell("TimeZone", "UTC", false), undefined);
+  equal(one.tell("TimeZone", "Japan", false), "Japan");
+  equal(one.tell("TimeZone", "Japan", true), undefined);
+});
+
+Deno.test("SessionParameters means the client's own defaults by RESET", () => {
+  const one = new SessionParameters();
+  one.isTold = true;
+  one.begin(new Map([["timezone", "Japan"]]));
+  one.told.set("TimeZone", "Japan");
+  one.set("timezone", "UTC");
+  one.set("work_mem", "1");
+  one.reset("timezone");
+  one.reset("work_mem");
+  deepEqual([...one.wanted], [["timezone", "Japan"]]);
+  one.isResetting = true;
+  equal(one.tell("TimeZone", "UTC", false), undefined, "the server's default is not the client's");
+  equal(one.tell("DateStyle", "ISO", false), "ISO");
+  equal(one.tell("TimeZone", "Peru", true), "Peru", "what the gateway sets is told as it is");
+  one.isResetting = false;
+  one.set("my.x", "1");
+  one.restore();
+  deepEqual([...one.wanted], [["timezone", "Japan"]]);
+  one.set("timezone", undefined);
+  deepEqual([...one.wanted], []);
+});
+
+Deno.test("readParameterStatus takes two strings as the bytes they are, and nothing else", () => {
+  deepEqual(readParameterStatus(parameterStatus("a", "b c")), { name: "a", value: "b c" });
+  const bytes = message("S", "a\0", Uint8Array.of(0xe9, 0));
+  deepEqual(readParameterStatus(bytes), { name: "a", value: "\u00e9" });
+  for (const broken of ["", "a", "a\0", "a\0b"]) {
+    throws(() => readParameterStatus(message("S", broken)), { message: "invalid ParameterStatus" });
+  }
+});
+
+Deno.test("literal means the same with and without standard_conforming_strings", () => {
+  equal(literal("it's", true), "'it''s'");
+  equal(literal("a\\b'", true), "E'a\\\\b'''");
+  equal(literal("a\\b'", false), "E'a\\\\b'''");
+  // A byte above 127 may be half of a character whose other half is a backslash.
+  equal(literal("\u0095\\", true), "'\u0095\\'");
+  equal(literal("\u0095\\' or", false), "''", "rather none than a quote that is not one");
+});
+
+Deno.test("setStatement and readStatement name parameters as literals", () => {
+  equal(
+    setStatement([["a'b", "c'd"]], true),
+    "SELECT pg_catalog.set_config('a''b','c''d',false)",
+  );
+  equal(
+    textOf(readStatement(["a", "b'c"])),
+    "SELECT pg_catalog.current_setting('a',true),pg_catalog.current_setting('b''c',true)",
+  );
+});
+
+Deno.test("startupSettings takes parameters and options, a parameter by its name over an option", () => {
+  const options = "-c a=1 -cb=2 --c-d=3 -c e=\\ x\\\\y  --TimeZone=UTC\t-c f=a=b -c g=";
+  const parameters = new Map([
+    ["user", "ann"],
+    ["database", "db"],
+    ["replication", "false"],
+    ["_pq_.x", "1"],
+    ["options", options],
+    ["TimeZone", "Japan"],
+    ["DateStyle", "ISO"],
+  ]);
+  deepEqual(Object.fromEntries(startupSettings(parameters)), {
+    a: "1",
+    b: "2",
+    c_d: "3",
+    e: " x\\y",
+    f: "a=b",
+    g: "",
+    timezone: "Japan",
+    datestyle: "ISO",
+  });
+  deepEqual([...startupSettings(new Map())], []);
+});
+
+Deno.test("startupSettings refuses switches that are no settings", () => {
+  for (const options of ["-B 100", "-c", "-c a", "--", "--a", "-c =1", "a=1", "-d 5"]) {
+    throws(
+      () => startupSettings(new Map([["options", options]])),
+      { name: "RangeError", message: /^unsupported options in startup packet: only -c/ },
+      options,
+    );
+  }
+});
