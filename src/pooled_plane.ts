@@ -83,7 +83,7 @@ export class PooledPlane {
     this.#pools = new ServerPools({
       places: new SharedPlaces(snapshot.places, worker, workers, wallClockMs),
       clock,
-      random: () => randomBytes(1)[0]! / 256,
+      random: () => fraction(randomBytes(1)[0]!),
       settingsFor: (pair) => this.#settingsFor(pair),
       tell: parts.tellPlaces,
     });
@@ -351,4 +351,9 @@ export class PooledPlane {
 /** Whether a reset query leaves nothing behind, so that the gateway may forget all, too. */
 function isWholeReset(scanner: QueryScanner, resetQuery: string): boolean {
   return scanner.scan(new TextEncoder().encode(resetQuery), true).discards.includes("all");
+}
+
+/** A number from 0 to below 1. */
+function fraction(byte: number): number {
+  return byte / 256;
 }

@@ -71,6 +71,13 @@ Deno.test("differencesOf says nothing where no direct run is known", () => {
   deepEqual(differencesOf([row({ session: results({ a: "failed" }) })]), []);
 });
 
+Deno.test("differencesOf looks at what is asked for", () => {
+  const [direct, other] = [results({ a: "passed" }), results({ a: "failed" })];
+  const rows = [row({ direct, relay: other, session: other })];
+  deepEqual(differencesOf(rows).map(({ label }) => label), ["session"]);
+  deepEqual(differencesOf(rows, ["direct", "relay"]).map(({ label }) => label), ["relay"]);
+});
+
 Deno.test("exceptionFor matches suite, mode and test", () => {
   const only = { suites: ["s"], labels: ["session"] as const, test: /\.test_x$/, why: "Because." };
   equal(exceptionFor("s", "session", "a.test_x", [only]), only);

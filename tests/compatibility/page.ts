@@ -32,14 +32,17 @@ export interface Explained extends Difference {
   readonly exception: Exception | undefined;
 }
 
-/** All differences between direct runs and those through the gateway. */
-export function differencesOf(rows: readonly Row[]): readonly Explained[] {
+/** All differences between direct runs and those through what `labels` say. */
+export function differencesOf(
+  rows: readonly Row[],
+  labels: readonly Label[] = COLUMNS.map(([label]) => label),
+): readonly Explained[] {
   return rows.flatMap(({ suite: { name }, runs }) => {
     const direct = runs.get("direct");
     if (direct === undefined) return [];
-    return COLUMNS.flatMap(([label]) => {
+    return labels.flatMap((label) => {
       const run = runs.get(label);
-      if (run === undefined) return [];
+      if (run === undefined || label === "direct") return [];
       return compare(direct.results, run.results).differences.map((difference): Explained => ({
         ...difference,
         suite: name,
@@ -89,18 +92,20 @@ function cell(direct: StoredRun, run: StoredRun | undefined): string {
 }
 
 function exceptionsList(rows: readonly Row[]): string {
-  const tests = new Map<Exception, Explained[]>();
-  for (const difference of differencesOf(rows)) {
-    if (difference.exception === undefined) continue;
-    const known = tests.get(difference.exception) ?? [];
-    tests.set(difference.exception, [...known, difference]);
+  const tests = new Map<string, Set<string>>();
+  for (const { suite, test, exception } of differencesOf(rows)) {
+    if (exception === undefined) continue;
+    const names = tests.get(exception.why) ?? new Set();
+    tests.set(exception.why, names.add(`${suite} \`${lastPartOf(test)}\``));
   }
   if (tests.size === 0) return "";
-  const items = [...tests].map(([{ why }, differences]) => {
-    const names = new Set(differences.map(({ suite, test }) => `${suite} \`${test}\``));
-    return `- ${why}\n  ${[...names].join(", ")}.`;
-  });
+  const items = [...tests].map(([why, names]) => `- ${why} (${[...names].join(", ")})`);
   return ["### Exceptions", ...items].join("\n\n");
+}
+
+/** What stands behind the name of a package, of a module or of a class. */
+function lastPartOf(test: string): string {
+  return /(?:^|[./])(Test\w+(?:\/.*)?|\w+(?:\[.*)?)$/.exec(test)?.[1] ?? test;
 }
 
 function unexplainedList(rows: readonly Row[]): string {

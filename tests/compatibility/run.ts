@@ -18,8 +18,15 @@ import { pythonSuites } from "./python_suites.ts";
 import { tokioPostgresSuite } from "./rust_suite.ts";
 import { Store, type StoredRun } from "./store.ts";
 import type { Suite, Target } from "./suite.ts";
-import { type Field, GATEWAY_LABELS, type Label, LABELS, prepare, startField } from "./targets.ts";
-import { targetOf } from "./targets.ts";
+import {
+  type Field,
+  GATEWAY_LABELS,
+  type Label,
+  LABELS,
+  prepare,
+  startField,
+  targetOf,
+} from "./targets.ts";
 
 const SUITES: readonly Suite[] = [
   ...pythonSuites(),
@@ -195,8 +202,10 @@ async function lastRuns(store: Store, suites: readonly Suite[]): Promise<readonl
 }
 
 /** @returns How many differences nobody has explained. */
-function showDifferences(rows: readonly Row[]): number {
-  const unexplained = differencesOf(rows).filter(({ exception }) => exception === undefined);
+function showDifferences(rows: readonly Row[], labels: readonly Label[]): number {
+  const unexplained = differencesOf(rows, labels).filter(({ exception }) =>
+    exception === undefined
+  );
   for (const { suite, label, test, outcome, message } of unexplained.slice(0, SHOWN_MAX)) {
     print(`\n${suite}, ${label}: ${test} ${outcome}\n`);
     for (const line of message.split("\n").slice(0, MESSAGE_LINES_MAX)) print(`    ${line}\n`);
@@ -226,7 +235,7 @@ async function main(args: readonly string[]): Promise<number> {
   if (options.isWriting) {
     await Deno.writeTextFile(PAGE, withTable(await Deno.readTextFile(PAGE), rows));
   }
-  return showDifferences(rows) === 0 && haveAllRun ? 0 : 1;
+  return showDifferences(rows, options.labels) === 0 && haveAllRun ? 0 : 1;
 }
 
 try {

@@ -24,7 +24,7 @@ const GO_ENDS: Readonly<Record<string, Outcome>> = {
 const GO_OUTPUT_LINES_MAX = 40;
 
 /** A folder of `testing.T.TempDir` in a name: its digits are others in each run. */
-const GO_TEMPORARY = /(\/Test[A-Za-z_]+)\d+(?=\/)/g;
+const GO_TEMPORARY = /(\/tmp\/Test\w*?)\d+(?=\/\d{3}\/)/g;
 
 /**
  * Tests and their parts, named `package/Test/part`. A test that began and did not end (the program

@@ -56,6 +56,8 @@ Deno.test("parseGoTest gives a test the same name in each run, temporary folders
   };
   deepEqual(name("123456"), name("98"));
   deepEqual(name("1"), ["p/TestFile/file='/tmp/TestFile/001/x'_n=12"]);
+  const issue = parseGoTest(goLog({ Action: "pass", Test: "TestIssue447/part" }));
+  deepEqual([...issue.keys()], ["p/TestIssue447/part"]);
 });
 
 Deno.test("parseCargoTest reads how tests ended, and what failing ones printed", () => {

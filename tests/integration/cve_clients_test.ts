@@ -188,29 +188,30 @@ const SHARED: Stories<{ direct: Target; via: Target }> = {
     await checkNext(via, "after the storm");
   },
 
-  "pgcat #734, #611, Odyssey #477: statements with one text and other types, and one name with other texts":
-    async ({ via }) => {
-      const clients = await Promise.all([1, 2, 3].map(() => ProtocolClient.logIn(via)));
-      const types = [[TYPE_OIDS.int4], [TYPE_OIDS.text], []];
-      const described: Uint8Array[] = [];
+  "pgcat #734, #611, Odyssey #477: one text with other types, one name with other texts": async (
+    { via },
+  ) => {
+    const clients = await Promise.all([1, 2, 3].map(() => ProtocolClient.logIn(via)));
+    const types = [[TYPE_OIDS.int4], [TYPE_OIDS.text], []];
+    const described: Uint8Array[] = [];
+    for (const [i, client] of clients.entries()) {
+      client.send(parseNamed("same", "select $1 as v", types[i]), describe("S", "same"), SYNC);
+      described.push((await client.untilReady())[1]!.bytes);
+      client.send(parseNamed("own", `select 'own ${i}'::text`), SYNC);
+      await client.untilReady();
+    }
+    assert.notDeepEqual(described[0], described[1]);
+    for (let round = 0; round < 3; round++) {
       for (const [i, client] of clients.entries()) {
-        client.send(parseNamed("same", "select $1 as v", types[i]), describe("S", "same"), SYNC);
-        described.push((await client.untilReady())[1]!.bytes);
-        client.send(parseNamed("own", `select 'own ${i}'::text`), SYNC);
-        await client.untilReady();
+        const value = i === 0 ? "7" : "seven";
+        client.send(bind({ statement: "same", values: [value] }), execute(), SYNC);
+        assert.deepEqual(rowsOf(await client.untilReady()), [[value]]);
+        client.send(bind({ statement: "own" }), execute(), SYNC);
+        assert.deepEqual(rowsOf(await client.untilReady()), [[`own ${i}`]]);
       }
-      assert.notDeepEqual(described[0], described[1]);
-      for (let round = 0; round < 3; round++) {
-        for (const [i, client] of clients.entries()) {
-          const value = i === 0 ? "7" : "seven";
-          client.send(bind({ statement: "same", values: [value] }), execute(), SYNC);
-          assert.deepEqual(rowsOf(await client.untilReady()), [[value]]);
-          client.send(bind({ statement: "own" }), execute(), SYNC);
-          assert.deepEqual(rowsOf(await client.untilReady()), [[`own ${i}`]]);
-        }
-      }
-      for (const client of clients) client.close();
-    },
+    }
+    for (const client of clients) client.close();
+  },
 
   "a statement whose result has changed its type goes on, without the client's doing": async (
     { direct, via },

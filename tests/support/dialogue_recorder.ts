@@ -157,7 +157,7 @@ async function hear(
   }
 }
 
-/** PostgreSQL answers a mark behind some pipelines, such as a FunctionCall in one, with an error. */
+/** PostgreSQL answers a mark behind some pipelines, as a FunctionCall in one, with an error. */
 function isInternalError({ tag, bytes }: Message): boolean {
   return tag === "E" && errorFields(bytes).get("C") === "XX000";
 }

@@ -68,7 +68,7 @@ export const SIMPLE_SCRIPTS: DialogueScripts = {
       "select no_such_function()",
       "select 'x'::int",
       "select 1/0",
-      "do $$ begin raise exception 'mine' using errcode = 'P0042', detail = 'd', hint = 'h'; end $$",
+      "do $$ begin raise exception 'm' using errcode = 'P0042', detail = 'd', hint = 'h'; end $$",
       "copy dialogue.nowhere from stdin",
       "close nothing_open",
       "deallocate nothing_prepared",
@@ -228,7 +228,7 @@ export const EXTENDED_SCRIPTS: DialogueScripts = {
   "a broken message in a pipeline": {
     needs: "statement",
     exchanges: [
-      say([message("B", "\0\0", int16(5)), SYNC]),
+      say([parseNamed("", "select 1"), message("B", "\0\0", int16(5)), SYNC]),
       say([message("P", "no end"), SYNC]),
       say([message("E", "\0"), SYNC]),
       say(once("select 'after'")),

@@ -18,7 +18,7 @@ export function int16(value: number): Bytes {
   return Uint8Array.of(value >>> 8 & 0xff, value & 0xff);
 }
 
-/** Parse of a statement by name; "" is the unnamed one. `types` are OIDs, 0 lets the server choose. */
+/** Parse; "" is the unnamed statement. `types` are OIDs, 0 lets the server choose. */
 export function parseNamed(name: string, text: string, types: readonly number[] = []): Bytes {
   return message("P", `${name}\0${text}\0`, int16(types.length), ...types.map(int32));
 }

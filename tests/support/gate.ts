@@ -47,6 +47,7 @@ export interface GateOptions extends Omit<Settings, "server"> {
 
 /** Drivers that log in in different ways. */
 export const DRIVERS = ["pg", "postgres", "psql"] as const;
+/** One of them. */
 export type DriverName = (typeof DRIVERS)[number];
 
 const QUERY = "select current_user::text as name";

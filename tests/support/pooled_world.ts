@@ -29,13 +29,13 @@ import {
 } from "./messages.ts";
 
 /** What servers of these dialogues report when they have let the gateway in. */
-export const REPORTED: Readonly<Record<string, string>> = {
-  application_name: "",
-  client_encoding: "UTF8",
-  server_version: "18.0",
-  standard_conforming_strings: "on",
-  TimeZone: "UTC",
-};
+export const REPORTED: Readonly<Record<string, string>> = Object.fromEntries([
+  ["application_name", ""],
+  ["client_encoding", "UTF8"],
+  ["server_version", "18.0"],
+  ["standard_conforming_strings", "on"],
+  ["TimeZone", "UTC"],
+]);
 
 /** A listener that lets everybody in. */
 export const TRUST: Partial<ServerConfig> = {

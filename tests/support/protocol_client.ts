@@ -157,7 +157,7 @@ export class ProtocolClient implements Disposable {
     }
   }
 
-  /** Sends everything in one write, behind what was sent before. That it fails is seen by reading. */
+  /** Sends all in one write, behind what was sent before. That it fails is seen by reading. */
   send(...messages: readonly Uint8Array[]): void {
     const bytes = messages.length === 1 ? messages[0]! : concat(...messages);
     this.#writing = this.#writing.then(async () => {

@@ -94,7 +94,6 @@ export class Backend {
     return this.#status === STATUS_FAILED;
   }
 
-  /** True if nothing is under way on it. */
   get isQuiet(): boolean {
     return this.#status === STATUS_IDLE && this.replies.isEmpty;
   }
@@ -220,7 +219,7 @@ export class Backend {
     try {
       const passed = this.#relay(view);
       const owner = this.#owner;
-      if (owner?.isHeldBack === true && !this.replies.isFull) owner.onRoom();
+      if (owner?.isHeldBack === true) owner.onRoom();
       return passed;
     } catch (error) {
       const owner = this.#owner;

@@ -13,6 +13,7 @@ import { HEADER_SIZE } from "../wire/framer.ts";
 import type { Traits } from "../sql/traits.ts";
 import type { Backend } from "./backend.ts";
 import {
+  bindNothing,
   closeStatement,
   nameOf,
   parse,
@@ -22,8 +23,10 @@ import {
   withReplaced,
 } from "./extended_messages.ts";
 import { REPLY } from "./reply_queue.ts";
+import { ServerNames } from "./server_names.ts";
 import {
   CLIENT_STATEMENTS_MAX,
+  isRefusal,
   NOBODYS_NAME,
   SERVER_NAME_PREFIX,
   type SharedStatements,
@@ -63,8 +66,7 @@ export class ClientStatements {
   #unnamedOn: Backend | undefined;
   /** Names that are on one server only, under the client's own name: their texts are too long. */
   readonly #raw = new Set<string>();
-  /** Server names that the client sees in errors stand for these. */
-  #lastUsed: { readonly name: string; readonly statement: Statement } | undefined;
+  readonly #names = new ServerNames();
 
   /** @param refusal The definition of a statement that raises an error, for one that may not be. */
   constructor(shared: SharedStatements, refusal: (traits: Traits) => Uint8Array | undefined) {
@@ -95,6 +97,13 @@ export class ClientStatements {
     this.#unnamedOn = undefined;
   }
 
+  /** Whether a Parse at hand prepares a name that is prepared already, or may be. */
+  isTwice(view: Uint8Array, at: number): boolean {
+    const nameEnd = view.indexOf(0, at + HEADER_SIZE);
+    if (nameEnd <= at + HEADER_SIZE) return false;
+    return this.#named.has(nameOf(view.subarray(at + HEADER_SIZE, nameEnd)));
+  }
+
   /** A Query ends the unnamed statement. */
   onQuery(backend: Backend): void {
     if (backend.replies.isSkipping) return;
@@ -120,11 +129,14 @@ export class ClientStatements {
       return { replacement: undefined };
     }
     const before = this.#named.get(name);
-    if (before !== undefined) return { replacement: this.#provokeDuplicate(backend, name, before) };
-    let statement = this.#shared.find(view.subarray(nameEnd + 1, end));
+    const definition = view.subarray(nameEnd + 1, end);
+    if (before !== undefined) {
+      return { replacement: this.#provokeDuplicate(backend, name, before, definition) };
+    }
+    let statement = this.#shared.find(definition);
     const meant = this.#meant(statement);
     if (meant !== undefined) statement = this.#shared.find(meant.definition, meant.requires);
-    this.#lastUsed = { name, statement };
+    this.#names.note(name, statement);
     const undo = () => void this.#named.delete(name);
     if (!backend.replies.isSkipping) this.#named.set(name, statement);
     if (backend.isInFailedTransaction) {
@@ -188,7 +200,8 @@ export class ClientStatements {
   /**
    * As `ensure`, with a request of its own: a Query behind a Parse that fails would be skipped.
    */
-  ensureNow(backend: Backend, statement: Statement): void {
+  ensureNow(backend: Backend, name: string, statement: Statement): void {
+    this.#names.note(name, statement);
     if (backend.replies.isSkipping || backend.statements.use(statement)) return;
     const { serverName, definition } = statement;
     const evicted = backend.statements.add(statement);
@@ -208,11 +221,9 @@ export class ClientStatements {
     );
   }
 
-  /** The text of an error with the client's name of a statement in place of the server's. */
+  /** See {@linkcode ServerNames.translate}. */
   translate(text: string): string {
-    if (this.#lastUsed === undefined) return text;
-    const { name, statement } = this.#lastUsed;
-    return text.replaceAll(`"${nameOf(statement.serverName)}"`, `"${name}"`);
+    return this.#names.translate(text);
   }
 
   /**
@@ -277,7 +288,7 @@ export class ClientStatements {
     reply: number,
   ): Translated {
     const { view, start, end } = piece;
-    if (nameStart === nameEnd) return this.#translateUnnamed(backend, piece, reply);
+    if (nameStart === nameEnd) return this.#translateUnnamed(backend, piece, nameStart, reply);
     const name = nameOf(view.subarray(nameStart, nameEnd));
     const statement = this.#named.get(name);
     if (statement === undefined) {
@@ -286,7 +297,13 @@ export class ClientStatements {
       if (!name.startsWith(SERVER_NAME_PREFIX)) return { replacement: undefined };
       return { replacement: withReplaced(view, start, end, nameStart, nameEnd, NOBODYS_NAME) };
     }
-    this.#lastUsed = { name, statement };
+    this.#names.note(name, statement);
+    if (reply === REPLY.bind && isRefusal(statement)) {
+      const ahead = this.ensure(backend, statement);
+      backend.replies.push(reply);
+      const bind = bindNothing(view.subarray(start + HEADER_SIZE, nameStart), statement.serverName);
+      return { replacement: concat(ahead, bind) };
+    }
     const ahead = concat(this.#require(backend, statement), this.ensure(backend, statement));
     backend.replies.push(reply);
     const renamed = withReplaced(view, start, end, nameStart, nameEnd, statement.serverName);
@@ -300,10 +317,20 @@ export class ClientStatements {
   #translateUnnamed(
     backend: Backend,
     { view, start, end }: Piece,
+    nameStart: number,
     reply: number,
   ): Translated {
     const unnamed = this.#unnamed;
     const traits = unnamed === undefined ? {} : { traits: unnamed.traits };
+    if (unnamed !== undefined && reply === REPLY.bind && isRefusal(unnamed)) {
+      const portal = view.subarray(start + HEADER_SIZE, nameStart);
+      backend.unnamed = unnamed;
+      backend.replies.push(REPLY.parseInjected);
+      backend.replies.push(reply);
+      return {
+        replacement: concat(parse(NOTHING, unnamed.definition), bindNothing(portal, NOTHING)),
+      };
+    }
     const isThere = backend.unnamed === unnamed && unnamed !== undefined &&
       unnamed.requires === undefined;
     if (isThere || this.#unnamedOn === backend || backend.replies.isSkipping) {
@@ -348,12 +375,20 @@ export class ClientStatements {
     return concat(bytes, closeStatement(evicted.serverName));
   }
 
-  /** The server is to raise 42P05 where the client prepares a name twice; so it gets it twice. */
-  #provokeDuplicate(backend: Backend, name: string, statement: Statement): Uint8Array {
-    this.#lastUsed = { name, statement };
+  /**
+   * The server is to refuse a name that is prepared twice, or what is wrong with the new text first;
+   * so it gets the new one under the name that it has.
+   */
+  #provokeDuplicate(
+    backend: Backend,
+    name: string,
+    statement: Statement,
+    definition: Uint8Array,
+  ): Uint8Array {
+    this.#names.note(name, statement);
     const ahead = this.ensure(backend, statement);
     backend.replies.push(REPLY.parse);
-    return concat(ahead, parse(statement.serverName, statement.definition));
+    return concat(ahead, parse(statement.serverName, definition));
   }
 
   #forgetUnnamed(backend: Backend): void {

@@ -79,6 +79,15 @@ export function executeOnce(name: Uint8Array, text: Uint8Array): Uint8Array {
   );
 }
 
+/** Bind without parameters. @param portal Its name and the name's NUL. */
+export function bindNothing(portal: Uint8Array, statementName: Uint8Array): Uint8Array {
+  const noFormatsNorValues = new Uint8Array(6);
+  return message(FRONTEND.bind, portal, statementName, NUL, noFormatsNorValues);
+}
+
+/** Flush, whole. */
+export const FLUSH = message(FRONTEND.flush);
+
 /** Query. @param text Without its NUL. */
 export function query(text: Uint8Array): Uint8Array {
   return message(FRONTEND.query, text, NUL);

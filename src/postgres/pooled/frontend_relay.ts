@@ -17,7 +17,7 @@ import { STATUS_IDLE } from "../wire/tags.ts";
 import { ClientStatements, type Piece, type Replacement } from "./client_statements.ts";
 import type { PooledSession } from "./pooled_session.ts";
 import type { PooledContext, PoolSettings } from "./pooled_context.ts";
-import { nameBytes, nameOf } from "./extended_messages.ts";
+import { FLUSH, nameBytes, nameOf } from "./extended_messages.ts";
 import { REPLY } from "./reply_queue.ts";
 import { RetryBuffer } from "./retry_buffer.ts";
 import { refusalOf, SqlState } from "./sql_state.ts";
@@ -149,10 +149,20 @@ export class FrontendRelay {
     if (backend === undefined && !this.#isComplete(view, at)) return true; // the framer decides
     const server = backend ?? this.#session.needServer();
     if (server === undefined) return false;
-    if (server.replies.isFull) {
-      this.#isHeldBack = true;
-      return false;
-    }
+    this.#isHeldBack = this.#mustWait(server, view, at);
+    return !this.#isHeldBack;
+  }
+
+  /** Whether a message must not be sent before something has been answered. */
+  #mustWait(server: Backend, view: Uint8Array, at: number): boolean {
+    if (server.replies.isFull || this.#sql.isBarrier(server)) return true;
+    if (this.#session.touched.isReading) return true; // what the session wants is not known
+    const isNamedTwice = view[at] === FRONTEND.parse && server.replies.hasUnanswered &&
+      this.#settings.tracksStatements && this.#statements.isTwice(view, at);
+    if (!isNamedTwice) return false;
+    // Whether the first one has been prepared is not known before the server says so.
+    this.#flush(view, at);
+    server.write(FLUSH);
     return true;
   }
 

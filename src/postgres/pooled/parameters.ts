@@ -251,7 +251,10 @@ function statementsFor(
     texts.push(statement(resets.filter(isEncoding), encoding ? [encoding] : [], true));
   }
   const otherResets = resets.filter((name) => !isEncoding(name));
-  const otherSets = sets.filter(([name]) => !isEncoding(name));
+  // Becoming another user resets the role.
+  const isUser = ([name]: readonly [string, string]) => name === "session_authorization";
+  const otherSets = sets.filter(([name]) => !isEncoding(name))
+    .sort((a, b) => Number(isUser(b)) - Number(isUser(a)));
   if (otherResets.length > 0 || otherSets.length > 0) {
     texts.push(statement(otherResets, otherSets, isStandardStrings));
   }

@@ -257,6 +257,7 @@ export class PooledSession implements Upstream, BackendOwner {
       this.#limits.onReady(status !== STATUS_IDLE, !backend.replies.isEmpty);
     }
     if (this.#state !== "active") return;
+    if (this.#relay.isHeldBack) this.#relay.goOn(); // soon, and maybe with another server
     if (this.#isTerminating && !backend.replies.isRequestDue) {
       return this.#owner.end(undefined, TERMINATED);
     }
@@ -312,8 +313,8 @@ export class PooledSession implements Upstream, BackendOwner {
     if (this.#backend !== undefined) this.#backend.isDirty = true;
     if (this.#pins.has(why)) return;
     this.#pins.add(why);
-    const { session } = this.#identity;
     const { pool } = this.route.settings;
+    const { session } = this.#identity;
     this.#context.observer.emit({ kind: "session_pinned", session, pool, reason: why });
   }
 
@@ -322,7 +323,7 @@ export class PooledSession implements Upstream, BackendOwner {
     else this.#pins.delete(why);
   }
 
-  /** RESET has gone back to the server's default where the client had asked for another one. */
+  /** A RESET means what the client asked for at its login: it is to be set again. */
   unsettle(): void {
     this.#relay.unsettle();
   }

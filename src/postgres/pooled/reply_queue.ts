@@ -98,12 +98,19 @@ export class ReplyQueue {
   /** Syncs of the copy that runs, which the server ignores if it reads them within it. */
   #ignoredSyncs = 0;
   #isUncertain = false;
+  /** From a CopyInResponse to the end of its statement. */
+  #isCopying = false;
   /** After an error in the extended protocol: what is sent is skipped until a Sync. */
   #isSkipping = false;
 
   /** True if the server owes nothing, skips nothing, and has nothing open without a Sync. */
   get isEmpty(): boolean {
     return this.#length === 0 && !this.#isSkipping && !this.#isUnsynced;
+  }
+
+  /** True if something that was sent has not been answered. */
+  get hasUnanswered(): boolean {
+    return this.#length > 0;
   }
 
   /**
@@ -214,6 +221,9 @@ export class ReplyQueue {
         if (first === REPLY.describe) this.#pop();
         return PASS;
       case BACKEND.commandComplete:
+        this.#isCopying = false;
+        if (first === REPLY.execute) this.#pop();
+        return PASS;
       case BACKEND.emptyQueryResponse:
       case BACKEND.portalSuspended:
         if (first === REPLY.execute) this.#pop();
@@ -243,6 +253,7 @@ export class ReplyQueue {
 
   #onReadyForQuery(): void {
     this.#isCopyIn = false;
+    this.#isCopying = false;
     this.#isSkipping = false;
     while (this.#length > 0) {
       const kind = this.first;
@@ -254,8 +265,9 @@ export class ReplyQueue {
   }
 
   #onError(first: number): void {
-    if (this.#isCopyIn && this.#ignoredSyncs > 0) this.#isUncertain = true;
+    if (this.#isCopying && this.#ignoredSyncs > 0) this.#isUncertain = true;
     this.#isCopyIn = false;
+    this.#isCopying = false;
     // An error ends a Query by itself; its ReadyForQuery follows.
     if (first === REPLY.query || first === 0) return;
     if (first === REPLY.sync) return; // a deferred constraint: commits happen at Sync
@@ -278,6 +290,7 @@ export class ReplyQueue {
     let kept = 0;
     let i = 0;
     this.#isCopyIn = true;
+    this.#isCopying = true;
     this.#ignoredSyncs = 0;
     for (; i < this.#length && this.#isCopyIn; i++) {
       const kind = this.#kinds[this.#slot(i)]!;

@@ -13,7 +13,7 @@ import type { Backend } from "./backend.ts";
 import { type ClientStatements, renamedText, type Replacement } from "./client_statements.ts";
 import { nameOf, query } from "./extended_messages.ts";
 import type { OwnResult } from "./own_queries.ts";
-import { NOBODYS_NAME, SERVER_NAME_PREFIX } from "./statements.ts";
+import { NOBODYS_NAME, REFUSAL, SERVER_NAME_PREFIX } from "./statements.ts";
 import type { PooledContext, PoolSettings } from "./pooled_context.ts";
 import type { PooledSession } from "./pooled_session.ts";
 
@@ -67,6 +67,12 @@ export class SqlState {
   /** True if what a statement on its way does is not known yet. */
   get isPending(): boolean {
     return this.#effects.length > 0;
+  }
+
+  /** True if what follows must wait until that is known: its request has been sent whole. */
+  isBarrier(backend: Backend): boolean {
+    const sent = backend.replies.requestCount;
+    return this.#effects.length > 0 && this.#effects.some(({ request }) => request <= sent);
   }
 
   /** Brings the session's state to a server that is quiet. */
@@ -256,7 +262,7 @@ export class SqlState {
       return name.startsWith(SERVER_NAME_PREFIX) ? NOBODYS_NAME : undefined;
     }
     // Prepared by Parse, named by SQL.
-    this.#statements.ensureNow(backend, statement);
+    this.#statements.ensureNow(backend, protocolName, statement);
     if (isDeallocate) {
       this.#effects.push({
         request,
@@ -320,12 +326,21 @@ export function refusalOf(
   traits: Traits,
   { pin, mode, pool }: PoolSettings,
 ): { readonly text: Uint8Array; readonly definition: Uint8Array } | undefined {
+  if (mode === "statement" && traits.beginsTransaction) {
+    const hint = "Use a pool in transaction mode.";
+    return raising("transaction blocks are not allowed in statement mode", hint);
+  }
   if (pin || mode === "session" || traits.pins.length === 0) return undefined;
-  const what = traits.pins[0]!;
-  const message = `a session of pool "${pool}" may not hold its server: ${what}`;
-  const hint = `Use session mode, or set pools.${pool}.pin to true.`;
+  const message = `a session of pool "${pool}" may not hold its server: ${traits.pins[0]}`;
+  return raising(message, `Use session mode, or set pools.${pool}.pin to true.`);
+}
+
+function raising(
+  message: string,
+  hint: string,
+): { readonly text: Uint8Array; readonly definition: Uint8Array } {
   const text = utf8(
-    `DO $sluice$BEGIN RAISE EXCEPTION USING ERRCODE='0A000',MESSAGE='${escaped(message)}',` +
+    `${REFUSAL}BEGIN RAISE EXCEPTION USING ERRCODE='0A000',MESSAGE='${escaped(message)}',` +
       `HINT='${escaped(hint)}';END$sluice$`,
   );
   // Behind the text's NUL: no parameter types.

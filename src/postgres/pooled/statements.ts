@@ -23,6 +23,16 @@ export const SERVER_NAME_PREFIX = "sluice_";
 /** A name of that kind that no statement has. */
 export const NOBODYS_NAME = utf8(`${SERVER_NAME_PREFIX}none`);
 
+/** A statement that the gateway puts in a refused one's place begins so. */
+export const REFUSAL = "DO $sluice$";
+
+const REFUSAL_BYTES = utf8(REFUSAL);
+
+/** Whether a statement is such a one, which takes no parameters. */
+export function isRefusal({ definition }: UnnamedStatement): boolean {
+  return REFUSAL_BYTES.every((byte, i) => definition[i] === byte);
+}
+
 /** Statements that one worker remembers to be the same; beyond, the oldest is found no more. */
 const SHARED_STATEMENTS_MAX = 20_000;
 
@@ -94,7 +104,7 @@ export class SharedStatements {
 
   /** Its plan is stale: whoever prepares the same from now on gets another one. */
   forget({ definition }: Statement): void {
-    this.#byDefinition.delete(keyOf(definition));
+    if (this.#byDefinition.delete(keyOf(definition))) this.#bytes -= definition.length;
   }
 
   /** What an unnamed statement is. `definition` may be a view. */

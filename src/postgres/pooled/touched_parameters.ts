@@ -49,6 +49,8 @@ export class TouchedParameters {
     for (const name of names) {
       if (this.#touched.size >= PARAMETERS_MAX) return this.#session.pin("too many parameters");
       this.#touched.set(name, isReset);
+      // Becoming another user resets the role.
+      if (name === "session_authorization") this.#touched.set("role", isReset);
     }
   }
 

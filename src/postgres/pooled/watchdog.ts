@@ -53,9 +53,10 @@ export class Watchdog {
   #schedule(): void {
     this.#timer = this.#clock.after(this.#intervalMs, () => {
       const nowMs = this.#clock.nowMs();
-      for (const watched of [...this.#watched]) watched.check(nowMs);
       this.#timer = undefined;
-      if (this.#watched.size > 0) this.#schedule();
+      for (const watched of [...this.#watched]) watched.check(nowMs);
+      // Somebody who came meanwhile has begun anew.
+      if (this.#watched.size > 0 && this.#timer === undefined) this.#schedule();
     });
   }
 }

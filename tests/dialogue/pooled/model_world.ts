@@ -7,13 +7,14 @@
 
 import { deepEqual } from "node:assert/strict";
 import { concat, int32At } from "../../../src/base/bytes.ts";
-import { type Actor, SERVERS, type World } from "../../support/dialogue.ts";
+import { type Actor, keyOf, SERVERS, type World } from "../../support/dialogue.ts";
 import { copyFail } from "../../support/extended_messages.ts";
 import type { MemoryPeer } from "../../support/memory_pipe.ts";
 import {
   AUTH_OK,
   backendKeyData,
   type Bytes,
+  cancelRequest,
   type Cut,
   cut,
   query,
@@ -31,7 +32,9 @@ import { ModelDatabase } from "./model_state.ts";
 const CANCEL_REQUEST = 80877102;
 
 /** Rounds without anything left to do, before somebody who still waits is taken to be stuck. */
-const QUIET_ROUNDS_MAX = 3;
+const QUIET_ROUNDS_MAX = 10;
+
+const QUIET_ROUND_MS = 1_000;
 
 /** One server connection of the gateway, served by a model. */
 export class ModelBackend {
@@ -113,6 +116,12 @@ export class ModelClient {
     this.#unsent = startup({ user: "ann", ...parameters });
   }
 
+  /** What it was told to cancel with, once it was. */
+  get key(): ReturnType<typeof keyOf> | undefined {
+    const told = cut(this.#heard).find(({ tag }) => tag === "K");
+    return told === undefined ? undefined : keyOf(told.bytes);
+  }
+
   /** Bytes that it wants to say and has not. */
   get unsentSize(): number {
     return this.#unsent.length;
@@ -191,6 +200,7 @@ export class ModelWorld {
   readonly database = new ModelDatabase();
   readonly backends: ModelBackend[] = [];
   readonly clients: ModelClient[] = [];
+  readonly #cancellers: Actor[] = [];
 
   constructor(world: World, random: Random) {
     this.world = world;
@@ -207,6 +217,15 @@ export class ModelWorld {
     );
     this.clients.push(client);
     return client;
+  }
+
+  /** Asks to cancel what runs for a client; models ignore it, as servers do that are too late. */
+  async cancel(client: ModelClient): Promise<void> {
+    const { key } = client;
+    if (key === undefined) return;
+    const canceller = await this.world.client();
+    await canceller.says(cancelRequest(key.processId, key.key));
+    this.#cancellers.push(canceller);
   }
 
   /** Lets servers do something. @returns Whether anything moved. */
@@ -238,10 +257,13 @@ export class ModelWorld {
         hasMoved = true;
       }
       quietRounds = hasMoved ? 0 : quietRounds + 1;
+      // A place that another worker has moves when a timer says so.
+      if (!hasMoved) await this.world.pass(QUIET_ROUND_MS);
       if (quietRounds < QUIET_ROUNDS_MAX) continue;
       for (const client of clients) if (client.state === "finishing") client.check(true);
       throw new Error("somebody is stuck");
     }
+    for (const { peer } of this.#cancellers) peer.close();
     while (await this.serve(Infinity));
     deepEqual(this.database.faults, []);
   }

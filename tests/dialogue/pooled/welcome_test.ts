@@ -64,8 +64,8 @@ Deno.test("Welcome takes what is in options as parameters", async () => {
   const { world, server } = await pooledPair();
   const options = "-c TimeZone=Asia/Tokyo --work-mem=8MB -csearch_path=a\\ b";
   const client = await connects(world, { options });
-  const values = { timezone: "Asia/Tokyo", work_mem: "8MB", search_path: "a b" };
-  await answersOwn(server, setting(values), "Asia/Tokyo", "8MB", "a b");
+  const text = setting({ timezone: "Asia/Tokyo", work_mem: "8MB", search_path: "a b" });
+  await answersOwn(server, text, "Asia/Tokyo", "8MB", "a b");
   await hearsWelcome(world, client);
   await exchanges(client, server, "select 1", "SELECT 1");
 });
