@@ -38,10 +38,16 @@ export class Destinations {
     this.#clients = clients;
   }
 
-  /** Files have changed. What clients have shown of themselves is still known. */
-  refresh(clients: ReadonlyMap<string, ClientConfig>): void {
+  /**
+   * Files have changed. What clients have shown of themselves is still known.
+   *
+   * @returns Whether servers are to be logged in to in another way than before.
+   */
+  refresh(clients: ReadonlyMap<string, ClientConfig>): boolean {
+    const isSame = JSON.stringify([...clients]) === JSON.stringify([...this.#clients]);
     this.#clients = clients;
-    this.#tls.clear();
+    if (!isSame) this.#tls.clear();
+    return !isSame;
   }
 
   /** The configuration of a client, which must have this name. */

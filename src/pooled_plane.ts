@@ -108,9 +108,9 @@ export class PooledPlane {
     clients: ReadonlyMap<string, ClientConfig>,
     pools: ReadonlyMap<string, PoolConfig>,
   ): void {
-    this.#destinations.refresh(clients);
+    const isChanged = this.#destinations.refresh(clients);
     this.#poolConfigs = pools;
-    this.#pools.reconnect();
+    if (isChanged) this.#pools.reconnect();
   }
 
   /** Where a listener's query for secrets runs; or why it cannot. */

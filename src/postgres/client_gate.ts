@@ -11,7 +11,7 @@ import { concat } from "../base/bytes.ts";
 import type { Clock, Timer } from "../base/clock.ts";
 import type { Socket } from "../net/socket.ts";
 import type { TlsInfo } from "../net/tls/tls_connection.ts";
-import type { Observer } from "../observe/facts.ts";
+import type { AuthenticationFailure, Observer } from "../observe/facts.ts";
 import {
   ClientAuthentication,
   type ClientAuthenticationShared,
@@ -137,7 +137,7 @@ export class ClientGate {
     if (this.#parts.client.peerAddress.kind === "unix") return 0; // all users are at one address
     const verdict = this.#context.throttle.check(this.#address, this.#user);
     if (verdict.kind === "allow") return verdict.delayMs;
-    this.#emitFailure("too many failures of this address");
+    this.#emitFailure("throttled", "too many failures of this address");
     const fields = reply.tooManyFailures(verdict.retryAfterMs);
     this.#parts.owner.fail(fields, "too many authentication failures");
     return undefined;
@@ -185,7 +185,7 @@ export class ClientGate {
     };
     const rule = this.#context.findRule(connection);
     if (rule === undefined || rule.method === "reject") {
-      this.#emitFailure(rule === undefined ? "no rule fits" : "a rule rejects it");
+      this.#emitFailure("rule", rule === undefined ? "no rule fits" : "a rule rejects it");
       const text = rejectionMessage(connection, rule);
       return this.#parts.owner.fail(reply.notAdmitted(text), "rejected by a rule");
     }
@@ -211,7 +211,7 @@ export class ClientGate {
       (error) =>
         owner.guard(() => {
           if (this.#state === "over") return;
-          this.#emitFailure(`the secret cannot be looked up: ${error.message}`);
+          this.#emitFailure("lookup", `the secret cannot be looked up: ${error.message}`);
           owner.fail(reply.secretNotFound(), "authentication query failed");
         }),
     );
@@ -288,13 +288,14 @@ export class ClientGate {
     this.#parts.owner.fail({ severity: "FATAL", sqlState, message }, "authentication failed");
   }
 
-  #emitFailure(reason: string): void {
+  #emitFailure(cause: AuthenticationFailure, reason: string): void {
     this.#context.observer.emit({
       kind: "authentication_failed",
       session: this.#parts.session,
       listener: this.#context.listener,
       user: this.#user,
       database: this.#database,
+      cause,
       reason,
     });
   }

@@ -127,11 +127,12 @@ export function noServerFree(
 }
 
 /** The server does not let the gateway in. */
-export function serverLoginFailed(why: string): ErrorFields {
+export function serverLoginFailed(): ErrorFields {
   return {
     severity: "FATAL",
     sqlState: "08004", // sqlserver_rejected_establishment_of_sqlconnection
-    message: `cannot log in to the database server: ${why}`,
+    message: "cannot log in to the database server",
+    hint: "The gateway's log says why.",
   };
 }
 

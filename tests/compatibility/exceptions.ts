@@ -52,10 +52,10 @@ export const EXCEPTIONS: readonly Exception[] = [
       "that there are none: with a pool in front it takes `DROP DATABASE ... WITH (FORCE)`.",
   },
   {
-    suites: ["asyncpg", "pgx"],
+    suites: ["asyncpg", "pg8000", "pgx"],
     labels: ["transaction"],
     test: new RegExp(
-      "[./](?:test_copy_records_to_table_no_stmt_cache|" +
+      "[./](?:test_copy_records_to_table_no_stmt_cache|test_close_prepared_statement|" +
         "TestPrepare(?:WithDigestedName)?HandlesTimeoutBetweenParseAndDescribe|" +
         "TestConnMultiplePrepareAndDeallocate(?:/\\w+)?)$",
     ),
@@ -97,9 +97,9 @@ export const EXCEPTIONS: readonly Exception[] = [
       "a query of its own, whose notices stay with it.",
   },
   {
-    suites: ["psycopg2", "asyncpg", "lib-pq"],
+    suites: ["psycopg2", "asyncpg", "pg8000", "lib-pq"],
     labels: ["transaction"],
-    test: /[./](?:test_external_close_\w+|test_pool_remote_close|TestPing)$/,
+    test: /[./](?:test_external_close_\w+|test_pool_remote_close|test_broken_pipe_\w+|TestPing)$/,
     why: "The test asks one connection for the process id of its server and has another one " +
       "terminate that server. Between transactions the same one may serve both.",
   },

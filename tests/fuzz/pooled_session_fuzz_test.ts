@@ -141,9 +141,10 @@ function speak(random: Random, client: ModelClient, next: () => string): void {
       }
   }
   for (const message of extended(random, client, next)) {
-    if (client.reference.isCopyIn) return;
+    if (client.reference.isCopyIn || client.isInDoubt) return;
     client.says(message);
   }
+  if (client.isInDoubt) return;
   if (random.oneIn(2)) client.says(SYNC);
 }
 
@@ -175,12 +176,11 @@ Deno.test("PooledSession answers each client as a server of its own would", asyn
       world.network.readSizeMax = random.oneIn(3) ? 1 + random.below(40) : Infinity;
       const client = random.pick(model.clients);
       if (client.state === "dead" || client.isDraining && !client.listen()) continue;
-      if (client.isDraining) client.namesInFlight.clear();
-      client.isDraining = false;
+      if (client.isDraining) client.drained();
       speak(random, client, () => `c${client.number}-${numbers[client.number]! += 1}`);
-      if (random.oneIn(4)) {
+      if (client.isInDoubt || random.oneIn(4)) {
         client.isDraining = true;
-        if (!client.reference.isCopyIn) client.says(SYNC);
+        if (!client.isInDoubt && !client.reference.isCopyIn) client.says(SYNC);
         client.step(Infinity);
       }
       if (random.oneIn(2)) client.step(random.oneIn(3) ? 1 + random.below(60) : Infinity);

@@ -15,6 +15,7 @@ import {
   startGate,
   usersFile,
 } from "../support/gate.ts";
+import { runPsql } from "../support/libpq.ts";
 import { inTemporaryFolder } from "../support/postgres.ts";
 import { psql } from "../support/psql.ts";
 import { type ServerScene, testOnServers } from "../support/stories.ts";
@@ -83,11 +84,14 @@ async function withUsers(
   });
 }
 
-/** Checks that the login fails at the server, with a reason that matches. */
-function assertNotLoggedIn(outcome: Outcome, reason: RegExp): void {
-  assert.equal(outcome.code, "08004", JSON.stringify(outcome));
-  assert.match(outcome.message!, /^cannot log in to the database server: /);
-  assert.match(outcome.message!, reason);
+/** Checks that the login to the server fails, and that the log gives a reason that matches. */
+async function assertNotLoggedIn(gate: Gate, user: string, reason: RegExp): Promise<void> {
+  const why = await gate.whyLoginFailed(async () => {
+    const outcome = await gate.logIn({ user, password: PASSWORD });
+    assert.equal(outcome.code, "08004", JSON.stringify(outcome));
+    assert.match(outcome.message!, /^cannot log in to the database server/);
+  });
+  assert.match(why, reason);
 }
 
 /** Checks that the server has refused the gateway, of which the client hears no details. */
@@ -107,10 +111,9 @@ await testOnServers("credentials for servers", {}, {
         const users = Object.fromEntries(ROLES.map((role) => [role, secret(role)]));
         await withUsers(scene, users, { method }, async (gate) => {
           for (const role of ROLES) {
-            const outcome = await gate.logIn({ user: role, password: PASSWORD });
             const reason = impossible(name, role);
-            if (reason === undefined) assert.deepEqual(outcome, { user: role });
-            else assertNotLoggedIn(outcome, reason);
+            if (reason !== undefined) await assertNotLoggedIn(gate, role, reason);
+            else assert.equal(await gate.user({ user: role, password: PASSWORD }), role);
           }
         });
       },
@@ -120,8 +123,8 @@ await testOnServers("credentials for servers", {}, {
   "nothing: only a server that asks for nothing lets the gateway in": async (scene) => {
     await using gate = await startGate(scene.server, { auth: { method: "trust" } });
     assert.equal(await gate.user({ user: "trust" }), "trust");
-    assertNotLoggedIn(await gate.logIn({ user: "md5" }), /no credentials/);
-    assertNotLoggedIn(await gate.logIn({ user: "scram-sha-256" }), /no credentials/);
+    await assertNotLoggedIn(gate, "md5", /no credentials/);
+    await assertNotLoggedIn(gate, "scram-sha-256", /no credentials/);
   },
 
   "a password in clear text over the server's Unix socket": async (scene) => {
@@ -201,6 +204,32 @@ await testOnServers("credentials for servers", {}, {
       );
       assert.deepEqual(found.stdout.trimEnd().split("\n"), names.toSorted());
     });
+  },
+
+  "replication connections log in as everybody else does": async (scene) => {
+    const users = { "scram-sha-256": PASSWORD };
+    await psql(scene.direct, 'alter role "scram-sha-256" replication');
+    const hba = `${scene.server.dataDir}/pg_hba.conf`;
+    const lines = await Deno.readTextFile(hba);
+    await Deno.writeTextFile(hba, `${lines}host replication all all scram-sha-256\n`);
+    await psql(scene.direct, "select pg_reload_conf()");
+    for (const client of [{}, { user: "scram-sha-256", password: PASSWORD }]) {
+      await withUsers(scene, users, { method: "scram-sha-256", client }, async (gate) => {
+        const { host, port } = gate.target();
+        const conninfo = { host, port: String(port), user: "scram-sha-256", dbname: "postgres" };
+        for (const replication of ["true", "database"]) {
+          for (const password of [PASSWORD, "wrong"]) {
+            const asked = await runPsql(
+              { ...conninfo, password, replication, sslmode: "disable" },
+              ["-c", "IDENTIFY_SYSTEM"],
+            );
+            gate.tell(asked.stderr);
+            if (password === PASSWORD) assert.match(asked.stdout, /^\d+\|1\|/, asked.stderr);
+            else assert.match(asked.stderr, /password authentication failed for user "scram/);
+          }
+        }
+      });
+    }
   },
 
   "a password for one database is not shown to another one": async (scene) => {

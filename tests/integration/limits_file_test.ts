@@ -46,9 +46,13 @@ async function untilSessions(direct: Target, expected: readonly string[]): Promi
 /** A client of `user` that holds a server connection: it is in a transaction. */
 async function holder(gate: Gate, user: string, database: string): Promise<ProtocolClient> {
   const client = await ProtocolClient.logIn({ ...gate.target(), user, password: "", database });
-  const rows = rowsOf(await client.query("begin; select 'held'"));
-  assert.deepEqual(rows, [["held"]]);
-  return client;
+  try {
+    assert.deepEqual(rowsOf(await client.query("begin; select 'held'")), [["held"]]);
+    return client;
+  } catch (error) {
+    client.close();
+    throw error;
+  }
 }
 
 /** The SQLSTATE of the error that a login, or the first query, ends with; "" if none. */

@@ -84,6 +84,46 @@ const USERS: Stories<ServerScene> = {
     });
   },
 
+  "users file: server connections stay, and new ones come with a new password of their user":
+    async (
+      scene,
+    ) => {
+      await inTemporaryFolder(async (folder) => {
+        const passwordFile = `${folder}/password`;
+        await replace(passwordFile, `${scene.direct.password}\n`);
+        const file = await usersFile(folder, { alice: OLD });
+        await using gate = await startGate(scene.server, {
+          auth: { method: "scram-sha-256", usersFile: file },
+          client: { user: "postgres", passwordFile },
+          pool: { size: 1 },
+          secrets: [OLD, NEW],
+        });
+        const target = { ...gate.target(), user: "alice", password: OLD, database: "postgres" };
+        using client = await ProtocolClient.logIn(target);
+        const processId = async () => rowsOf(await client.query("select pg_backend_pid()"))[0]![0]!;
+        const before = await processId();
+        await change(gate, READ_AGAIN, () => usersFile(folder, { alice: NEW }));
+        assert.equal(await gate.user({ user: "alice", password: NEW }), "postgres");
+        assert.equal(await processId(), before);
+        await change(
+          gate,
+          READ_AGAIN,
+          () => replace(passwordFile, `${scene.direct.password}\nof another time\n`),
+        );
+        assert.equal(await processId(), before, "the password is the same");
+        await change(gate, READ_AGAIN, async () => {
+          await psql(scene.direct, `alter role postgres password '${NEW}'`);
+          await replace(passwordFile, `${NEW}\n`);
+        });
+        await eventually(
+          "it has another server connection",
+          async () => await processId() !== before,
+        );
+        const back = `alter role postgres password '${scene.direct.password}'`;
+        assert.equal((await client.query(back)).at(-1)?.tag, "Z");
+      });
+    },
+
   "users file: the old one stays while the new one is broken or away": async (scene) => {
     await inTemporaryFolder(async (folder) => {
       const file = await usersFile(folder, { alice: OLD });

@@ -13,6 +13,7 @@ import type { Sections } from "../support/gateway.ts";
 import { runPsql } from "../support/libpq.ts";
 import { inTemporaryFolder, queryOnce } from "../support/postgres.ts";
 import { interruptPsql, psql } from "../support/psql.ts";
+import { eventually } from "../support/wait.ts";
 import { type ServerScene, type Stories, targetAt, testOnServers } from "../support/stories.ts";
 
 const PASSWORD = "Tr0ub4dor & 3";
@@ -82,14 +83,22 @@ async function encryption(
   listener = "default",
 ): Promise<string> {
   const target = { ...targetAt(gate.target(listener)), ...who };
-  const rows = await queryOnce(
-    { ...target, password: PASSWORD },
-    "select version from pg_stat_ssl where pid = pg_backend_pid()",
-  ).catch((error) => {
+  const failures = () =>
+    gate.gateway.logs.filter(({ msg }) => msg === "cannot log in to server");
+  const before = failures().length;
+  try {
+    const [row] = await queryOnce(
+      { ...target, password: PASSWORD },
+      "select version from pg_stat_ssl where pid = pg_backend_pid()",
+    );
+    return String(row!["version"] ?? "plain");
+  } catch (error) {
     const { code, message } = gate.tell(error as Outcome & { message: string });
-    return [{ version: `${code}: ${message}` }];
-  });
-  return String(rows[0]!["version"] ?? "plain");
+    if (code !== "08004") return `${code}: ${message}`;
+    // Clients do not hear why.
+    await eventually("the log says why a login failed", () => failures().length > before);
+    return `${code}: ${JSON.stringify(failures().at(-1))}`;
+  }
 }
 
 const CA = standard.ca.certFile;
@@ -392,9 +401,10 @@ for (const [name, [answer, message]] of Object.entries(FAKES)) {
         client: { ...AS("any"), retries: 0, tls: { mode: "require" } },
         secrets: [PASSWORD],
       });
-      const outcome = await gate.logIn();
-      assert.equal(outcome.code, "08004");
-      assert.match(outcome.message!, message);
+      const why = await gate.whyLoginFailed(async () => {
+        assert.equal(await gate.code(), "08004");
+      });
+      assert.match(why, message);
     });
   });
 }

@@ -252,12 +252,20 @@ export const EXTENDED_SCRIPTS: DialogueScripts = {
       say([FLUSH, close("S", "f"), SYNC]),
     ],
   },
+  // What comes behind it is not compared: PostgreSQL 18.4 answers the next request with XX000.
   "a Query in the middle of a pipeline": {
     needs: "statement",
+    exchanges: [say([parseNamed("", "select 1"), bind(), execute(), query("select 2"), SYNC], 2)],
+  },
+  "a Query in the middle of a pipeline, behind another one": {
+    needs: "statement",
+    exchanges: [say([query("select 1"), ...once("select 2"), query("select 3"), SYNC], 4)],
+  },
+  "a Query behind an error of a pipeline": {
+    needs: "statement",
     exchanges: [
-      say([parseNamed("", "select 1"), bind(), execute(), query("select 2"), SYNC], 2),
       say([parseNamed("", "select bad"), query("select 'skipped'"), SYNC]),
-      say([query("select 1"), ...once("select 2"), query("select 3"), SYNC], 4),
+      ask("select 'not skipped'"),
     ],
   },
   "portals with row limits": {

@@ -12,7 +12,7 @@ import postgres from "postgres";
 import { configFor, type Gateway, type Sections, type Settings, startGateway } from "./gateway.ts";
 import { TEST_PASSWORD } from "./postgres.ts";
 import { runPsql } from "./libpq.ts";
-import { PATIENCE_MS, within } from "./wait.ts";
+import { eventually, PATIENCE_MS, within } from "./wait.ts";
 
 /** How a login ended: a user let in, or what was said instead. */
 export interface Outcome {
@@ -84,6 +84,19 @@ export class Gate implements AsyncDisposable {
     const outcome = await this.logIn(who, "pg", listener);
     assert.equal(outcome.code, undefined, JSON.stringify(outcome));
     return outcome.user!;
+  }
+
+  /**
+   * Does something that a login to a server fails of, and gives what the log says of it: clients
+   * are not told.
+   */
+  async whyLoginFailed(act: () => Promise<unknown>): Promise<string> {
+    const failures = () =>
+      this.gateway.logs.filter(({ msg }) => msg === "cannot log in to server");
+    const before = failures().length;
+    await act();
+    await eventually("the log says why a login failed", () => failures().length > before);
+    return String(failures().at(-1)!["error"] ?? JSON.stringify(failures().at(-1)));
   }
 
   /** Remembers what was told, to look for secrets in it. */

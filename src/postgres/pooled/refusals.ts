@@ -14,7 +14,7 @@ export function openFailureReply(failure: OpenFailure, servers: readonly string[
     case "unreachable":
       return errorResponse(reply.unreachable(servers));
     case "login":
-      return errorResponse(reply.serverLoginFailed(failure.message));
+      return errorResponse(reply.serverLoginFailed());
     case "refused":
       return errorResponseOf(refusalFields(failure.fields));
   }

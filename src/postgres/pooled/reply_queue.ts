@@ -114,8 +114,9 @@ export class ReplyQueue {
   }
 
   /**
-   * True if the server may send one ReadyForQuery more than is counted: a copy has failed, and
-   * whether it read the Syncs behind it within the copy or after it cannot be told.
+   * True if the server may not be as it seems, and should serve nobody else: a copy has failed, and
+   * whether it read the Syncs behind it within the copy or after it cannot be told, so that it may
+   * send a ReadyForQuery more; or a Query has come before the Sync of what was sent.
    */
   get isUncertain(): boolean {
     return this.#isUncertain;
@@ -178,6 +179,8 @@ export class ReplyQueue {
       if (this.#isCopyIn) return void (this.#isCopyIn = false);
       if (this.#length === 0) return;
     }
+    // PostgreSQL 18 is left in an odd state by a Query that comes before the Sync of what was sent.
+    if (kind === REPLY.query && this.#isUnsynced) this.#isUncertain = true;
     assert(this.#length < ENTRIES_MAX, "the client is not read while the queue is full");
     if (this.#length === this.#kinds.length) this.#grow();
     const slot = this.#slot(this.#length);

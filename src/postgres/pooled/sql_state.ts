@@ -174,18 +174,17 @@ export class SqlState {
     } else {
       for (const pin of traits.pins) session.pin(pin);
       if (traits.setsUnknownParameter) session.pin("parameter");
-      session.touched.touch(traits.parameters, traits.command === "reset");
+      session.touched.touch(traits.parameters, traits.resets);
       if (traits.resetsAllParameters) session.touched.touchAll(backend);
     }
     if (traits.resetsAllParameters) onSuccess(() => session.parameters.resetAll(), true);
-    else if (traits.command === "reset") {
-      onSuccess(() => traits.parameters.forEach((name) => session.parameters.reset(name)), true);
+    else if (traits.resets.length > 0) {
+      onSuccess(() => traits.resets.forEach((name) => session.parameters.reset(name)), true);
     }
-    const resets = traits.command === "reset" || traits.resetsAllParameters ||
-      traits.discards.includes("all");
-    if (resets) {
+    const resetsAll = traits.resetsAllParameters || traits.discards.includes("all");
+    if (resetsAll || traits.resets.length > 0) {
       session.parameters.isResetting = true;
-      session.parameters.isResettingAll = traits.command !== "reset" || traits.resetsAllParameters;
+      session.parameters.isResettingAll = resetsAll;
       this.#resettingRequest = request;
     }
     if (traits.changesSchema) onSuccess(() => this.#context.onSchemaChange());

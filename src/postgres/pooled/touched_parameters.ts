@@ -45,8 +45,10 @@ export class TouchedParameters {
     return this.#isReading;
   }
 
-  touch(names: readonly string[], isReset: boolean): void {
+  /** @param resets Those of the names that are touched by a RESET. */
+  touch(names: readonly string[], resets: readonly string[]): void {
     for (const name of names) {
+      const isReset = resets.includes(name);
       if (this.#touched.size >= PARAMETERS_MAX) return this.#session.pin("too many parameters");
       this.#touched.set(name, isReset);
       // Becoming another user resets the role.
@@ -57,7 +59,7 @@ export class TouchedParameters {
   /** RESET ALL: everything that is set. */
   touchAll(backend: Backend): void {
     const names = [...backend.parameters.changed, ...this.#session.parameters.wanted.keys()];
-    this.touch(names, true);
+    this.touch(names, names);
   }
 
   /** Asks a server that is quiet. @returns False if there is nothing to ask. */

@@ -70,11 +70,11 @@ export function readReset(lexer: Lexer, draft: TraitsDraft): void {
   if (lexer.word === "all") {
     draft.setFlag(Flag.resetsAllParameters);
   } else if (lexer.word === "session" && following === "authorization") {
-    draft.addParameter("session_authorization");
+    draft.addParameter("session_authorization", true);
   } else if (lexer.word === "time" && following === "zone") {
-    draft.addParameter("timezone");
+    draft.addParameter("timezone", true);
   } else if (lexer.word !== "transaction" || following !== "isolation") {
-    draft.addParameter(readParameterName(lexer));
+    draft.addParameter(readParameterName(lexer), true);
   }
 }
 

@@ -72,6 +72,8 @@ export interface Traits {
    * RESET ALL and DISCARD ALL are not spelled out here.
    */
   readonly parameters: readonly string[];
+  /** Those of `parameters` that a RESET is the last to touch. */
+  readonly resets: readonly string[];
   /** True if further parameters may be set, whose names the text does not show or are too many. */
   readonly setsUnknownParameter: boolean;
   /** True if there is a RESET ALL. */

@@ -57,6 +57,7 @@ export class TraitsDraft {
   #flags = 0;
   #hasLists = false;
   #parameters: string[] = [];
+  #resets: string[] = [];
   #discards: Discard[] = [];
   #statementNames: StatementName[] = [];
   #hasMoreStatementNames = false;
@@ -72,6 +73,7 @@ export class TraitsDraft {
     if (!this.#hasLists) return;
     this.#hasLists = false;
     this.#parameters = [];
+    this.#resets = [];
     this.#discards = [];
     this.#statementNames = [];
     this.#hasMoreStatementNames = false;
@@ -91,13 +93,19 @@ export class TraitsDraft {
     this.#flags |= flag;
   }
 
-  /** Adds a parameter that the session keeps; undefined if its name cannot be known. */
-  addParameter(name: string | undefined): void {
+  /**
+   * Adds a parameter that the session keeps; undefined if its name cannot be known.
+   *
+   * @param isReset Whether it is set to what it was, so to say.
+   */
+  addParameter(name: string | undefined, isReset = false): void {
     if (name === undefined || name.length > PARAMETER_LENGTH_MAX) {
       this.setFlag(Flag.setsUnknownParameter);
       return;
     }
     const folded = lowerCase(name); // the server compares names of parameters without case
+    this.#resets = this.#resets.filter((other) => other !== folded);
+    if (isReset && !TRANSACTION_PARAMETERS.has(folded)) this.#resets.push(folded);
     if (TRANSACTION_PARAMETERS.has(folded) || this.#parameters.includes(folded)) return;
     if (this.#parameters.length === NAMES_MAX) {
       this.setFlag(Flag.setsUnknownParameter);
@@ -151,6 +159,7 @@ export class TraitsDraft {
       statementCount: this.#statementCount,
       command: this.#command,
       parameters: Object.freeze([...this.#parameters]),
+      resets: Object.freeze(this.#resets.filter((name) => this.#parameters.includes(name))),
       setsUnknownParameter: isSet(Flag.setsUnknownParameter),
       resetsAllParameters: isSet(Flag.resetsAllParameters),
       discards: Object.freeze([...this.#discards]),

@@ -39,6 +39,7 @@ export class ModelServer {
   #isSkipping = false;
   #copy: "none" | "query" | "execute" = "none";
   #isClosed = false;
+  #copyFailures = 0;
 
   constructor(database: ModelDatabase, startup: ReadonlyMap<string, string> = new Map()) {
     this.state = new ModelState(database, startup);
@@ -47,6 +48,11 @@ export class ModelServer {
   /** True while it takes CopyData. */
   get isCopyIn(): boolean {
     return this.#copy !== "none";
+  }
+
+  /** How many copies have failed after it had asked for data. */
+  get copyFailureCount(): number {
+    return this.#copyFailures;
   }
 
   /** True once it was told to end. */
@@ -114,7 +120,7 @@ export class ModelServer {
         this.#show(outcome, true);
         if (outcome.kind !== "copy in") continue;
         this.#copy = "query";
-        if (outcome.failsAtOnce) throw new ModelError("42809", "cannot copy to view");
+        if (outcome.failsAtOnce) this.#failCopy();
         return this.#flush();
       }
     } catch (problem) {
@@ -205,7 +211,7 @@ export class ModelServer {
     this.#show(outcome, false);
     if (outcome.kind !== "copy in") return;
     this.#copy = "execute";
-    if (outcome.failsAtOnce) throw new ModelError("42809", "cannot copy to view");
+    if (outcome.failsAtOnce) this.#failCopy();
     this.#flush();
   }
 
@@ -263,9 +269,16 @@ export class ModelServer {
     throw new Error(`no client of the model sends "${tag}" in a copy`);
   }
 
+  /** CopyFrom() looks at the kind of relation only after it has asked for data. */
+  #failCopy(): never {
+    this.#copyFailures += 1;
+    throw new ModelError("42809", "cannot copy to view");
+  }
+
   #endCopy(problem: ModelError | undefined): void {
     const copy = this.#copy;
     this.#copy = "none";
+    if (problem !== undefined) this.#copyFailures += 1;
     if (copy === "execute") {
       if (problem !== undefined) this.#guard(() => raise(problem));
       else this.#send(complete("COPY 1"));

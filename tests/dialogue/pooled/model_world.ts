@@ -103,6 +103,8 @@ export class ModelClient {
   state: "talking" | "finishing" | "dead" = "talking";
   /** It says nothing more until it has heard everything. */
   isDraining = false;
+  /** Copies whose failure it has heard of. */
+  #copyFailures = 0;
   /** What it has prepared since it last heard everything. */
   readonly namesInFlight = new Set<string>();
 
@@ -140,6 +142,21 @@ export class ModelClient {
     const bytes = this.#unsent.subarray(0, sizeMax);
     this.#unsent = this.#unsent.slice(bytes.length);
     this.actor.peer.write(bytes);
+  }
+
+  /**
+   * True if a copy of its has failed, and it does not know that yet. Whether a Sync that it sends
+   * now is ignored in the copy, or answered behind it, no pooler can tell.
+   */
+  get isInDoubt(): boolean {
+    return this.reference.copyFailureCount > this.#copyFailures;
+  }
+
+  /** It has heard everything that it should have. */
+  drained(): void {
+    this.isDraining = false;
+    this.#copyFailures = this.reference.copyFailureCount;
+    this.namesInFlight.clear();
   }
 
   /** Ends whatever it has begun. */
@@ -242,9 +259,13 @@ export class ModelWorld {
   /** Lets everybody finish, and checks what they heard. */
   async end(): Promise<void> {
     const { clients } = this;
-    for (const client of clients) if (client.state === "talking") client.finish();
     let quietRounds = 0;
-    while (clients.some(({ state }) => state === "finishing")) {
+    while (clients.some(({ state }) => state !== "dead")) {
+      for (const client of clients) {
+        if (client.state !== "talking") continue;
+        client.step(Infinity);
+        if (!client.isInDoubt || client.listen()) client.finish();
+      }
       let hasMoved = await this.serve(Infinity);
       for (const client of clients.filter(({ state }) => state === "finishing")) {
         if (client.unsentSize > 0) hasMoved = true;

@@ -62,8 +62,10 @@ Deno.test("PooledSession in session mode that has discarded everything is not di
 Deno.test("PooledSession in session mode is dirty by what it pipelines behind DISCARD ALL", async () => {
   const { client, server } = await pooledPair(SESSION);
   await client.says(query("discard all"), query("set work_mem = '8MB'"));
-  server.peer.take();
-  await server.says(complete("DISCARD ALL"), ready(), complete("SET"), ready());
+  await server.hears(query("discard all"));
+  await server.says(complete("DISCARD ALL"), ready());
+  await server.hears(query("set work_mem = '8MB'"));
+  await server.says(complete("SET"), ready());
   await client.leaves();
   await server.hears(query("DISCARD ALL"));
 });

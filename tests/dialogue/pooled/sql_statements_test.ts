@@ -3,8 +3,11 @@ import { parseNamed } from "../../support/extended_messages.ts";
 import {
   BIND,
   complete,
+  COPY_DONE,
+  copyData,
   error,
   EXECUTE,
+  FLUSH,
   message,
   parse,
   query,
@@ -164,4 +167,55 @@ Deno.test("SqlState holds a session that prepares more than it may take along", 
   deepEqual(world.states(), { "client active": 1, "db0 idle": 1 });
   await exchanges(client, server, "prepare a100 as select 1", "PREPARE");
   deepEqual(world.states(), { "client active": 1, "db0 active": 1 });
+});
+
+Deno.test("SqlState does not count what the server skips", async () => {
+  for (const isKnown of [true, false]) {
+    const { client, server, other } = await prepared();
+    const bad = error("ERROR", "42601", "no");
+    await client.says(parse("bad"), FLUSH);
+    if (isKnown) await server.says(bad);
+    await client.says(query("deallocate a"), SYNC);
+    if (!isKnown) await server.says(bad);
+    server.peer.take();
+    await server.says(ready());
+    await client.hears(bad, ready());
+    await other.says(query("select 2"));
+    await server.hears(query('DEALLOCATE "a"'), query("select 2"));
+  }
+});
+
+Deno.test("SqlState keeps count of requests behind a Query that the server skips", async () => {
+  const { client, server } = await prepared();
+  const [bad, gone] = [error("ERROR", "42601", "no"), complete("DEALLOCATE ALL")];
+  await client.says(parse("bad"), query("select 1"), SYNC, query("deallocate all"));
+  await client.says(query("select 2"));
+  server.peer.take();
+  await server.says(bad, ready());
+  await server.says(gone, ready());
+  await client.hears(bad, ready(), gone, ready());
+  await server.hears(query("select 2"));
+  await server.says(complete("SELECT 2"), ready());
+  await client.hears(complete("SELECT 2"), ready());
+});
+
+Deno.test("SqlState keeps count of requests behind a Sync that a copy ignores", async () => {
+  const { client, server } = await prepared();
+  const copy = [message("1"), message("2"), message("G", "\0\0\0")];
+  await client.says(
+    parse("copy t from stdin"),
+    BIND,
+    EXECUTE,
+    SYNC,
+    copyData("1"),
+    COPY_DONE,
+    SYNC,
+  );
+  await client.says(query("deallocate all"), query("select 2"));
+  server.peer.take();
+  await server.says(...copy, complete("COPY 1"), ready());
+  await client.hears(...copy, complete("COPY 1"), ready());
+  await server.says(complete("DEALLOCATE ALL"), ready());
+  await client.hears(complete("DEALLOCATE ALL"), ready());
+  await server.hears(query("select 2"));
 });

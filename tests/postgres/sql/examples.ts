@@ -19,6 +19,7 @@ export interface Seen {
   readonly command: Command;
   readonly count?: number;
   readonly parameters?: readonly string[];
+  readonly resets?: readonly string[];
   readonly discards?: readonly Discard[];
   /** "prepare p", "execute p", "deallocate p", "deallocate all" */
   readonly names?: readonly string[];

@@ -11,7 +11,7 @@ function set(...parameters: readonly string[]): Seen {
 }
 
 function reset(...parameters: readonly string[]): Seen {
-  return { command: "reset", parameters };
+  return { command: "reset", parameters, resets: parameters };
 }
 
 function select(...parameters: readonly string[]): Seen {
@@ -95,6 +95,12 @@ export const PARAMETER_EXAMPLES: readonly Example[] = [
     count: 4,
     parameters: ["a.a", "b.b"],
     flags: ["resetsAllParameters"],
+  }],
+  ["SET a.a = 1; RESET a.a; RESET b.b; SET b.b = 2; RESET c.c", {
+    command: "set",
+    count: 5,
+    parameters: ["a.a", "b.b", "c.c"],
+    resets: ["a.a", "c.c"],
   }],
   ["BEGIN; SET LOCAL a.a = 1; SET b.b = 2; COMMIT", {
     command: "begin",
