@@ -63,6 +63,8 @@ export interface Admitted {
   readonly learned: ServerCredentials | undefined;
 }
 
+type Failure = Extract<Step, { readonly kind: "failed" }>;
+
 /** Makes what stands behind the session. */
 export type MakeUpstream = (client: Socket, owner: UpstreamOwner) => Upstream;
 
@@ -107,6 +109,7 @@ export class ClientGate {
   readonly #framer = new Framer(MESSAGE_SIZE_MAX, IS_PASSWORD_TAG);
   #state: "waiting" | "exchange" | "over" = "waiting";
   #authentication: ClientAuthentication | undefined;
+  #hasAsked = false;
   #delay: Timer | undefined;
   /** What has come of a message that is too large to be held by the framer. */
   #pieces: Uint8Array[] = [];
@@ -231,7 +234,7 @@ export class ClientGate {
       const isGood = rule.clientCertificate === "verify-full"
         ? isNameRight
         : certificate?.isVerified === true;
-      if (!isGood) return this.#onFailed(certificateFailure(this.#user));
+      if (!isGood) return this.#onFailed(certificateFailure(this.#user), "certificate");
     }
     const negotiation = negotiationFor(startup);
     if (negotiation !== undefined) client.write(negotiation);
@@ -259,9 +262,10 @@ export class ClientGate {
     switch (step.kind) {
       case "send":
         this.#state = "exchange";
+        this.#hasAsked = true;
         return client.write(step.bytes);
       case "failed":
-        return this.#onFailed(step);
+        return this.#onFailed(step, this.#causeOf(step));
       case "ok":
         client.write(step.bytes);
         return this.#onAuthenticated(step.learned);
@@ -279,11 +283,16 @@ export class ClientGate {
     }, (fields, reason) => owner.fail(fields, reason));
   }
 
-  #onFailed(step: Extract<Step, { kind: "failed" }>): void {
+  #causeOf({ sqlState }: Failure): AuthenticationFailure {
+    if (sqlState === "28P01") return "password";
+    return this.#hasAsked ? "protocol" : "certificate"; // which is all that fails without a question
+  }
+
+  #onFailed(step: Failure, cause: AuthenticationFailure): void {
     if (this.#parts.client.peerAddress.kind === "tcp") {
       this.#context.throttle.onFailure(this.#address, this.#user);
     }
-    this.#emitFailure(step.reason);
+    this.#emitFailure(cause, step.reason);
     const { message, sqlState } = step;
     this.#parts.owner.fail({ severity: "FATAL", sqlState, message }, "authentication failed");
   }
@@ -301,7 +310,7 @@ export class ClientGate {
   }
 }
 
-function certificateFailure(user: string): Extract<Step, { kind: "failed" }> {
+function certificateFailure(user: string): Failure {
   return {
     kind: "failed",
     sqlState: "28000",

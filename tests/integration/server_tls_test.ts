@@ -83,8 +83,7 @@ async function encryption(
   listener = "default",
 ): Promise<string> {
   const target = { ...targetAt(gate.target(listener)), ...who };
-  const failures = () =>
-    gate.gateway.logs.filter(({ msg }) => msg === "cannot log in to server");
+  const failures = () => gate.gateway.logs.filter(({ msg }) => msg === "cannot log in to server");
   const before = failures().length;
   try {
     const [row] = await queryOnce(

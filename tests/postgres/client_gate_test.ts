@@ -236,6 +236,7 @@ Deno.test("ClientGate says that a lookup failed, and not why; the log says why",
   equal(failed!.includes("42P01"), false);
   const [fact] = scene.facts;
   ok(fact?.kind === "authentication_failed");
+  equal(fact.cause, "lookup");
   equal(fact.reason, "the secret cannot be looked up: 42P01: no such table");
 });
 
@@ -310,6 +311,25 @@ Deno.test("ClientGate offers channel binding over TLS only", () => {
   deepEqual(offers, [false, true]);
 });
 
+Deno.test("ClientGate tells the kinds of failures apart, as they are counted", () => {
+  const secret = parseSecret("secret");
+  const refused = { clientCertificate: "verify-ca" } as const;
+  const cases: readonly (readonly [Scene, string])[] = [
+    [new Scene({ rule: undefined }), "rule"],
+    [new Scene({ rule: { ...TRUST, method: "reject" } }), "rule"],
+    [new Scene({ rule: { ...TRUST, method: "cert" } }), "certificate"],
+    [new Scene({ rule: { ...PASSWORD, ...refused }, secret }), "certificate"],
+    [new Scene({ secret }), "password"],
+    [new Scene({ rule: { ...TRUST, method: "scram-sha-256" }, secret }), "protocol"],
+  ];
+  for (const [scene, cause] of cases) {
+    if (cause === "password" || cause === "protocol") scene.says(password("a wrong one"));
+    const [fact] = scene.facts;
+    ok(fact?.kind === "authentication_failed");
+    equal(fact.cause, cause);
+  }
+});
+
 Deno.test("ClientGate emits who failed and why, without what was sent", () => {
   const scene = new Scene({ secret: parseSecret("secret") });
   scene.says(password("a wrong one"));
@@ -319,6 +339,7 @@ Deno.test("ClientGate emits who failed and why, without what was sent", () => {
     listener: "main",
     user: "ann",
     database: "ann",
+    cause: "password",
     reason: "the password is wrong",
   }]);
   equal(JSON.stringify(scene.facts).includes("a wrong one"), false);

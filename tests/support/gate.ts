@@ -91,8 +91,7 @@ export class Gate implements AsyncDisposable {
    * are not told.
    */
   async whyLoginFailed(act: () => Promise<unknown>): Promise<string> {
-    const failures = () =>
-      this.gateway.logs.filter(({ msg }) => msg === "cannot log in to server");
+    const failures = () => this.gateway.logs.filter(({ msg }) => msg === "cannot log in to server");
     const before = failures().length;
     await act();
     await eventually("the log says why a login failed", () => failures().length > before);

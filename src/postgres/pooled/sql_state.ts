@@ -106,10 +106,10 @@ export class SqlState {
       backend.parameters.get("standard_conforming_strings") !== "off",
     );
     if (this.#isOpaque(traits)) backend.parameters.mayHaveChanged = true;
-    if (isPlain(traits)) return undefined;
-    const request = backend.replies.requestCount + 1;
     const refusal = refusalOf(traits, this.#settings);
     if (refusal !== undefined) return query(refusal.text);
+    if (isPlain(traits)) return undefined;
+    const request = backend.replies.requestCount + 1;
     this.#onTraits(backend, traits, request);
     if (traits.statementNames.length === 0 || this.#settings.mode === "session") return undefined;
     return this.#onStatementNames(backend, text, traits, isWhole, request);

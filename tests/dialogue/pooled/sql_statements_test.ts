@@ -186,17 +186,24 @@ Deno.test("SqlState does not count what the server skips", async () => {
 });
 
 Deno.test("SqlState keeps count of requests behind a Query that the server skips", async () => {
-  const { client, server } = await prepared();
+  const { client, server, other } = await prepared();
   const [bad, gone] = [error("ERROR", "42601", "no"), complete("DEALLOCATE ALL")];
   await client.says(parse("bad"), query("select 1"), SYNC, query("deallocate all"));
-  await client.says(query("select 2"));
+  await client.says(query("select 2"), query("prepare a as select 3"), query("execute a"));
   server.peer.take();
   await server.says(bad, ready());
   await server.says(gone, ready());
   await client.hears(bad, ready(), gone, ready());
-  await server.hears(query("select 2"));
-  await server.says(complete("SELECT 2"), ready());
-  await client.hears(complete("SELECT 2"), ready());
+  for (const [text, tag] of [["select 2", "SELECT 2"], ["prepare a as select 3", "PREPARE"]]) {
+    await server.hears(query(text!));
+    await server.says(complete(tag!), ready());
+    await client.hears(complete(tag!), ready());
+  }
+  await server.hears(query("execute a"));
+  await server.says(complete("SELECT 3"), ready());
+  await client.hears(complete("SELECT 3"), ready());
+  await other.says(query("select 4"));
+  await server.hears(query('DEALLOCATE "a"'), query("select 4"));
 });
 
 Deno.test("SqlState keeps count of requests behind a Sync that a copy ignores", async () => {
@@ -218,4 +225,26 @@ Deno.test("SqlState keeps count of requests behind a Sync that a copy ignores", 
   await server.says(complete("DEALLOCATE ALL"), ready());
   await client.hears(complete("DEALLOCATE ALL"), ready());
   await server.hears(query("select 2"));
+});
+
+Deno.test("SqlState sends what it prepares behind what was said before", async () => {
+  const { client, server } = await pooledPair({ pool: { preparedStatementsMax: 1 } });
+  for (const name of ["a", "b"]) {
+    await client.says(parseNamed(name, `select ${name}`), SYNC);
+    server.peer.take();
+    await server.says(message("1"), ...(name === "a" ? [] : [message("3")]), ready());
+    await client.hears(message("1"), ready());
+  }
+  await client.says(query("select 1"), query("execute a"));
+  await server.hears(
+    query("select 1"),
+    parseNamed("sluice_1", "select a"),
+    message("C", "Ssluice_2\0"),
+    SYNC,
+    query("execute sluice_1"),
+  );
+  const answers = [complete("SELECT 1"), ready(), complete("SELECT 2"), ready()];
+  await server.says(answers[0]!, answers[1]!, message("1"), message("3"), ready());
+  await server.says(answers[2]!, answers[3]!);
+  await client.hears(...answers);
 });
