@@ -166,14 +166,16 @@ async function withTimeout(
 ): Promise<Deno.Conn> {
   const { promise: expired, reject } = Promise.withResolvers<never>();
   const timer = setTimeout(() => {
-    reject(new Error(`no answer within ${timeoutMs} ms`));
+    reject(new ConnectTimeoutError(`no answer within ${timeoutMs} ms`));
     // Deno.connect cannot be called off; a connection that comes too late is closed at once.
     connecting.then((conn) => conn.close(), () => {});
   }, timeoutMs);
   try {
     return await Promise.race([connecting, expired]);
   } catch (error) {
-    throw new Error(`Cannot connect to ${target}: ${asError(error).message}`, { cause: error });
+    const message = `Cannot connect to ${target}: ${asError(error).message}`;
+    if (error instanceof ConnectTimeoutError) throw new ConnectTimeoutError(message);
+    throw new Error(message, { cause: error });
   } finally {
     clearTimeout(timer);
   }

@@ -133,10 +133,18 @@ export interface ConnectOptions {
   readonly noDelay: boolean;
 }
 
+/** There was no connection in time: whether anybody is there is not known. */
+export class ConnectTimeoutError extends Error {
+  override readonly name = "ConnectTimeoutError";
+}
+
 /** A way of doing I/O. */
 export interface Driver {
   /** Rejects if the address cannot be bound; the message says why. */
   listen(options: ListenOptions, handler: ListenHandler): Promise<Listener>;
-  /** Rejects if there is no connection within `timeoutMs`; the message says why. */
+  /**
+   * Rejects if there is no connection; the message says why. It is a
+   * {@linkcode ConnectTimeoutError} if `timeoutMs` were over.
+   */
   connect(options: ConnectOptions): Promise<Socket>;
 }

@@ -113,10 +113,10 @@ export class FactCounter {
       case "server_secured":
         return cells.add(POOL_CELL.serversSecured + indexIn(TLS_VERSIONS, fact.version), 1);
       case "server_dial_failed":
-        if (fact.isTimeout === true) cells.add(POOL_CELL.serverDialTimeouts, 1);
+        if (fact.isTimeout) cells.add(POOL_CELL.serverDialTimeouts, 1);
         return cells.add(POOL_CELL.serverDialFailures, 1);
       case "server_login_failed":
-        if (fact.isTimeout === true) cells.add(POOL_CELL.serverLoginTimeouts, 1);
+        if (fact.isTimeout) cells.add(POOL_CELL.serverLoginTimeouts, 1);
         return cells.add(POOL_CELL.serverLoginFailures, 1);
       case "server_lost":
         return cells.add(POOL_CELL.serversLost, 1);
@@ -144,11 +144,9 @@ export class FactCounter {
     { cells, waiting }: PoolCounts,
   ): void {
     const hasBegun = fact.kind === "wait_started";
-    if (fact.session !== undefined) {
-      if (hasBegun) waiting.begin(fact.session, this.#nowMs());
-      else waiting.end(fact.session);
-      cells.set(POOL_CELL.relayedWaitSince, waiting.oldestSinceMs);
-    }
+    if (hasBegun) waiting.begin(fact.session, this.#nowMs());
+    else waiting.end(fact.session);
+    cells.set(POOL_CELL.relayedWaitSince, waiting.oldestSinceMs);
     cells.add(POOL_CELL.waiters, hasBegun ? 1 : -1);
     if (hasBegun) return cells.add(POOL_CELL.waits, 1);
     if (fact.outcome === "timeout") cells.add(POOL_CELL.waitTimeouts, 1);

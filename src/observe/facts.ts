@@ -107,7 +107,7 @@ export type Fact =
     readonly attempts: number;
     readonly message: string;
     /** Whether it is `dialTimeout` that was over. */
-    readonly isTimeout?: boolean;
+    readonly isTimeout: boolean;
   }
   | {
     /** The server connection of a relayed session ended without the session asking for it. */
@@ -121,8 +121,7 @@ export type Fact =
     /** Followed by exactly one `wait_ended`, also when the wait is refused at once. */
     readonly kind: "wait_started";
     readonly pool: string;
-    /** Who waits; how long the first one has waited is known of those who say it. */
-    readonly session?: number;
+    readonly session: number;
   }
   | {
     readonly kind: "wait_ended";
@@ -156,7 +155,7 @@ export type Fact =
     readonly user: string;
     readonly database: string;
     /** The kind of reason, as it is counted. */
-    readonly cause?: AuthenticationFailure;
+    readonly cause: AuthenticationFailure;
     readonly reason: string;
   }
   | {
@@ -196,7 +195,7 @@ export type Fact =
     readonly database: string;
     readonly message: string;
     /** Whether it took too long. */
-    readonly isTimeout?: boolean;
+    readonly isTimeout: boolean;
   }
   | {
     /** A pooled server connection is gone. */

@@ -101,7 +101,7 @@ export class Relay implements Upstream {
     const endWait = (outcome: WaitOutcome) => {
       this.#acquisition = undefined;
       if (!hasWaited && outcome === "acquired") return;
-      if (!hasWaited) this.#emit({ kind: "wait_started", pool });
+      if (!hasWaited) this.#emit({ kind: "wait_started", pool, session });
       const waitMs = clock.nowMs() - startedMs;
       this.#emit({ kind: "wait_ended", session, pool, outcome, waitMs });
     };
@@ -119,7 +119,7 @@ export class Relay implements Upstream {
     });
     if (this.#state !== "waiting") return;
     hasWaited = true;
-    this.#emit({ kind: "wait_started", pool });
+    this.#emit({ kind: "wait_started", pool, session });
     this.#acquisition = {
       cancel: () => {
         endWait("abandoned");

@@ -9,6 +9,7 @@
 
 import { addressText } from "../base/address.ts";
 import { LINGER_MS, type Socket } from "../net/socket.ts";
+import type { TlsInfo } from "../net/tls/tls_connection.ts";
 import { POOL_CELL } from "../observe/counters.ts";
 import type { ServerState } from "../observe/facts.ts";
 import type { Lease } from "../pool/pool.ts";
@@ -106,19 +107,18 @@ export class ServerConnection {
     const { gateway, route, owner } = this.#parts;
     const pool = route.pool.options.name;
     this.#emit({ kind: "server_state", pool, from: undefined, to: "connecting" });
+    const server = addressText(route.server.address);
     const tls = route.tls();
     const withTls = tls !== undefined && tls.mode !== "allow";
     this.#dial = new ServerDial(route.server, tls, withTls, gateway, {
-      onConnected: (socket) => owner.guard(() => this.#onConnected(socket)),
-      onFailedAttempt: ({ message }, attempt, attempts) => {
-        const server = addressText(route.server.address);
-        this.#emit({ kind: "server_dial_failed", pool, server, attempt, attempts, message });
-      },
-      onFailed: (message, isReached) =>
+      onConnected: (socket, info) => owner.guard(() => this.#onConnected(socket, info)),
+      onFailedAttempt: (failed) =>
+        this.#emit({ kind: "server_dial_failed", pool, server, ...failed }),
+      onFailed: ({ message, isReached, isTimeout }) =>
         owner.guard(() => {
-          const server = addressText(route.server.address);
           const who = { user: "", database: "" }; // the client has not been heard yet
-          if (isReached) this.#emit({ kind: "server_login_failed", pool, server, message, ...who });
+          const why = { ...who, message, isTimeout };
+          if (isReached) this.#emit({ kind: "server_login_failed", pool, server, ...why });
           this.#giveBack();
           owner.onUnreachable();
         }),
@@ -186,10 +186,16 @@ export class ServerConnection {
     });
   }
 
-  #onConnected(socket: Socket): void {
-    const { startup, owner } = this.#parts;
+  #onConnected(socket: Socket, tls: TlsInfo | undefined): void {
+    const { startup, owner, route } = this.#parts;
     this.#socket = socket;
     this.#setState("login");
+    if (tls !== undefined) {
+      const pool = route.pool.options.name;
+      const server = addressText(route.server.address);
+      const { protocol: version, cipher } = tls;
+      this.#emit({ kind: "server_secured", pool, server, version, cipher });
+    }
     socket.setHandler({
       onData: (view) => this.#onData(view),
       onEnd: () => owner.guard(() => this.#onEnd("it closed the connection")),

@@ -10,7 +10,7 @@ import type { Clock, Timer } from "../base/clock.ts";
 import type { Driver, Socket } from "../net/socket.ts";
 import type { TlsClientContext } from "../net/tls/client_context.ts";
 import type { TlsInfo } from "../net/tls/tls_connection.ts";
-import { Dial, type ServerAddress } from "../upstream/dial.ts";
+import { Dial, type FailedAttempt, type ServerAddress } from "../upstream/dial.ts";
 import { sslRequest } from "./wire/startup_packet.ts";
 
 /** TLS towards a server. */
@@ -21,13 +21,21 @@ export interface ServerTls {
   readonly context: TlsClientContext;
 }
 
+/** Why there is no connection. */
+export interface DialFailure {
+  readonly message: string;
+  /** The server accepted a connection, but there was no agreement on TLS. */
+  readonly isReached: boolean;
+  /** Whether it is `dialTimeoutMs` that was over. */
+  readonly isTimeout: boolean;
+}
+
 /** Told what becomes of it: exactly one of `onConnected` and `onFailed`, unless it is cancelled. */
 export interface ServerDialWatcher {
   /** `tls` is undefined where it is not spoken. The socket has no handler that matters yet. */
   onConnected(socket: Socket, tls: TlsInfo | undefined): void;
-  /** `isReached`: it accepted a connection, but there was no agreement on TLS. */
-  onFailed(message: string, isReached: boolean): void;
-  onFailedAttempt(error: Error, attempt: number, attempts: number): void;
+  onFailed(failure: DialFailure): void;
+  onFailedAttempt(failed: FailedAttempt): void;
 }
 
 /** ALPN for PostgreSQL, which direct negotiation needs. */
@@ -74,9 +82,8 @@ export class ServerDial {
   #connect(): Dial {
     return new Dial(this.#parts.driver, this.#parts.clock, this.#server, {
       onConnected: (socket) => this.#onReached(socket),
-      onFailedAttempt: (error, attempt, attempts) =>
-        this.#watcher.onFailedAttempt(error, attempt, attempts),
-      onGivenUp: (error) => this.#fail(error.message, false),
+      onFailedAttempt: (failed) => this.#watcher.onFailedAttempt(failed),
+      onGivenUp: ({ message }) => this.#fail(message, { isReached: false }),
     });
   }
 
@@ -87,7 +94,8 @@ export class ServerDial {
       return this.#succeed(socket, undefined);
     }
     this.#timer = this.#parts.clock.after(this.#server.dialTimeoutMs, () => {
-      this.#fail(`no agreement on TLS within ${this.#server.dialTimeoutMs} ms`, true);
+      const message = `no agreement on TLS within ${this.#server.dialTimeoutMs} ms`;
+      this.#fail(message, { isTimeout: true });
     });
     if (this.#tls.negotiation === "direct") return this.#startTls(this.#tls);
     this.#state = "asking";
@@ -106,12 +114,12 @@ export class ServerDial {
   #onAnswer(view: Uint8Array): number {
     const tls = this.#tls!;
     // Bytes behind the answer are not inside of TLS, whoever put them there (CVE-2021-43767 class).
-    if (view.length > 1) this.#fail("it sent plain bytes behind its answer to SSLRequest", true);
+    if (view.length > 1) this.#fail("it sent plain bytes behind its answer to SSLRequest");
     else if (view[0] === S) this.#startTls(tls);
     else if (view[0] === N && tls.mode === "prefer") this.#succeed(this.#socket!, undefined);
     else {
       const what = view[0] === N ? "it does not offer TLS" : "its answer to SSLRequest is nonsense";
-      this.#fail(`${what}, and tls.mode is ${tls.mode}`, true);
+      this.#fail(`${what}, and tls.mode is ${tls.mode}`);
     }
     return view.length;
   }
@@ -134,7 +142,7 @@ export class ServerDial {
     const isHandshake = this.#state === "handshake";
     // As libpq: with `prefer`, a handshake that fails is followed by an attempt without.
     if (isHandshake && this.#tls?.mode === "prefer") return this.#retryPlain();
-    this.#fail(isHandshake ? `TLS handshake: ${what}` : what, true);
+    this.#fail(isHandshake ? `TLS handshake: ${what}` : what);
   }
 
   #retryPlain(): void {
@@ -152,11 +160,11 @@ export class ServerDial {
     this.#watcher.onConnected(socket, info);
   }
 
-  #fail(message: string, isReached: boolean): void {
+  #fail(message: string, { isReached = true, isTimeout = false } = {}): void {
     if (this.#state === "over") return;
     this.#finish();
     this.#socket?.destroy();
-    this.#watcher.onFailed(message, isReached);
+    this.#watcher.onFailed({ message, isReached, isTimeout });
   }
 
   #finish(): void {

@@ -7,7 +7,7 @@
 
 import type { Address } from "../base/address.ts";
 import type { Clock, Timer } from "../base/clock.ts";
-import type { Driver, Socket } from "../net/socket.ts";
+import { ConnectTimeoutError, type Driver, type Socket } from "../net/socket.ts";
 
 /** Longest pause between two attempts, whatever the multiplier makes of it: one minute. */
 const BACKOFF_MS_MAX = 60_000;
@@ -26,11 +26,22 @@ export interface ServerAddress {
   readonly noDelay: boolean;
 }
 
+/** One attempt that came to nothing. */
+export interface FailedAttempt {
+  readonly message: string;
+  /** Its number, from 1. */
+  readonly attempt: number;
+  /** How many there may be. */
+  readonly attempts: number;
+  /** Whether it is `dialTimeoutMs` that was over. */
+  readonly isTimeout: boolean;
+}
+
 /** Who wants the connection. One of `onConnected` and `onGivenUp` is called, unless cancelled. */
 export interface Dialer {
   onConnected(socket: Socket): void;
-  /** Attempt number `attempt` of `attempts` failed; there may be another one. */
-  onFailedAttempt(error: Error, attempt: number, attempts: number): void;
+  /** There may be another one. */
+  onFailedAttempt(failed: FailedAttempt): void;
   /** No attempt is left. `error` is what the last one failed with. */
   onGivenUp(error: Error): void;
 }
@@ -72,7 +83,8 @@ export class Dial {
   #onFailure(attempt: number, error: Error): void {
     if (this.#isCancelled) return;
     const attempts = 1 + this.#server.retries;
-    this.#dialer.onFailedAttempt(error, attempt, attempts);
+    const isTimeout = error instanceof ConnectTimeoutError;
+    this.#dialer.onFailedAttempt({ message: error.message, attempt, attempts, isTimeout });
     if (this.#isCancelled) return;
     if (attempt >= attempts) return this.#dialer.onGivenUp(error);
     const factor = this.#server.backoffMultiplier ** (attempt - 1);

@@ -13,6 +13,7 @@
 import { type Address, addressText } from "../../src/base/address.ts";
 import {
   type ConnectOptions,
+  ConnectTimeoutError,
   type Driver,
   LINGER_MS,
   type Listener,
@@ -343,7 +344,7 @@ export class MemoryNetwork {
     const text = addressText(address);
     const listening = this.#listeners.get(text)?.[0];
     const { promise, resolve, reject } = Promise.withResolvers<Socket>();
-    const fail = (reason: string) => reject(new Error(`Cannot connect to ${text}: ${reason}`));
+    const why = `Cannot connect to ${text}`;
     if (listening !== undefined) {
       const [there, back] = [new Pipe(this.pipeSizeMax), new Pipe(this.pipeSizeMax)];
       const far = this.#adopt(new MemorySocket(this, "127.0.0.1:1", there, back));
@@ -352,9 +353,11 @@ export class MemoryNetwork {
       return promise;
     }
     const server = this.#server(address);
-    if (server.answer === "refuse") fail("connection refused");
+    if (server.answer === "refuse") reject(new Error(`${why}: connection refused`));
     else if (server.answer === "hang") {
-      this.clock.after(timeoutMs, () => fail(`no answer within ${timeoutMs} ms`));
+      this.clock.after(timeoutMs, () => {
+        reject(new ConnectTimeoutError(`${why}: no answer within ${timeoutMs} ms`));
+      });
     } else {
       const { socket, peer } = this.#pair(text);
       server.accepted.push(peer);

@@ -29,7 +29,8 @@ function fixture(server: Partial<ServerAddress> = {}) {
         note("connected");
         sockets.push(socket);
       },
-      onFailedAttempt: (_, attempt, attempts) => note(`${attempt} of ${attempts} failed`),
+      onFailedAttempt: ({ attempt, attempts, isTimeout }) =>
+        note(`${attempt} of ${attempts} ${isTimeout ? "timed out" : "failed"}`),
       onGivenUp: ({ message }) => note(`given up: ${message}`),
     });
   const pass = (ms: number) => clock.pass(ms, () => network.settle());
@@ -55,8 +56,8 @@ Deno.test("Dial waits dialTimeoutMs for each attempt", async () => {
   begin();
   await pass(10_000);
   deepEqual(events, [
-    "50: 1 of 2 failed",
-    "200: 2 of 2 failed",
+    "50: 1 of 2 timed out",
+    "200: 2 of 2 timed out",
     "200: given up: Cannot connect to 10.0.0.1:5432: no answer within 50 ms",
   ]);
 });

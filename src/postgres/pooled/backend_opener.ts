@@ -12,7 +12,7 @@ import type { Clock, Timer } from "../../base/clock.ts";
 import { messageOf } from "../../base/errors.ts";
 import type { Driver, Socket } from "../../net/socket.ts";
 import type { TlsInfo } from "../../net/tls/tls_connection.ts";
-import type { ServerAddress } from "../../upstream/dial.ts";
+import type { FailedAttempt, ServerAddress } from "../../upstream/dial.ts";
 import type { ServerCredentials } from "../auth/credentials.ts";
 import type { ScramKeysCache } from "../auth/scram_keys_cache.ts";
 import { ServerAuthentication } from "../auth/server_authentication.ts";
@@ -30,8 +30,8 @@ export type OpenFailure =
   | { readonly kind: "unreachable"; readonly message: string }
   /** It answered with an ErrorResponse: its fields by their codes. */
   | { readonly kind: "refused"; readonly fields: ReadonlyMap<string, string> }
-  /** The login cannot go on: what is missing or wrong. */
-  | { readonly kind: "login"; readonly message: string };
+  /** The login cannot go on: what is missing or wrong, or that its time is over. */
+  | { readonly kind: "login"; readonly message: string; readonly isTimeout?: true };
 
 /** What a login needs to know. */
 export interface LoginTarget {
@@ -65,7 +65,7 @@ export interface OpenWatcher {
   onState(state: "login"): void;
   /** The connection is encrypted. */
   onSecured(info: TlsInfo): void;
-  onFailedAttempt(error: Error, attempt: number, attempts: number): void;
+  onFailedAttempt(failed: FailedAttempt): void;
 }
 
 /** What the logins of a worker share. */
@@ -121,10 +121,9 @@ export class BackendOpener {
     const { server, tls } = this.#target;
     return new ServerDial(server, tls, withTls, this.#parts, {
       onConnected: (socket, info) => this.#onConnected(socket, info),
-      onFailedAttempt: (error, attempt, attempts) =>
-        this.#watcher.onFailedAttempt(error, attempt, attempts),
-      onFailed: (message, isReached) =>
-        this.#fail({ kind: isReached ? "login" : "unreachable", message }),
+      onFailedAttempt: (failed) => this.#watcher.onFailedAttempt(failed),
+      onFailed: ({ message, isReached, isTimeout }) =>
+        this.#fail(isReached ? loginFailure(message, isTimeout) : { kind: "unreachable", message }),
     });
   }
 
@@ -136,7 +135,7 @@ export class BackendOpener {
     this.#watcher.onState("login");
     if (tls !== undefined) this.#watcher.onSecured(tls);
     this.#timer = this.#parts.clock.after(loginTimeoutMs, () => {
-      this.#fail({ kind: "login", message: `it did not let us in within ${loginTimeoutMs} ms` });
+      this.#fail(loginFailure(`it did not let us in within ${loginTimeoutMs} ms`, true));
     });
     socket.setHandler({
       onData: (view) => this.#onData(view),
@@ -273,6 +272,10 @@ export class BackendOpener {
     this.#dial = this.#connect(mode === "allow");
     return true;
   }
+}
+
+function loginFailure(message: string, isTimeout: boolean): OpenFailure {
+  return { kind: "login", message, ...(isTimeout ? { isTimeout } : {}) };
 }
 
 /** A server's messages before its first ReadyForQuery are small; GSS tokens are not spoken. */

@@ -6,7 +6,7 @@
  */
 
 import { addressText } from "../../base/address.ts";
-import type { Cells } from "../../observe/counters.ts";
+import { type Cells, POOL_CELL } from "../../observe/counters.ts";
 import type { Observer, ServerCloseReason } from "../../observe/facts.ts";
 import { SERVER_STATE_CELL } from "../../observe/state_cells.ts";
 import type { ServerPool } from "../../pool/server_pool.ts";
@@ -79,15 +79,8 @@ export class BackendConnector implements Connector<Backend, OpenFailure> {
       },
       onSecured: ({ protocol: version, cipher }) =>
         observer.emit({ kind: "server_secured", pool, server, version, cipher }),
-      onFailedAttempt: ({ message }, attemptNumber, attempts) =>
-        observer.emit({
-          kind: "server_dial_failed",
-          pool,
-          server,
-          attempt: attemptNumber,
-          attempts,
-          message,
-        }),
+      onFailedAttempt: (failed) =>
+        observer.emit({ kind: "server_dial_failed", pool, server, ...failed }),
       onOpened: (login) => {
         leave();
         attempt.onOpened(this.#backend(target, server, login));
@@ -172,6 +165,7 @@ export class BackendConnector implements Connector<Backend, OpenFailure> {
     const [before, after] = [COUNTED_AS[from], COUNTED_AS[to]];
     if (before !== undefined) cells.add(SERVER_STATE_CELL[before], -1);
     if (after !== undefined) cells.add(SERVER_STATE_CELL[after], 1);
+    if (to === "leased") cells.add(POOL_CELL.assignments, 1);
   }
 
   #reportLogin(
@@ -182,7 +176,16 @@ export class BackendConnector implements Connector<Backend, OpenFailure> {
     const message = failure.kind === "login"
       ? failure.message
       : `${failure.fields.get("C") ?? ""}: ${failure.fields.get("M") ?? ""}`;
+    const isTimeout = failure.kind === "login" && failure.isTimeout === true;
     const { pool, observer } = this.#parts;
-    observer.emit({ kind: "server_login_failed", pool, server, user, database, message });
+    observer.emit({
+      kind: "server_login_failed",
+      pool,
+      server,
+      user,
+      database,
+      message,
+      isTimeout,
+    });
   }
 }

@@ -282,6 +282,7 @@ export class FrontendRelay {
 
   #onQuery(backend: Backend, { view, start, end, isWhole }: Piece): Replacement {
     backend.startClock();
+    this.#flush(view, start); // what the text names may be prepared ahead of it, but behind this
     const text = view.subarray(start + HEADER_SIZE, isWhole ? end - 1 : end);
     const replacement = this.#sql.onQuery(backend, text, isWhole);
     if (replacement !== undefined && !isWhole) this.#isDropping = true; // the rest of the old one

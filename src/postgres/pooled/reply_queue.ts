@@ -87,12 +87,15 @@ export class ReplyQueue {
   #kinds = new Uint8Array(RING_SIZE_MIN);
   /** Sparse, beside `#kinds`: what to do if the message turns out to be skipped. */
   #undos: (Undo | undefined)[] = new Array(RING_SIZE_MIN).fill(undefined);
+  /** Beside `#kinds`, for a Query or Sync of the client: its number. */
+  #numbers = new Float64Array(RING_SIZE_MIN);
   #head = 0;
   #length = 0;
   #isCopyIn = false;
   #requests = 0;
   #answers = 0;
   #clientAnswers = 0;
+  #failedThrough = 0;
   /** Something was sent that a Sync, or a Query, has still to conclude. */
   #isUnsynced = false;
   /** Syncs of the copy that runs, which the server ignores if it reads them within it. */
@@ -132,19 +135,28 @@ export class ReplyQueue {
     return this.#isSkipping;
   }
 
-  /** How many Query and Sync the client has sent that are answered, or will be. */
+  /** The number of the client's last Query or Sync; the next one has the next number. */
   get requestCount(): number {
     return this.#requests;
   }
 
-  /** How many of them have been answered. */
+  /** The number of the one that was answered last; others before it may have been skipped. */
   get answerCount(): number {
     return this.#answers;
   }
 
-  /** True if a Query or Sync of the client has not been answered. */
+  /** The number up to which nothing has been done that had not been answered before an error. */
+  get failedThrough(): number {
+    return this.#failedThrough;
+  }
+
+  /** True if a Query or Sync of the client has still to be answered. */
   get isRequestDue(): boolean {
-    return this.#answers < this.#requests;
+    for (let i = 0; i < this.#length; i++) {
+      const kind = this.#kinds[this.#slot(i)]!;
+      if (kind === REPLY.sync || kind === REPLY.query) return true;
+    }
+    return false;
   }
 
   /** How many messages of the client have been answered by the server, of whatever kind. */
@@ -187,7 +199,7 @@ export class ReplyQueue {
     this.#kinds[slot] = kind;
     this.#undos[slot] = undo;
     this.#length += 1;
-    if (kind === REPLY.sync || kind === REPLY.query) this.#requests += 1;
+    if (kind === REPLY.sync || kind === REPLY.query) this.#numbers[slot] = this.#requests += 1;
     if (kind === REPLY.sync || kind === REPLY.query || kind === REPLY.own) this.#isUnsynced = false;
     else if (IS_OPENING[kind] === 1) this.#isUnsynced = true;
   }
@@ -260,9 +272,10 @@ export class ReplyQueue {
     this.#isSkipping = false;
     while (this.#length > 0) {
       const kind = this.first;
+      const number = this.#numbers[this.#head]!;
       this.#pop();
       if (kind !== REPLY.sync && kind !== REPLY.query) continue;
-      this.#answers += 1;
+      this.#answers = number;
       return;
     }
   }
@@ -272,17 +285,15 @@ export class ReplyQueue {
     this.#isCopyIn = false;
     this.#isCopying = false;
     // An error ends a Query by itself; its ReadyForQuery follows.
+    this.#failedThrough = first === 0 ? this.#answers : this.#numbers[this.#head]!;
     if (first === REPLY.query || first === 0) return;
     if (first === REPLY.sync) return; // a deferred constraint: commits happen at Sync
     let count = 0;
     while (count < this.#length && this.#kinds[this.#slot(count)] !== REPLY.sync) count += 1;
     const left = this.#length - count;
-    for (let i = count - 1; i >= 0; i--) {
-      const slot = this.#slot(i);
-      if (this.#kinds[slot] === REPLY.query) this.#requests -= 1;
-      this.#undos[slot]?.(i === 0);
-    }
+    for (let i = count - 1; i >= 0; i--) this.#undos[this.#slot(i)]?.(i === 0);
     this.#isSkipping = left === 0;
+    this.#failedThrough = left === 0 ? this.#requests + 1 : this.#numbers[this.#slot(count)]!;
     const answers = this.#clientAnswers;
     while (this.#length > left) this.#pop();
     this.#clientAnswers = answers; // what is skipped is not answered
@@ -298,10 +309,8 @@ export class ReplyQueue {
     for (; i < this.#length && this.#isCopyIn; i++) {
       const kind = this.#kinds[this.#slot(i)]!;
       if (kind === REPLY.copyEnd) this.#isCopyIn = false;
-      else if (kind === REPLY.sync) {
-        this.#requests -= 1;
-        this.#ignoredSyncs += 1;
-      } else this.#move(i, kept++);
+      else if (kind === REPLY.sync) this.#ignoredSyncs += 1;
+      else this.#move(i, kept++);
     }
     for (; i < this.#length; i++) this.#move(i, kept++);
     this.#length = kept;
@@ -311,6 +320,7 @@ export class ReplyQueue {
     const [source, target] = [this.#slot(from), this.#slot(to)];
     this.#kinds[target] = this.#kinds[source]!;
     this.#undos[target] = this.#undos[source];
+    this.#numbers[target] = this.#numbers[source]!;
   }
 
   #pop(): void {
@@ -328,11 +338,15 @@ export class ReplyQueue {
   #grow(): void {
     const kinds = new Uint8Array(2 * this.#kinds.length);
     const undos: (Undo | undefined)[] = new Array(kinds.length).fill(undefined);
+    const numbers = new Float64Array(kinds.length);
     for (let i = 0; i < this.#length; i++) {
-      kinds[i] = this.#kinds[this.#slot(i)]!;
-      undos[i] = this.#undos[this.#slot(i)];
+      const slot = this.#slot(i);
+      kinds[i] = this.#kinds[slot]!;
+      undos[i] = this.#undos[slot];
+      numbers[i] = this.#numbers[slot]!;
     }
     this.#kinds = kinds;
+    this.#numbers = numbers;
     this.#undos = undos;
     this.#head = 0;
   }

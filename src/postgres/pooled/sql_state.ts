@@ -101,6 +101,7 @@ export class SqlState {
 
   /** @returns What is sent in place of the Query, if it is not what it is. */
   onQuery(backend: Backend, text: Uint8Array, isWhole: boolean): Replacement {
+    if (backend.replies.isSkipping) return undefined; // it will not be executed
     const traits = this.#context.scanner.scan(
       text,
       backend.parameters.get("standard_conforming_strings") !== "off",
@@ -117,6 +118,7 @@ export class SqlState {
 
   /** A statement of the extended protocol is going to be executed. */
   onExecute(backend: Backend, traits: Traits): void {
+    if (backend.replies.isSkipping) return;
     if (this.#isOpaque(traits)) backend.parameters.mayHaveChanged = true;
     if (isPlain(traits)) return;
     // Its Sync is still to come.
@@ -137,10 +139,10 @@ export class SqlState {
 
   /** A request has failed: it did nothing. */
   onError(backend: Backend): void {
-    const failed = backend.replies.answerCount + 1;
-    if (this.#resettingRequest === failed) this.#session.parameters.isResetting = false;
+    const failed = backend.replies.failedThrough;
+    if (this.#resettingRequest <= failed) this.#session.parameters.isResetting = false;
     if (this.#effects.length === 0) return;
-    this.#effects = this.#effects.filter(({ request }) => request !== failed);
+    this.#effects = this.#effects.filter(({ request }) => request > failed);
   }
 
   onReady(backend: Backend): void {

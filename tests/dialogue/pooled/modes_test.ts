@@ -1,7 +1,8 @@
-import { deepEqual } from "node:assert/strict";
+import { deepEqual, ok } from "node:assert/strict";
 import { bind, parseNamed } from "../../support/extended_messages.ts";
 import {
   complete,
+  error,
   EXECUTE,
   message,
   notification,
@@ -104,13 +105,26 @@ Deno.test("PooledSession in statement mode gives the server back after each stat
   deepEqual(world.states(), { "client active": 2, "db0 idle": 1 });
 });
 
-Deno.test("PooledSession in statement mode refuses transaction blocks", async () => {
+Deno.test("PooledSession in statement mode has the server refuse transaction blocks", async () => {
+  for (const text of ["begin", "start transaction"]) {
+    const { world, client, server } = await pooledPair(STATEMENT);
+    await client.says(query(text));
+    const heard = new TextDecoder().decode(server.peer.take());
+    ok(/RAISE EXCEPTION USING ERRCODE='0A000'.*not allowed in statement mode/.test(heard), heard);
+    const refused = [error("ERROR", "0A000", "no"), ready()];
+    await server.says(...refused);
+    await client.hears(...refused);
+    deepEqual(world.states(), { "client active": 1, "db0 idle": 1 });
+  }
+});
+
+Deno.test("PooledSession in statement mode ends a session that is in a transaction all the same", async () => {
   const { world, client, server } = await pooledPair(STATEMENT);
-  await client.says(query("begin"));
-  await server.hears(query("begin"));
-  await server.says(complete("BEGIN"), ready("T"));
+  await client.says(query("call begin_in_disguise()"));
+  await server.hears(query("call begin_in_disguise()"));
+  await server.says(complete("CALL"), ready("T"));
   const text = /^transaction blocks are not allowed in statement mode$/;
-  await client.hearsFatal("0A000", text, complete("BEGIN"), ready("T"));
+  await client.hearsFatal("0A000", text, complete("CALL"), ready("T"));
   await server.hears(query("ROLLBACK"));
   await server.says(complete("ROLLBACK"), ready());
   deepEqual(world.states()["db0 idle"], 1);
