@@ -7,13 +7,14 @@
 import { type Address, addressText } from "../base/address.ts";
 import { asError } from "../base/errors.ts";
 import { DenoSocket, WriteRound } from "./deno_socket.ts";
-import type {
-  ConnectOptions,
-  Driver,
-  Listener,
-  ListenHandler,
-  ListenOptions,
-  Socket,
+import {
+  type ConnectOptions,
+  ConnectTimeoutError,
+  type Driver,
+  type Listener,
+  type ListenHandler,
+  type ListenOptions,
+  type Socket,
 } from "./socket.ts";
 
 /** Pause after a failed accept: long enough for a few connections to end and free descriptors. */

@@ -285,7 +285,8 @@ export class ClientGate {
 
   #causeOf({ sqlState }: Failure): AuthenticationFailure {
     if (sqlState === "28P01") return "password";
-    return this.#hasAsked ? "protocol" : "certificate"; // which is all that fails without a question
+    // Without a question, a certificate is all that can be wrong.
+    return this.#hasAsked ? "protocol" : "certificate";
   }
 
   #onFailed(step: Failure, cause: AuthenticationFailure): void {

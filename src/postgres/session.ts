@@ -265,20 +265,21 @@ export class Session implements UpstreamOwner {
     this.#release();
   }
 
-  fail(fields: ErrorFields, reason: string): void {
+  fail(fields: ErrorFields, reason: string, isQuoted = false): void {
     const message = this.#upstream?.isClientBetweenMessages === false
       ? undefined
       : errorResponse(fields);
-    this.end(message, reason);
+    this.end(message, reason, isQuoted);
   }
 
-  end(message: Uint8Array | undefined, reason: string): void {
+  end(message: Uint8Array | undefined, reason: string, isQuoted = false): void {
     if (this.#state === "closing") return;
     if (this.#reason !== TERMINATED) this.#reason = reason;
     if (message !== undefined) {
       const session = this.#number;
       const { sqlState, text } = sqlStateOf(message);
-      this.#emit({ kind: "error_reported", session, source: "gateway", sqlState, message: text });
+      const told = { session, sqlState, message: isQuoted ? undefined : text };
+      this.#emit({ kind: "error_reported", source: "gateway", ...told });
       this.#client.write(message);
     }
     this.setState("closing");

@@ -6,7 +6,6 @@
  */
 
 import assert from "node:assert/strict";
-import { createServer } from "node:net";
 import { Certificates } from "../support/certificates.ts";
 import { type Gate, type Outcome, startGate, usersFile } from "../support/gate.ts";
 import type { Sections } from "../support/gateway.ts";
@@ -361,49 +360,3 @@ await testOnServers(
   { postgres: { settings: { "listen_addresses": "127.0.0.1,::1" } } },
   { ...IDENTITY, ...LOGINS, ...NEGOTIATION },
 );
-
-/** A server that says yes to TLS and then does what `after` says. */
-async function withFakeServer(
-  answer: Uint8Array,
-  body: (port: number) => Promise<void>,
-): Promise<void> {
-  const server = createServer((socket) => {
-    socket.on("error", () => {});
-    socket.once("data", () => {
-      socket.write(answer);
-      socket.once("data", () => socket.end());
-    });
-  });
-  await new Promise<void>((resolve) => server.listen(0, "127.0.0.1", resolve));
-  try {
-    await body((server.address() as { readonly port: number }).port);
-  } finally {
-    await new Promise((resolve) => server.close(resolve));
-  }
-}
-
-const FAKES: Readonly<Record<string, readonly [Uint8Array, RegExp]>> = {
-  "CVE-2021-43767: plain bytes behind its answer are not taken for what is inside of TLS": [
-    new TextEncoder().encode("SR\0\0\0\x08\0\0\0\0"),
-    /plain bytes behind its answer/,
-  ],
-  "nonsense": [new TextEncoder().encode("H"), /answer to SSLRequest is nonsense/],
-  "an error": [new TextEncoder().encode("E"), /answer to SSLRequest is nonsense/],
-  "yes, and then it hangs up": [new TextEncoder().encode("S"), /TLS handshake/],
-};
-
-for (const [name, [answer, message]] of Object.entries(FAKES)) {
-  Deno.test(`a server answers SSLRequest with ${name}`, async () => {
-    await withFakeServer(answer, async (port) => {
-      await using gate = await startGate({ host: "127.0.0.1", port }, {
-        auth: { method: "trust" },
-        client: { ...AS("any"), retries: 0, tls: { mode: "require" } },
-        secrets: [PASSWORD],
-      });
-      const why = await gate.whyLoginFailed(async () => {
-        assert.equal(await gate.code(), "08004");
-      });
-      assert.match(why, message);
-    });
-  });
-}

@@ -63,6 +63,8 @@ export async function startTestPostgres(
  * Registers a test for every known server: `body` gets a server of its own, freshly started and
  * stopped afterwards. Where a server cannot be had the test is ignored, and its name says why.
  *
+ * SLUICE_TEST_POSTGRES leaves out servers whose name does not hold it, such as "PostgreSQL 18".
+ *
  * Call it with `await` at the top level of a test file.
  */
 export async function testOnEachServer(
@@ -70,7 +72,10 @@ export async function testOnEachServer(
   options: Partial<StartPostgresOptions>,
   body: (server: EmbeddedPostgres) => Promise<void>,
 ): Promise<void> {
-  for (const server of await knownServers()) {
+  const only = Deno.env.get("SLUICE_TEST_POSTGRES") ?? "";
+  const servers = (await knownServers()).filter((server) => server.name.includes(only));
+  if (servers.length === 0) throw new Error(`SLUICE_TEST_POSTGRES: no server is "${only}"`);
+  for (const server of servers) {
     if ("unavailable" in server) {
       const reason = server.unavailable.split("\n")[0];
       Deno.test({ name: `${name} (${server.name}: ${reason})`, ignore: true, fn: () => {} });
