@@ -9,10 +9,12 @@ import { type Address, addressText, type TcpAddress } from "./base/address.ts";
 import { type MetricsServer, startMetricsServer } from "./admin/metrics_server.ts";
 import type { Config } from "./config/config.ts";
 import { LINGER_MS } from "./net/socket.ts";
+import type { ShownCertificate } from "./observe/certificate_expiry.ts";
 import type { Log } from "./observe/log.ts";
 import type { LogLevel } from "./observe/log_record.ts";
 import { GatewayMetrics } from "./observe/metrics.ts";
 import { FileRefresh } from "./file_refresh.ts";
+import { shownCertificates } from "./shown_certificates.ts";
 import { clientTls, serverTls } from "./tls_contexts.ts";
 import { VERSION } from "./version.ts";
 import { WorkerFleet } from "./worker_fleet.ts";
@@ -53,15 +55,21 @@ export async function startGateway(
   assertTlsWorks(config, log);
   const { promise: failure, reject } = Promise.withResolvers<never>();
   failure.catch(() => {}); // whoever awaits it hears of it; nobody has to
+  let current = config;
   const fleet = new WorkerFleet({ config, logLevel: log.level, log, onFailure: reject });
   let metricsServer: MetricsServer | undefined;
   try {
-    metricsServer = startMetrics(config, fleet, log);
+    metricsServer = startMetrics(config, () => shownCertificates(current), fleet, log);
     const addresses = await fleet.start();
     for (const [listener, address] of addresses) {
       write(log, "info", "listening", { listener, address: addressText(address) });
     }
-    const refresh = watchFiles(config, reload, fleet, log);
+    const apply = (changed: Config) => {
+      assertTlsWorks(changed, log);
+      fleet.refresh(changed);
+      current = changed;
+    };
+    const refresh = watchFiles(config, reload, apply, log);
     return {
       addresses,
       metricsAddress: metricsServer?.address,
@@ -79,6 +87,7 @@ export async function startGateway(
 
 function startMetrics(
   config: Config,
+  certificates: () => readonly ShownCertificate[],
   fleet: WorkerFleet,
   log: Log,
 ): MetricsServer | undefined {
@@ -90,6 +99,7 @@ function startMetrics(
     workersRunning: () => fleet.runningCount,
     pools: config.pools,
     version: VERSION,
+    certificates,
   });
   const server = startMetricsServer({
     address,
@@ -123,16 +133,13 @@ function assertTlsWorks({ servers, clients }: Config, log: Log): void {
 function watchFiles(
   config: Config,
   reload: () => Config,
-  fleet: WorkerFleet,
+  apply: (changed: Config) => void,
   log: Log,
 ): FileRefresh {
   return new FileRefresh({
     config,
     reload,
-    apply: (changed) => {
-      assertTlsWorks(changed, log);
-      fleet.refresh(changed);
-    },
+    apply,
     onRefreshed: () => write(log, "info", "files read again", {}),
     onFailed: (error) => write(log, "error", "cannot use changed files", { error }),
   });

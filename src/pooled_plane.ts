@@ -13,9 +13,15 @@ import { Destinations } from "./destinations.ts";
 import type { Driver } from "./net/socket.ts";
 import type { WorkerCounters } from "./observe/counters.ts";
 import type { Observer } from "./observe/facts.ts";
+import { OldestWaits, type PoolWait } from "./observe/oldest_waits.ts";
 import { pairCaps, pairOptions, waitCounter } from "./pair_settings.ts";
 import { Pool } from "./pool/pool.ts";
-import type { Pair, PairSettings, PlaceMessage } from "./pool/server_pool_types.ts";
+import type {
+  Pair,
+  PairSettings,
+  PlaceMessage,
+  ServerPoolOptions,
+} from "./pool/server_pool_types.ts";
 import { ServerPools } from "./pool/server_pools.ts";
 import { SharedBudget } from "./pool/shared_budget.ts";
 import { SharedPlaces } from "./pool/shared_places.ts";
@@ -62,6 +68,8 @@ export class PooledPlane {
   readonly #pools: ServerPools<Backend, OpenFailure>;
   readonly #destinations: Destinations;
   readonly #states = new WeakMap<object, PairState>();
+  /** The configured pool that the options of a pair's pool were made from. */
+  readonly #poolNames = new WeakMap<ServerPoolOptions, string>();
   readonly #keysCache: ScramKeysCache;
   readonly #userClients = new Map<string, Pool>();
   readonly #scanner = new QueryScanner();
@@ -80,12 +88,14 @@ export class PooledPlane {
     this.#statements = new SharedStatements(() => Atomics.load(this.#schema, 0), this.#scanner);
     this.#watchdog = new Watchdog(clock);
     this.#keysCache = new ScramKeysCache({ entriesMax: SERVER_KEYS_MAX, randomBytes });
+    const waits = new OldestWaits(parts.counters, snapshot.pools.keys(), wallClockMs);
     this.#pools = new ServerPools({
       places: new SharedPlaces(snapshot.places, worker, workers, wallClockMs),
       clock,
       random: () => fraction(randomBytes(1)[0]!),
       settingsFor: (pair) => this.#settingsFor(pair),
       tell: parts.tellPlaces,
+      onTick: () => waits.measure(this.#waits()),
     });
     for (const [user, buffer] of snapshot.userBudgets) {
       const budget = new SharedBudget(buffer, worker, workers);
@@ -136,6 +146,13 @@ export class PooledPlane {
         if (database === undefined || user === undefined || isDisabled) continue;
         this.#prefill(clientName, poolName, database, client.user || user, initialSize);
       }
+    }
+  }
+
+  /** How long the first one waits in each pair's pool. */
+  *#waits(): Iterable<PoolWait> {
+    for (const [, { options, stats }] of this.#pools.pools()) {
+      yield { pool: this.#poolNames.get(options)!, waitedMs: stats.oldestWaitMs };
     }
   }
 
@@ -310,8 +327,10 @@ export class PooledPlane {
       cancelAbandoned: (target) => canceller.cancelQueued(target),
       poolOf: () => this.#poolOf(pair),
     });
+    const options = pairOptions(pool, size, limit, isSingleUse);
+    this.#poolNames.set(options, poolName);
     return {
-      options: pairOptions(pool, size, limit, isSingleUse),
+      options,
       caps: pairCaps(pair, poolName, pool, snapshot.serverConnectionsMax),
       connector,
       observer: waitCounter(cells),

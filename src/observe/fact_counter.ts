@@ -85,7 +85,7 @@ export class FactCounter {
       case "login_timeout":
         return cells.add(LISTENER_CELL.loginTimeouts, 1);
       case "authentication_failed": {
-        const index = indexIn(AUTHENTICATION_FAILURES, fact.cause);
+        const index = AUTHENTICATION_FAILURES.indexOf(fact.cause);
         return cells.add(LISTENER_CELL.authenticationFailures + index, 1);
       }
       case "tls_accepted":

@@ -30,14 +30,13 @@ export const CLOSE_REASONS: readonly ServerCloseReason[] = [
  * metrics asks nobody who he is, and would tell anybody who reaches it which users exist. The log
  * has the difference.
  */
-export const AUTHENTICATION_FAILURES: readonly (AuthenticationFailure | typeof OTHER)[] = [
+export const AUTHENTICATION_FAILURES: readonly AuthenticationFailure[] = [
   "password",
   "certificate",
   "rule",
   "throttled",
   "lookup",
   "protocol",
-  OTHER,
 ];
 
 /** What TLS was agreed on, in OpenSSL's words: the versions that the gateway speaks. */
@@ -46,7 +45,8 @@ export const TLS_VERSIONS: readonly string[] = ["TLSv1.3", "TLSv1.2", OTHER];
 /**
  * Why a session stays with its server, in the words of the fact; as a label, a space is "_".
  * "parameter": it set one whose name the text does not show. "too many parameters": it set more
- * than are kept for a session.
+ * than are kept for a session. "statement": it prepared one by Parse that is too long to be kept,
+ * or more than are kept.
  */
 export const PIN_REASONS: readonly string[] = [
   "listen",
@@ -57,6 +57,7 @@ export const PIN_REASONS: readonly string[] = [
   "prepare",
   "parameter",
   "too many parameters",
+  "statement",
   OTHER,
 ];
 

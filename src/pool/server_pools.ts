@@ -26,6 +26,8 @@ export interface ServerPoolsParts<C, F> {
   readonly settingsFor: (pair: Pair) => PairSettings<C, F>;
   /** Sends to another worker, which calls `onMessage`; it may be lost. */
   readonly tell: (worker: number, message: PlaceMessage) => void;
+  /** Called about once a second while there are pools, and once when there are none any more. */
+  readonly onTick?: () => void;
 }
 
 interface Member<C, F> {
@@ -181,6 +183,7 @@ export class ServerPools<C, F = Error> {
     return this.#parts.clock.after(TICK_MS, () => {
       for (const { pool } of this.#members.values()) pool.tick();
       this.#dropUnused(UNUSED_MS_MAX);
+      this.#parts.onTick?.();
       this.#timer = this.#members.size > 0 ? this.#schedule() : undefined;
     });
   }

@@ -16,6 +16,7 @@ import type { Lease } from "../pool/pool.ts";
 import type { CancelTarget } from "./cancel.ts";
 import type { Gateway, Route } from "./gateway.ts";
 import { checkWhole, Login } from "./login.ts";
+import { RequestClock } from "./request_clock.ts";
 import { RequestsDue } from "./requests_due.ts";
 import { ServerDial } from "./server_dial.ts";
 import { ProtocolError } from "./wire/errors.ts";
@@ -80,7 +81,7 @@ export class ServerConnection {
   #key: { readonly processId: number; readonly target: CancelTarget } | undefined;
   /** Requests forwarded whose ReadyForQuery has not come yet. */
   readonly #requests = new RequestsDue();
-  #requestStartedMs = 0;
+  readonly #clock: RequestClock;
   /** The client has said Terminate: the server is expected to close. */
   #isTerminated = false;
   /** The last message was FATAL or PANIC: if the server closes now, the client knows why. */
@@ -88,6 +89,7 @@ export class ServerConnection {
 
   constructor(parts: ServerConnectionParts) {
     this.#parts = parts;
+    this.#clock = new RequestClock(parts.gateway.clock, parts.route.cells);
     this.#login = new Login(parts.startup);
     this.#framer = new Framer(parts.messageSizeMax, IS_BACKEND_TAG);
   }
@@ -146,7 +148,7 @@ export class ServerConnection {
   }
 
   #startClock(): void {
-    if (this.#requests.count === 0) this.#requestStartedMs = this.#parts.gateway.clock.nowMs();
+    if (this.#requests.count === 0) this.#clock.start();
   }
 
   /** Sends the client's bytes. */
@@ -261,14 +263,9 @@ export class ServerConnection {
 
   #onReadyForQuery(view: Uint8Array): void {
     const status = readReadyForQuery(view.subarray(this.#framer.start, this.#framer.end));
-    const { cells } = this.#parts.route;
-    cells.add(POOL_CELL.queries, 1);
-    if (status === STATUS_IDLE) cells.add(POOL_CELL.transactions, 1);
-    if (this.#requests.count === 0) return;
-    this.#requests.onReadyForQuery();
-    const nowMs = this.#parts.gateway.clock.nowMs();
-    cells.observe(POOL_CELL.querySeconds, (nowMs - this.#requestStartedMs) / 1000);
-    this.#requestStartedMs = nowMs; // of the next one, if the client pipelines
+    this.#startClock(); // whatever nobody asked for took no time
+    this.#clock.stop(true, status !== STATUS_IDLE);
+    if (this.#requests.count > 0) this.#requests.onReadyForQuery();
   }
 
   #onErrorResponse(view: Uint8Array): void {

@@ -29,10 +29,15 @@ export interface UpstreamOwner {
   setState(to: ClientState): void;
   /** Stops or starts the time that a login may take. */
   runLoginTime(isRunning: boolean): void;
-  /** Tells the client why, unless it is in the middle of a message, and winds up. */
-  fail(fields: ErrorFields, reason: string): void;
+  /**
+   * Tells the client why, unless it is in the middle of a message, and winds up.
+   *
+   * @param isQuoted The text is a server's, and may hold what the client keeps there: it is not
+   * logged.
+   */
+  fail(fields: ErrorFields, reason: string, isQuoted?: boolean): void;
   /** As `fail`, with an ErrorResponse that is encoded already, or none to tell. */
-  end(message: Uint8Array | undefined, reason: string): void;
+  end(message: Uint8Array | undefined, reason: string, isQuoted?: boolean): void;
   /** The client has said Terminate. */
   onTerminate(): void;
   /** The last thing that the session had to wait for is gone. */

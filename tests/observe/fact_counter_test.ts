@@ -30,8 +30,6 @@ const READY = FACT_SAMPLES.session_ready;
 const DISCONNECTED = FACT_SAMPLES.client_disconnected;
 const ERROR = FACT_SAMPLES.error_reported;
 
-const { cause: _, ...FAILED_LOGIN } = FACT_SAMPLES.authentication_failed;
-
 const TIMEOUT_CELLS: Readonly<Record<SessionTimeout, string>> = {
   "query": "queryTimeouts",
   "transaction": "transactionTimeouts",
@@ -62,7 +60,6 @@ const TABLE: readonly (readonly [Fact, Record<string, number>, string | undefine
     "warn cannot connect to server",
   ],
   [FACT_SAMPLES.server_lost, { serversLost: 1 }, "warn server connection lost"],
-  [{ kind: "wait_started", pool: "p" }, { waits: 1, waiters: 1 }, undefined],
   [
     FACT_SAMPLES.wait_started,
     { waits: 1, waiters: 1, relayedWaitSince: START_MS },
@@ -90,7 +87,7 @@ const TABLE: readonly (readonly [Fact, Record<string, number>, string | undefine
   [cancel("refused"), { cancelsRefused: 1 }, "warn cancel request"],
   ...AUTHENTICATION_FAILURES.map((cause, index) =>
     [
-      { ...FAILED_LOGIN, ...(cause === "other" ? {} : { cause }) },
+      { ...FACT_SAMPLES.authentication_failed, cause },
       { [`authenticationFailures[${index}]`]: 1 },
       "warn authentication failed",
     ] as const
@@ -228,7 +225,7 @@ Deno.test("Recorder.emit() does not count a server connection that never opened"
 Deno.test("Recorder.emit() observes how long a wait was, but not one that was refused", () => {
   const { counters, emit } = record();
   for (const outcome of ["acquired", "timeout", "abandoned", "refused"] as const) {
-    emit({ kind: "wait_started", pool: "p" }, waitEnded(outcome, 500));
+    emit(FACT_SAMPLES.wait_started, waitEnded(outcome, 500));
   }
   const { buckets, sumSeconds } = histogramOf([counters.pool("p")], POOL_CELL.waitSeconds);
   assertEquals(sumSeconds, 1.5);
@@ -251,7 +248,7 @@ Deno.test("clearGauges() zeroes what is there now and keeps what was counted", (
     { kind: "client_state", listener: "main", from: undefined, to: "active" },
     { kind: "server_state", pool: "p", from: undefined, to: "connecting" },
     { kind: "server_state", pool: "p", from: "connecting", to: "active" },
-    { kind: "wait_started", pool: "p" },
+    FACT_SAMPLES.wait_started,
   );
   clearGauges(LAYOUT, counters);
   assertEquals(moved(counters), {

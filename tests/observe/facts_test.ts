@@ -80,7 +80,7 @@ const TEXTS: Readonly<Record<KindsWith<"message"> | KindsWith<"reason">, string>
   "cancel": "the operating system's, of a connection",
   "client_disconnected": "the gateway's, or the operating system's of a connection",
   "client_refused": "the gateway's",
-  "error_reported": "the gateway's; a server's to a login or a SET, never to a query",
+  "error_reported": "the gateway's; a server's to the gateway's login, never to a query or a SET",
   "internal_error": "a stack: it names functions and lines, not values",
   "server_closed": "the gateway's, or the operating system's of a connection",
   "server_dial_failed": "the operating system's, of a connection",
@@ -99,13 +99,13 @@ type Only<A, B> = [A] extends [B] ? true : false;
 /** The compiler's part: no field holds bytes, lists or objects; fixed ones are what they say. */
 type Checks = readonly [
   Only<TypeOf<Field>, string | number | boolean | undefined>,
-  Only<TypeOf<"cause">, AuthenticationFailure | undefined>,
+  Only<TypeOf<"cause">, AuthenticationFailure>,
   Only<TypeOf<"from" | "to">, ClientState | ServerState | undefined>,
   Only<TypeOf<"outcome">, WaitOutcome | CancelOutcome>,
   Only<TypeOf<"source">, ErrorSource>,
   Only<TypeOf<"timeout">, SessionTimeout>,
-  Only<TypeOf<"session" | "attempt" | "attempts" | "durationMs" | "waitMs">, number | undefined>,
-  Only<TypeOf<"isTimeout">, boolean | undefined>,
+  Only<TypeOf<"session" | "attempt" | "attempts" | "durationMs" | "waitMs">, number>,
+  Only<TypeOf<"isTimeout">, boolean>,
 ];
 
 Deno.test("Fact has only fields of which it is known that they hold no secret", () => {
@@ -147,14 +147,13 @@ Deno.test("CLOSE_REASONS and AUTHENTICATION_FAILURES have every value of the fac
     "unclean": true,
   };
   assertEquals([...CLOSE_REASONS].sort(), Object.keys(reasons).sort());
-  const causes: Readonly<Record<AuthenticationFailure | "other", true>> = {
+  const causes: Readonly<Record<AuthenticationFailure, true>> = {
     password: true,
     certificate: true,
     rule: true,
     throttled: true,
     lookup: true,
     protocol: true,
-    other: true,
   };
   assertEquals([...AUTHENTICATION_FAILURES].sort(), Object.keys(causes).sort());
 });

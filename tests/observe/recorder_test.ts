@@ -86,7 +86,7 @@ Deno.test("Recorder drops what is above its limit, never errors, and says how ma
   emit(ERROR);
   assertEquals(records.length, 3);
   clock.nowMs += 1; // the clock's next second
-  emit({ kind: "wait_started", pool: "p" });
+  emit({ kind: "wait_started", session: 7, pool: "p" });
   assertEquals(records.at(-1), {
     level: "warn",
     message: "log records dropped",
@@ -117,7 +117,7 @@ Deno.test("Recorder.flush() says how many were dropped, once", () => {
 
 Deno.test("Recorder.emit() reports a name without cells and does not throw", () => {
   const { records, emit } = record("error", 2);
-  const fact: Fact = { kind: "wait_started", pool: "nowhere" };
+  const fact: Fact = { kind: "wait_started", session: 7, pool: "nowhere" };
   emit(fact, fact, fact);
   assertEquals(records.map(({ level, message }) => `${level} ${message}`), [
     "error cannot count a fact",

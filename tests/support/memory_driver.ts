@@ -27,16 +27,14 @@ import {
 } from "../../src/net/socket.ts";
 import { concat } from "../../src/base/bytes.ts";
 import type { Clock, Timer } from "../../src/base/clock.ts";
-import { MemoryPeer, Pipe } from "./memory_pipe.ts";
+import { MemoryPeer, peerAddressOf, Pipe } from "./memory_pipe.ts";
+import { promisesToSettle } from "./promises.ts";
 
 /** What a view holds once it is not valid any more. */
 const POISON = 0xdd;
 
 /** More rounds than this without coming to rest, and something goes round in circles. */
 const ROUNDS_MAX = 100_000;
-
-/** Links that a chain of promises in the code under test may have; the longest has about ten. */
-const PROMISE_LINKS_MAX = 24;
 
 /** How a server's address answers to a connect. */
 export type DialAnswer = "accept" | "refuse" | "hang";
@@ -386,13 +384,6 @@ export class MemoryNetwork {
   }
 }
 
-/** "127.0.0.1:5432", "[::1]:5432" or "unix", taken apart. */
-function peerAddressOf(peer: string): PeerAddress {
-  const [, host, port] = /^(.*):(\d+)$/.exec(peer) ?? [];
-  if (host === undefined) return { kind: "unix" };
-  return { kind: "tcp", host: host.replace(/^\[(.*)\]$/, "$1"), port: Number(port) };
-}
-
 /** What a handler throws costs that connection, and nobody else. */
 function accept(handler: ListenHandler, socket: MemorySocket): void {
   try {
@@ -401,8 +392,4 @@ function accept(handler: ListenHandler, socket: MemorySocket): void {
     socket.destroy();
     handler.onAcceptError(error as Error);
   }
-}
-
-async function promisesToSettle(): Promise<void> {
-  for (let link = 0; link < PROMISE_LINKS_MAX; link++) await Promise.resolve();
 }

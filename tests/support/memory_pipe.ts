@@ -5,6 +5,7 @@
  */
 
 import { concat } from "../../src/base/bytes.ts";
+import type { PeerAddress } from "../../src/net/socket.ts";
 
 /** One direction of a connection: bytes on their way, then perhaps an end. */
 export class Pipe {
@@ -88,6 +89,13 @@ export class Pipe {
     this.#isReset = true;
     this.#isEnded = true;
   }
+}
+
+/** "127.0.0.1:5432", "[::1]:5432" or "unix", taken apart. */
+export function peerAddressOf(peer: string): PeerAddress {
+  const [, host, port] = /^(.*):(\d+)$/.exec(peer) ?? [];
+  if (host === undefined) return { kind: "unix" };
+  return { kind: "tcp", host: host.replace(/^\[(.*)\]$/, "$1"), port: Number(port) };
 }
 
 /** The end of a connection that a test plays. */

@@ -26,7 +26,7 @@ const LEVELS: readonly (readonly string[])[] = [
 const ONLY_FROM: Readonly<Record<string, readonly string[]>> = {
   "config": ["", "cli"],
   "postgres/wire": ["postgres/auth", "postgres"],
-  "postgres/sql": ["postgres"],
+  "postgres/sql": ["postgres", ""],
   "postgres/auth": ["postgres", ""],
   "postgres": [""],
   "trino": [""],

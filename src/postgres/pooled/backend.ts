@@ -13,11 +13,11 @@ import { concat } from "../../base/bytes.ts";
 import { messageOf } from "../../base/errors.ts";
 import type { Socket } from "../../net/socket.ts";
 import type { CancelTarget } from "../cancel.ts";
+import { RequestClock } from "../request_clock.ts";
 import { ProtocolError } from "../wire/errors.ts";
 import { Framer } from "../wire/framer.ts";
 import { readDataRow, readReadyForQuery, TERMINATE } from "../wire/messages.ts";
-import { STATUS_FAILED, STATUS_IDLE } from "../wire/tags.ts";
-import { BACKEND, IS_BACKEND_TAG } from "../wire/tags.ts";
+import { BACKEND, IS_BACKEND_TAG, STATUS_FAILED, STATUS_IDLE } from "../wire/tags.ts";
 import { BackendCleaner } from "./backend_cleaner.ts";
 import type { BackendOwner, BackendParts, BackendState } from "./backend_parts.ts";
 import { ClientOutlet } from "./client_outlet.ts";
@@ -25,7 +25,6 @@ import { CLOSE_COMPLETE, PARSE_COMPLETE, query, SYNC } from "./extended_messages
 import { OwnQueries, type OwnResult } from "./own_queries.ts";
 import { parameterStatusOf, readParameterStatus, type ServerParameters } from "./parameters.ts";
 import { isUnasked, PASS, REPLY, ReplyQueue, SWALLOW } from "./reply_queue.ts";
-import { RequestClock } from "./request_clock.ts";
 import { ServerStatements, type UnnamedStatement } from "./statements.ts";
 
 /** One pooled server connection, from its first ReadyForQuery on. */
@@ -48,7 +47,6 @@ export class Backend {
   /** The last message was FATAL or PANIC, and the client has it. */
   #hasSaidWhy = false;
 
-  /** What the server owes, in order. */
   readonly replies = new ReplyQueue();
   readonly parameters: ServerParameters;
   readonly statements: ServerStatements;
@@ -76,7 +74,6 @@ export class Backend {
     });
   }
 
-  /** As reported at its login, under its own names. */
   get reported(): ReadonlyMap<string, string> {
     return this.#parts.reported;
   }
@@ -89,7 +86,7 @@ export class Backend {
     return this.#status !== STATUS_IDLE;
   }
 
-  /** In a transaction that has failed: the server refuses all but its end. */
+  /** The server refuses all but the transaction's end. */
   get isInFailedTransaction(): boolean {
     return this.#status === STATUS_FAILED;
   }
@@ -184,7 +181,7 @@ export class Backend {
     this.#socket.write(messages);
   }
 
-  /** Keeps it from changing hands until the function that is returned is called. */
+  /** Keeps it from changing hands until what is returned is called. */
   holdForCancel(): () => void {
     this.#cancelsInFlight += 1;
     return () => {
@@ -296,13 +293,14 @@ export class Backend {
     this.#isOwnAnswered = isOwn;
     const isClients = !isOwn && this.#owner !== undefined && !this.#isRetrying;
     this.#clock.stop(isClients, this.isInTransaction);
+    this.replies.counts.report(this.#parts.cells);
   }
 
-  /** @returns Whether the ReadyForQuery goes out together with what has still to be reported. */
+  /** @returns Whether ReadyForQuery goes out together with what has still to be reported. */
   #reportResets(ready: Uint8Array): boolean {
     const parameters = this.#owner?.parameters;
-    const isDue = parameters?.isResetting === true && parameters.isResettingAll;
-    if (!isDue || this.isInTransaction) return false;
+    const isDue = parameters?.isResettingAll === true && !this.isInTransaction;
+    if (!isDue || !parameters.isReset(this.replies.answerCount)) return false;
     this.#outlet.replacement = concat(parameters.takeResets(), ready);
     return true;
   }
@@ -317,8 +315,11 @@ export class Backend {
       return SWALLOW;
     }
     this.parameters.change(name.toLowerCase(), value);
-    if (!isOwn) owner.parameters.set(name.toLowerCase(), value);
-    const told = owner.parameters.tell(name, value, isOwn);
+    const { parameters } = owner;
+    const isReset = !isOwn && parameters.isReset(this.replies.currentRequest);
+    const isDefault = isReset && parameters.defaults.has(name.toLowerCase());
+    if (!isOwn && !isDefault) parameters.set(name.toLowerCase(), value);
+    const told = parameters.tell(name, value, isReset);
     if (told === value) return PASS;
     if (told !== undefined) this.#outlet.replacement = parameterStatusOf(name, told);
     return SWALLOW;
@@ -365,12 +366,11 @@ export class Backend {
 
   #onEnd(message: string): void {
     if (this.#state === "closing" || this.#state === "gone") return;
-    const owner = this.#owner;
     const canTell = this.isClientBetweenMessages && !this.#hasSaidWhy;
     this.#setState("closing");
     this.#parts.onLost(this, message);
     this.#socket.end();
-    owner?.guard(() => owner.onLost(canTell));
+    this.#owner?.guard(() => this.#owner?.onLost(canTell));
   }
 
   #onClose(error: Error | undefined): void {

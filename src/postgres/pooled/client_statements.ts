@@ -33,37 +33,31 @@ import {
   type Statement,
   type UnnamedStatement,
 } from "./statements.ts";
-
-/** A message, or the first piece of a large one, in a view. */
-export interface Piece {
-  readonly view: Uint8Array;
-  readonly start: number;
-  readonly end: number;
-  /** True if the message ends with it. */
-  readonly isWhole: boolean;
-}
-
-/** What is sent in place of a message: `undefined` is the message as it is, empty is nothing. */
-export type Replacement = Uint8Array | undefined;
-
-/** What a Bind or Describe has become, and the statement it is about, if that is known. */
-export interface Translated {
-  readonly replacement: Replacement;
-  readonly traits?: Traits;
-  /** Only one with a name that servers share. */
-  readonly statement?: Statement;
-}
+import {
+  ClientUnnamedStatement,
+  type Meant,
+  type Piece,
+  type Replacement,
+  type Translated,
+} from "./unnamed_statement.ts";
 
 const NOTHING = new Uint8Array();
+
+/** What a server takes in a transaction that has failed. */
+const ENDS_TRANSACTION: ReadonlySet<string> = new Set([
+  "abort",
+  "commit",
+  "end",
+  "prepare",
+  "rollback",
+]);
 
 /** The names of one client. */
 export class ClientStatements {
   readonly #shared: SharedStatements;
   readonly #refusal: (traits: Traits) => Uint8Array | undefined;
   readonly #named = new Map<string, Statement>();
-  #unnamed: UnnamedStatement | undefined;
-  /** The server whose unnamed statement is the client's although its text was too long to keep. */
-  #unnamedOn: Backend | undefined;
+  readonly #unnamed: ClientUnnamedStatement;
   /** Names that are on one server only, under the client's own name: their texts are too long. */
   readonly #raw = new Set<string>();
   readonly #names = new ServerNames();
@@ -72,11 +66,15 @@ export class ClientStatements {
   constructor(shared: SharedStatements, refusal: (traits: Traits) => Uint8Array | undefined) {
     this.#shared = shared;
     this.#refusal = refusal;
+    this.#unnamed = new ClientUnnamedStatement(shared, {
+      meant: (statement) => this.#meant(statement),
+      require: (backend, statement) => this.#require(backend, statement),
+    });
   }
 
   /** True if only the server that the client has now can serve what it prepared. */
   get needsItsServer(): boolean {
-    return this.#raw.size > 0 || this.#unnamedOn !== undefined;
+    return this.#raw.size > 0 || this.#unnamed.needsItsServer;
   }
 
   /** The statement that a name stands for, if it has been prepared by Parse. */
@@ -93,8 +91,7 @@ export class ClientStatements {
   clear(): void {
     this.#named.clear();
     this.#raw.clear();
-    this.#unnamed = undefined;
-    this.#unnamedOn = undefined;
+    this.#unnamed.clear();
   }
 
   /** Whether a Parse at hand prepares a name that is prepared already, or may be. */
@@ -106,10 +103,7 @@ export class ClientStatements {
 
   /** A Query ends the unnamed statement. */
   onQuery(backend: Backend): void {
-    if (backend.replies.isSkipping) return;
-    this.#unnamed = undefined;
-    this.#unnamedOn = undefined;
-    backend.unnamed = undefined;
+    if (!backend.replies.isSkipping) this.#unnamed.forget(backend);
   }
 
   /** @returns What is sent, and what the statement does to the session. */
@@ -117,7 +111,7 @@ export class ClientStatements {
     const { view, start, end } = piece;
     const nameStart = start + HEADER_SIZE;
     const nameEnd = stringEnd(view, nameStart, end);
-    if (nameEnd === nameStart) return { replacement: this.#onUnnamedParse(backend, piece) };
+    if (nameEnd === nameStart) return { replacement: this.#unnamed.onParse(backend, piece) };
     const name = nameOf(view.subarray(nameStart, nameEnd));
     if (!piece.isWhole || this.#named.size >= CLIENT_STATEMENTS_MAX) {
       const hadRaw = this.#raw.has(name);
@@ -139,7 +133,7 @@ export class ClientStatements {
     this.#names.note(name, statement);
     const undo = () => void this.#named.delete(name);
     if (!backend.replies.isSkipping) this.#named.set(name, statement);
-    if (backend.isInFailedTransaction) {
+    if (backend.isInFailedTransaction && !ENDS_TRANSACTION.has(statement.traits.command)) {
       // The server refuses it before it looks at its name.
       backend.replies.push(REPLY.parse, undo);
       return { replacement: parse(statement.serverName, statement.definition) };
@@ -179,7 +173,7 @@ export class ClientStatements {
     const statement = this.#named.get(name);
     const isPortal = view[start + HEADER_SIZE] !== STATEMENT;
     if (isPortal || statement === undefined) {
-      if (!isPortal && name === "") this.#forgetUnnamed(backend);
+      if (!isPortal && name === "") this.#unnamed.forget(backend);
       if (!isPortal && this.#raw.delete(name)) {
         backend.replies.push(REPLY.close, () => void this.#raw.add(name));
       } else {
@@ -207,6 +201,7 @@ export class ClientStatements {
     const evicted = backend.statements.add(statement);
     const close = evicted === undefined ? NOTHING : closeStatement(evicted.serverName);
     const messages = concat(parse(serverName, definition), close, SYNC);
+    backend.replies.counts.addInjectedParse();
     backend.runMessages(messages, ({ error }) => {
       if (error !== undefined) backend.statements.delete(statement);
     });
@@ -230,9 +225,7 @@ export class ClientStatements {
    * What is prepared in place of a statement: an error for one that may not be, or the same with
    * the names that servers know for EXECUTE and DEALLOCATE of what was prepared by Parse.
    */
-  #meant(
-    { definition, traits }: UnnamedStatement,
-  ): { readonly definition: Uint8Array; readonly requires?: Statement } | undefined {
+  #meant({ definition, traits }: UnnamedStatement): Meant | undefined {
     const refusal = this.#refusal(traits);
     if (refusal !== undefined) return { definition: refusal };
     const [range] = traits.statementNames;
@@ -257,29 +250,6 @@ export class ClientStatements {
     }
   }
 
-  #onUnnamedParse(backend: Backend, { view, start, end, isWhole }: Piece): Replacement {
-    const [before, beforeOn] = [this.#unnamed, this.#unnamedOn];
-    let replacement: Replacement;
-    if (!backend.replies.isSkipping) {
-      let unnamed = this.#shared.unnamed(view.subarray(start + HEADER_SIZE + 1, end));
-      const meant = isWhole ? this.#meant(unnamed) : undefined;
-      if (meant !== undefined) {
-        unnamed = this.#shared.unnamed(meant.definition, meant.requires);
-        replacement = concat(this.#require(backend, unnamed), parse(NOTHING, meant.definition));
-      }
-      this.#unnamed = isWhole ? unnamed : undefined;
-      this.#unnamedOn = isWhole ? undefined : backend;
-      backend.unnamed = this.#unnamed;
-    }
-    backend.replies.push(REPLY.parse, (hasFailed) => {
-      // A Parse that fails has dropped the unnamed statement before; one that is skipped has not.
-      this.#unnamed = hasFailed ? undefined : before;
-      this.#unnamedOn = hasFailed ? undefined : beforeOn;
-      backend.unnamed = undefined;
-    });
-    return replacement;
-  }
-
   #translate(
     backend: Backend,
     piece: Piece,
@@ -288,7 +258,7 @@ export class ClientStatements {
     reply: number,
   ): Translated {
     const { view, start, end } = piece;
-    if (nameStart === nameEnd) return this.#translateUnnamed(backend, piece, nameStart, reply);
+    if (nameStart === nameEnd) return this.#unnamed.translate(backend, piece, nameStart, reply);
     const name = nameOf(view.subarray(nameStart, nameEnd));
     const statement = this.#named.get(name);
     if (statement === undefined) {
@@ -314,46 +284,6 @@ export class ClientStatements {
     };
   }
 
-  #translateUnnamed(
-    backend: Backend,
-    { view, start, end }: Piece,
-    nameStart: number,
-    reply: number,
-  ): Translated {
-    const unnamed = this.#unnamed;
-    const traits = unnamed === undefined ? {} : { traits: unnamed.traits };
-    if (unnamed !== undefined && reply === REPLY.bind && isRefusal(unnamed)) {
-      const portal = view.subarray(start + HEADER_SIZE, nameStart);
-      backend.unnamed = unnamed;
-      backend.replies.push(REPLY.parseInjected);
-      backend.replies.push(reply);
-      return {
-        replacement: concat(parse(NOTHING, unnamed.definition), bindNothing(portal, NOTHING)),
-      };
-    }
-    const isThere = backend.unnamed === unnamed && unnamed !== undefined &&
-      unnamed.requires === undefined;
-    if (isThere || this.#unnamedOn === backend || backend.replies.isSkipping) {
-      backend.replies.push(reply);
-      return { replacement: undefined, ...traits };
-    }
-    if (unnamed === undefined) {
-      // Somebody else's may be there: it must not answer. PostgreSQL says 26000 to this name, too.
-      const ahead = closeStatement(NOTHING);
-      backend.replies.push(REPLY.closeInjected);
-      backend.unnamed = undefined;
-      backend.replies.push(reply);
-      return { replacement: concat(ahead, view.subarray(start, end)) };
-    }
-    const ahead = concat(this.#require(backend, unnamed), parse(NOTHING, unnamed.definition));
-    backend.replies.push(REPLY.parseInjected, () => {
-      backend.unnamed = undefined;
-    });
-    backend.unnamed = unnamed;
-    backend.replies.push(reply);
-    return { replacement: concat(ahead, view.subarray(start, end)), ...traits };
-  }
-
   #prepare(
     backend: Backend,
     statement: Statement,
@@ -376,8 +306,8 @@ export class ClientStatements {
   }
 
   /**
-   * The server is to refuse a name that is prepared twice, or what is wrong with the new text first;
-   * so it gets the new one under the name that it has.
+   * The server is to refuse a name that is prepared twice, or what is wrong with the new text
+   * first; so it gets the new one under the name that it has.
    */
   #provokeDuplicate(
     backend: Backend,
@@ -389,12 +319,6 @@ export class ClientStatements {
     const ahead = this.ensure(backend, statement);
     backend.replies.push(REPLY.parse);
     return concat(ahead, parse(statement.serverName, definition));
-  }
-
-  #forgetUnnamed(backend: Backend): void {
-    this.#unnamed = undefined;
-    this.#unnamedOn = undefined;
-    backend.unnamed = undefined;
   }
 }
 

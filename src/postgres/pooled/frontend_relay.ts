@@ -14,7 +14,7 @@ import { errorFieldsOf, readyForQuery } from "../wire/messages.ts";
 import { FRONTEND, IS_FRONTEND_TAG } from "../wire/tags.ts";
 import type { Backend } from "./backend.ts";
 import { STATUS_IDLE } from "../wire/tags.ts";
-import { ClientStatements, type Piece, type Replacement } from "./client_statements.ts";
+import { ClientStatements } from "./client_statements.ts";
 import type { PooledSession } from "./pooled_session.ts";
 import type { PooledContext, PoolSettings } from "./pooled_context.ts";
 import { FLUSH, nameBytes, nameOf } from "./extended_messages.ts";
@@ -22,6 +22,7 @@ import { REPLY } from "./reply_queue.ts";
 import { RetryBuffer } from "./retry_buffer.ts";
 import { refusalOf, SqlState } from "./sql_state.ts";
 import type { Statement } from "./statements.ts";
+import type { Piece, Replacement } from "./unnamed_statement.ts";
 
 const NOTHING = new Uint8Array();
 

@@ -60,17 +60,24 @@ export class SessionParameters {
   isTold = false;
   /** A RESET or DISCARD ALL is on its way: it means the client's defaults, not the server's. */
   isResetting = false;
+  /** The number of that request: see `ReplyQueue.requestCount`. */
+  resettingRequest = 0;
   /** It is one of all parameters. */
   isResettingAll = false;
+
+  /** Whether the client's request of this number resets parameters. */
+  isReset(request: number): boolean {
+    return this.isResetting && this.resettingRequest === request;
+  }
 
   /**
    * A server reports a parameter.
    *
-   * @param isOwn Whether it answers the gateway's own query, which is never a RESET of the client.
+   * @param isReset Whether it belongs to a RESET of the client.
    * @returns What the client is to be told, if anything; it counts as told from now on.
    */
-  tell(name: string, value: string, isOwn: boolean): string | undefined {
-    const own = this.isResetting && !isOwn ? this.defaults.get(name.toLowerCase()) : undefined;
+  tell(name: string, value: string, isReset: boolean): string | undefined {
+    const own = isReset ? this.defaults.get(name.toLowerCase()) : undefined;
     const meant = own ?? value;
     if (this.told.get(name) === meant) return undefined;
     this.told.set(name, meant);
@@ -122,7 +129,7 @@ export class SessionParameters {
 
   /** A server has said what a parameter is now; `value` is undefined if it does not exist. */
   set(name: string, value: string | undefined): void {
-    if (!follows(name) || this.isResetting && this.defaults.has(name)) return;
+    if (!follows(name)) return;
     if (value === undefined) this.wanted.delete(name);
     else this.wanted.set(name, value);
   }

@@ -34,6 +34,7 @@ import type { OpenFailure } from "./backend_opener.ts";
 import { FrontendRelay } from "./frontend_relay.ts";
 import type { PairState } from "./pair_state.ts";
 import { SessionParameters } from "./parameters.ts";
+import { Pins } from "./pins.ts";
 import type { Identity, PooledContext, PooledRoute } from "./pooled_context.ts";
 import { openFailureReply } from "./refusals.ts";
 import { SessionLimits } from "./session_limits.ts";
@@ -63,8 +64,7 @@ export class PooledSession implements Upstream, BackendOwner {
   #isTerminating = false;
   #acquisition: Acquisition | undefined;
   readonly touched: TouchedParameters = new TouchedParameters(this);
-  /** Why the session stays with its server. */
-  readonly #pins = new Set<string>();
+  readonly #pins: Pins;
   readonly #limits: SessionLimits;
   #cancelKey: CancelKey | undefined;
   #welcome: Welcome | undefined;
@@ -77,6 +77,7 @@ export class PooledSession implements Upstream, BackendOwner {
     this.#routes = identity.routes;
     this.#relay = new FrontendRelay(context, this.route.settings, this);
     this.#limits = new SessionLimits(context, this.route.settings, this);
+    this.#pins = new Pins(context.observer, identity.session, () => this.route);
   }
 
   // For the parts of a session --------------------------------------------------------------------
@@ -101,10 +102,6 @@ export class PooledSession implements Upstream, BackendOwner {
 
   get backend(): Backend | undefined {
     return this.#backend;
-  }
-
-  get isPinned(): boolean {
-    return this.#pins.size > 0 || this.#relay.needsItsServer;
   }
 
   get isClientBetweenMessages(): boolean {
@@ -293,7 +290,8 @@ export class PooledSession implements Upstream, BackendOwner {
     const backend = this.#backend;
     if (backend === undefined || !backend.isQuiet || this.touched.isReading) return;
     if (this.touched.read(backend)) return;
-    const stays = this.route.settings.mode === "session" || this.isPinned;
+    this.#pins.set("statement", this.#relay.needsItsServer);
+    const stays = this.route.settings.mode === "session" || !this.#pins.isEmpty;
     if (stays || backend.isBeingCancelled || !this.#relay.isBetweenMessages) return;
     if (backend.isClientBehind && this.client.isSending) {
       return this.client.whenSent(() => this.onReleasable());
@@ -311,11 +309,7 @@ export class PooledSession implements Upstream, BackendOwner {
 
   pin(why: string): void {
     if (this.#backend !== undefined) this.#backend.isDirty = true;
-    if (this.#pins.has(why)) return;
     this.#pins.add(why);
-    const { pool } = this.route.settings;
-    const { session } = this.#identity;
-    this.#context.observer.emit({ kind: "session_pinned", session, pool, reason: why });
   }
 
   unpin(why: string | undefined): void {
@@ -349,6 +343,7 @@ export class PooledSession implements Upstream, BackendOwner {
     if (this.#state === "over") return;
     this.#state = "over";
     this.#limits.stop();
+    this.#pins.end();
     this.#acquisition?.cancel();
     this.#acquisition = undefined;
     if (this.#cancelKey !== undefined) this.#context.cancelKeys.revoke(this.#cancelKey.processId);
@@ -383,7 +378,7 @@ export class PooledSession implements Upstream, BackendOwner {
 
   /** A server does not take what this session wants. */
   cannotFollow(backend: Backend, error: ReadonlyMap<string, string>): void {
-    this.#owner.fail(reply.parameterRefused(error), "parameter refused");
+    this.#owner.fail(reply.parameterRefused(error), "parameter refused", true);
     backend.close("what is set on it is not known"); // some of it was taken for set
   }
 

@@ -16,6 +16,7 @@
 
 import { assert } from "../../base/assert.ts";
 import { BACKEND } from "../wire/tags.ts";
+import { MessageCounts } from "./message_counts.ts";
 
 /** What an entry waits for, or stands for. */
 export const REPLY = {
@@ -103,6 +104,8 @@ export class ReplyQueue {
   #isUncertain = false;
   /** From a CopyInResponse to the end of its statement. */
   #isCopying = false;
+  /** What of it is counted. */
+  readonly counts = new MessageCounts();
   /** After an error in the extended protocol: what is sent is skipped until a Sync. */
   #isSkipping = false;
 
@@ -145,6 +148,17 @@ export class ReplyQueue {
     return this.#answers;
   }
 
+  /** The number of the client's request that the server works at, or 0. */
+  get currentRequest(): number {
+    for (let i = 0; i < this.#length; i++) {
+      const slot = this.#slot(i);
+      const kind = this.#kinds[slot]!;
+      if (kind === REPLY.own) return 0;
+      if (kind === REPLY.sync || kind === REPLY.query) return this.#numbers[slot]!;
+    }
+    return 0;
+  }
+
   /** The number up to which nothing has been done that had not been answered before an error. */
   get failedThrough(): number {
     return this.#failedThrough;
@@ -182,6 +196,7 @@ export class ReplyQueue {
 
   /** A message is sent, or answered here. What is skipped or ignored makes no entry. */
   push(kind: number, undo?: Undo): void {
+    this.#count(kind);
     if (this.#isSkipping) {
       if (kind !== REPLY.sync) return undo?.(false);
       this.#isSkipping = false;
@@ -202,6 +217,18 @@ export class ReplyQueue {
     if (kind === REPLY.sync || kind === REPLY.query) this.#numbers[slot] = this.#requests += 1;
     if (kind === REPLY.sync || kind === REPLY.query || kind === REPLY.own) this.#isUnsynced = false;
     else if (IS_OPENING[kind] === 1) this.#isUnsynced = true;
+  }
+
+  #count(kind: number): void {
+    switch (kind) {
+      case REPLY.bind:
+        return this.counts.addBind();
+      case REPLY.parse:
+      case REPLY.parseOmitted:
+        return this.counts.addParse(kind === REPLY.parse && !this.#isSkipping);
+      case REPLY.parseInjected:
+        if (!this.#isSkipping) this.counts.addInjectedParse();
+    }
   }
 
   /**

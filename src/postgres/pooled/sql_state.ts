@@ -10,12 +10,13 @@
 import { utf8 } from "../../base/bytes.ts";
 import type { StatementName, Traits } from "../sql/traits.ts";
 import type { Backend } from "./backend.ts";
-import { type ClientStatements, renamedText, type Replacement } from "./client_statements.ts";
+import { type ClientStatements, renamedText } from "./client_statements.ts";
 import { nameOf, query } from "./extended_messages.ts";
 import type { OwnResult } from "./own_queries.ts";
 import { NOBODYS_NAME, REFUSAL, SERVER_NAME_PREFIX } from "./statements.ts";
 import type { PooledContext, PoolSettings } from "./pooled_context.ts";
 import type { PooledSession } from "./pooled_session.ts";
+import type { Replacement } from "./unnamed_statement.ts";
 
 /** Statements that one session may have prepared by SQL and taken along. */
 const SQL_STATEMENTS_MAX = 100;
@@ -187,6 +188,7 @@ export class SqlState {
     if (resetsAll || traits.resets.length > 0) {
       session.parameters.isResetting = true;
       session.parameters.isResettingAll = resetsAll;
+      session.parameters.resettingRequest = request;
       this.#resettingRequest = request;
     }
     if (traits.changesSchema) onSuccess(() => this.#context.onSchemaChange());

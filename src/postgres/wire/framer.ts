@@ -60,8 +60,8 @@ export class Framer {
   /**
    * @param bodySizeMax Largest body accepted, in bytes; a larger one is an attack or a bug.
    * @param isTag 256 bytes: 1 for each tag that may come in this direction.
-   * @param heldSizeMax Largest message that is held until it is whole, in bytes, header included; at
-   * most what a driver keeps for a handler (`READ_BUFFER_SIZE_MAX` in net/socket.ts).
+   * @param heldSizeMax Largest message that is held until it is whole, in bytes, header included;
+   * at most what a driver keeps for a handler (`READ_BUFFER_SIZE_MAX` in net/socket.ts).
    */
   constructor(bodySizeMax: number, isTag: Uint8Array, heldSizeMax = HELD_MESSAGE_SIZE_MAX) {
     this.#bodySizeMax = bodySizeMax;

@@ -311,3 +311,17 @@ Deno.test("ClientStatements prepares under the client's own name what is beyond 
   await does(client, server, raw, raw, PREPARED, PREPARED);
   deepEqual(world.states(), { "client active": 2, "db0 active": 1 });
 });
+
+Deno.test("ClientStatements answers a Parse of ROLLBACK in a failed transaction that has it", async () => {
+  const { client, server } = await pooledPair();
+  for (const [i, status] of (["I", "E"] as const).entries()) {
+    if (status === "E") await exchanges(client, server, "begin", "BEGIN", "E");
+    const said = [parseNamed(`r${i}`, "rollback"), ...use(`r${i}`)];
+    await client.says(...said);
+    const heard = status === "E" ? [] : [parseNamed("sluice_1", "rollback")];
+    await server.hears(...heard, ...use("sluice_1"));
+    const done = [BOUND, complete("ROLLBACK"), ready()];
+    await server.says(...(status === "E" ? [] : [PARSED]), ...done);
+    await client.hears(PARSED, ...done);
+  }
+});

@@ -14,7 +14,7 @@ import {
   ready,
   SYNC,
 } from "../../support/messages.ts";
-import { exchanges, joins, pooledPair } from "../../support/pooled_world.ts";
+import { admits, exchanges, joins, pooledPair } from "../../support/pooled_world.ts";
 
 const GONE = error("ERROR", "26000", 'prepared statement "a" does not exist');
 
@@ -171,7 +171,7 @@ Deno.test("SqlState holds a session that prepares more than it may take along", 
 
 Deno.test("SqlState does not count what the server skips", async () => {
   for (const isKnown of [true, false]) {
-    const { client, server, other } = await prepared();
+    const { world, client, server } = await prepared();
     const bad = error("ERROR", "42601", "no");
     await client.says(parse("bad"), FLUSH);
     if (isKnown) await server.says(bad);
@@ -180,13 +180,15 @@ Deno.test("SqlState does not count what the server skips", async () => {
     server.peer.take();
     await server.says(ready());
     await client.hears(bad, ready());
-    await other.says(query("select 2"));
-    await server.hears(query('DEALLOCATE "a"'), query("select 2"));
+    await server.leaves();
+    await client.says(query("execute a"));
+    const next = await admits(world);
+    await next.hears(query("prepare a as select 1"), query("execute a"));
   }
 });
 
 Deno.test("SqlState keeps count of requests behind a Query that the server skips", async () => {
-  const { client, server, other } = await prepared();
+  const { world, client, server } = await prepared();
   const [bad, gone] = [error("ERROR", "42601", "no"), complete("DEALLOCATE ALL")];
   await client.says(parse("bad"), query("select 1"), SYNC, query("deallocate all"));
   await client.says(query("select 2"), query("prepare a as select 3"), query("execute a"));
@@ -194,16 +196,17 @@ Deno.test("SqlState keeps count of requests behind a Query that the server skips
   await server.says(bad, ready());
   await server.says(gone, ready());
   await client.hears(bad, ready(), gone, ready());
-  for (const [text, tag] of [["select 2", "SELECT 2"], ["prepare a as select 3", "PREPARE"]]) {
-    await server.hears(query(text!));
-    await server.says(complete(tag!), ready());
-    await client.hears(complete(tag!), ready());
-  }
-  await server.hears(query("execute a"));
-  await server.says(complete("SELECT 3"), ready());
+  // PostgreSQL 18 is in an odd state after a Query that comes before its Sync.
+  equal(server.peer.hasSeenEnd, true);
+  await server.leaves();
+  const next = await admits(world);
+  await next.hears(query("select 2"), query("prepare a as select 3"));
+  const answers = [complete("SELECT 2"), ready(), complete("PREPARE"), ready()];
+  await next.says(...answers);
+  await client.hears(...answers);
+  await next.hears(query("execute a"));
+  await next.says(complete("SELECT 3"), ready());
   await client.hears(complete("SELECT 3"), ready());
-  await other.says(query("select 4"));
-  await server.hears(query('DEALLOCATE "a"'), query("select 4"));
 });
 
 Deno.test("SqlState keeps count of requests behind a Sync that a copy ignores", async () => {

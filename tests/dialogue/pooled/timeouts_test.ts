@@ -230,7 +230,8 @@ Deno.test("BackendOpener refuses those who wait when nobody is let in", async ()
   await other.hearsFatal("08004", /^cannot log in to the database server/);
   const { client: third } = await joins(world);
   await third.says(query("select 1"));
-  await third.hearsFatal("08004", /^cannot log in to the database server/); // at once, without another connection
+  // At once, and without another connection.
+  await third.hearsFatal("08004", /^cannot log in to the database server/);
   await world.noServer();
   await world.pass(200);
   const { client: fourth } = await joins(world);

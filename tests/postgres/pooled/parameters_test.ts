@@ -124,10 +124,13 @@ Deno.test("SessionParameters means the client's own defaults by RESET", () => {
   one.reset("work_mem");
   deepEqual([...one.wanted], [["timezone", "Japan"]]);
   one.isResetting = true;
-  equal(one.tell("TimeZone", "UTC", false), undefined, "the server's default is not the client's");
-  equal(one.tell("DateStyle", "ISO", false), "ISO");
-  equal(one.tell("TimeZone", "Peru", true), "Peru", "what the gateway sets is told as it is");
+  one.resettingRequest = 3;
+  deepEqual([one.isReset(2), one.isReset(3)], [false, true]);
+  equal(one.tell("TimeZone", "UTC", true), undefined, "the server's default is not the client's");
+  equal(one.tell("DateStyle", "ISO", true), "ISO");
+  equal(one.tell("TimeZone", "Peru", false), "Peru", "what else is set is told as it is");
   one.isResetting = false;
+  equal(one.isReset(3), false);
   one.set("my.x", "1");
   one.restore();
   deepEqual([...one.wanted], [["timezone", "Japan"]]);
