@@ -144,6 +144,11 @@ await testThroughGateway(
         const { code, stderr } = await within(PATIENCE_MS, "pg_recvlogical ends", output);
         assert.equal(code, 0, new TextDecoder().decode(stderr));
       });
+      // The walsender is told that its client has left, and takes a moment to let go of the slot.
+      await eventually("nobody uses the slot", async () => {
+        const [slot] = await queryOnce(direct, "select active from pg_replication_slots");
+        return slot?.["active"] === false;
+      });
       const dropped = await runProgram(program, [...common, "--drop-slot"], options);
       assert.equal(dropped.code, 0, dropped.stderr);
     },

@@ -11,7 +11,7 @@ import { GatewayMetrics } from "../../src/observe/metrics.ts";
 import type { World } from "../support/dialogue.ts";
 import { parseExposition } from "./exposition.ts";
 
-/** By series, such as `sluice_waits{state=idle}`; the listener "main" and pool "db0" are left out. */
+/** By series, such as `sluice_server_connections{state=idle}`; the listener "main" and pool "db0" are left out. */
 export type Numbers = Readonly<Record<string, number>>;
 
 /** Looks at gateways, and remembers. */
@@ -74,3 +74,6 @@ export class Page {
     return numbers;
   }
 }
+
+/** What happens in a dialogue, and what the page shows of it, by a sentence that says it. */
+export type Scenes = Readonly<Record<string, (page: Page) => Promise<void>>>;
