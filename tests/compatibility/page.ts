@@ -62,7 +62,7 @@ export function withTable(page: string, rows: readonly Row[]): string {
   const from = page.indexOf(BEGIN);
   const to = page.indexOf(END);
   if (from < 0 || to < from) throw new Error(`The page must have ${BEGIN} and then ${END}`);
-  const parts = [BEGIN, table(rows), exceptionsList(rows), unexplainedList(rows)];
+  const parts = [BEGIN, table(rows), scopes(rows), exceptionsList(rows), unexplainedList(rows)];
   const text = parts.filter((part) => part !== "").join("\n\n");
   return `${page.slice(0, from)}${text}\n\n${page.slice(to)}`;
 }
@@ -82,6 +82,11 @@ function table(rows: readonly Row[]): string {
     lines.push(`| ${suite.driver} | ${passed} | ${cells.join(" | ")} | ${both} |`);
   }
   return lines.join("\n");
+}
+
+function scopes(rows: readonly Row[]): string {
+  const measured = rows.filter(({ runs }) => runs.has("direct"));
+  return measured.map(({ suite }) => `- ${suite.driver}: ${suite.scope}`).join("\n");
 }
 
 function cell(direct: StoredRun, run: StoredRun | undefined): string {

@@ -7,6 +7,7 @@
  */
 
 import assert from "node:assert/strict";
+import { X509Certificate } from "node:crypto";
 import { Certificates } from "../support/certificates.ts";
 import {
   FORCED,
@@ -298,6 +299,16 @@ const CERTIFICATES: Stories<ServerScene> = {
         assert.equal(await outcome(second!.certFile), 0);
         assert.notEqual(await outcome(first!.certFile), 0);
       }
+      const ended = certificates.make({ subject: "/CN=third", isExpired: true });
+      const endOf = async () => {
+        const { validTo } = new X509Certificate(await Deno.readTextFile(files.certFile));
+        return Date.parse(validTo) / 1000;
+      };
+      const series = 'sluice_certificate_not_after_seconds{name="default",side="listener"}';
+      assert.equal(await gate.gateway.metric(series), await endOf());
+      await change(gate, READ_AGAIN, () => install(ended.certFile, ended.keyFile));
+      assert.equal(await gate.gateway.metric(series), await endOf());
+      assert.ok(await endOf() < Date.now() / 1000);
     });
   },
 

@@ -28,7 +28,7 @@ Deno.test({
     }
     equal(
       String(failure),
-      `Error: Cannot connect to ${addressText(address)}: no answer within 50 ms`,
+      `ConnectTimeoutError: Cannot connect to ${addressText(address)}: no answer within 50 ms`,
     );
     for (const socket of sockets) socket.destroy();
     full.close();

@@ -11,7 +11,10 @@ import { GatewayMetrics } from "../../src/observe/metrics.ts";
 import type { World } from "../support/dialogue.ts";
 import { parseExposition } from "./exposition.ts";
 
-/** By series, such as `sluice_server_connections{state=idle}`; the listener "main" and pool "db0" are left out. */
+/**
+ * By series, such as `sluice_server_connections{state=idle}`; the listener "main" and the pool
+ * "db0" are left out.
+ */
 export type Numbers = Readonly<Record<string, number>>;
 
 /** Looks at gateways, and remembers. */
@@ -42,9 +45,14 @@ export class Page {
     }
   }
 
-  /** The series that were shown and have not been seen to move. */
+  /**
+   * The series that were shown and have not been seen to move, without those of errors: these are
+   * there because they have moved.
+   */
   get unmoved(): string[] {
-    return [...this.#shown].filter((name) => !this.#moved.has(name)).sort();
+    return [...this.#shown].filter((name) => !this.#moved.has(name)).filter((name) =>
+      !name.startsWith("sluice_errors_total")
+    ).sort();
   }
 
   /** The names of metrics of which at least one series has been seen to move. */

@@ -2,7 +2,7 @@ import { ok as assert } from "node:assert/strict";
 import { World } from "../support/dialogue.ts";
 import { SERVER_DEFAULTS } from "../support/configs.ts";
 import { bind, execute, parseNamed } from "../support/extended_messages.ts";
-import { error, password, query, ready, startup, SYNC } from "../support/messages.ts";
+import { AUTH_OK, error, password, query, ready, startup, SYNC } from "../support/messages.ts";
 import { admits, connects, hearsWelcome, startPooled } from "../support/pooled_world.ts";
 
 /** Whatever is private in these dialogues is spelt with this. */
@@ -57,6 +57,17 @@ Deno.test("The log holds no query, no value of a parameter, and no error of a se
   await server.leaves();
   await client.leaves();
   isDiscreet(world, "error reported to client", "session pinned to its server");
+});
+
+Deno.test("The log holds no server's refusal of a parameter, which the client is told", async () => {
+  const world = await startPooled();
+  const client = await connects(world, { search_path: PRIVATE });
+  const server = await admits(world);
+  await server.says(error("ERROR", "22023", `invalid value: "${PRIVATE}"`), ready());
+  await client.hearsFatal("22023", new RegExp(PRIVATE), AUTH_OK);
+  isDiscreet(world, "error reported to client");
+  const [record] = world.logged("error reported to client");
+  assert(record?.fields["sqlState"] === "22023" && !("error" in record.fields));
 });
 
 Deno.test("The log holds nothing of what a client sends instead of a protocol", async () => {

@@ -97,6 +97,8 @@ export class ReplyQueue {
   #answers = 0;
   #clientAnswers = 0;
   #failedThrough = 0;
+  /** The last Query that came before the Sync of what was sent. */
+  #unsyncedQuery = 0;
   /** Something was sent that a Sync, or a Query, has still to conclude. */
   #isUnsynced = false;
   /** Syncs of the copy that runs, which the server ignores if it reads them within it. */
@@ -206,8 +208,7 @@ export class ReplyQueue {
       if (this.#isCopyIn) return void (this.#isCopyIn = false);
       if (this.#length === 0) return;
     }
-    // PostgreSQL 18 is left in an odd state by a Query that comes before the Sync of what was sent.
-    if (kind === REPLY.query && this.#isUnsynced) this.#isUncertain = true;
+    if (kind === REPLY.query && this.#isUnsynced) this.#unsyncedQuery = this.#requests + 1;
     assert(this.#length < ENTRIES_MAX, "the client is not read while the queue is full");
     if (this.#length === this.#kinds.length) this.#grow();
     const slot = this.#slot(this.#length);
@@ -303,6 +304,8 @@ export class ReplyQueue {
       this.#pop();
       if (kind !== REPLY.sync && kind !== REPLY.query) continue;
       this.#answers = number;
+      // PostgreSQL 18 is left in an odd state by a Query that was executed before a Sync was due.
+      if (number === this.#unsyncedQuery) this.#isUncertain = true;
       return;
     }
   }

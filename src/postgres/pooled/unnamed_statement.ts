@@ -62,6 +62,8 @@ export class ClientUnnamedStatement {
   #current: UnnamedStatement | undefined;
   /** The server whose unnamed statement is the client's although its text was too long to keep. */
   #keptOn: Backend | undefined;
+  /** Changes with each change, so that what undoes an older one leaves a newer one alone. */
+  #version = 0;
 
   constructor(shared: SharedStatements, named: NamedStatements) {
     this.#shared = shared;
@@ -77,6 +79,7 @@ export class ClientUnnamedStatement {
   clear(): void {
     this.#current = undefined;
     this.#keptOn = undefined;
+    this.#version += 1;
   }
 
   /** There is none any more, on the client's server either. */
@@ -87,7 +90,7 @@ export class ClientUnnamedStatement {
 
   /** A Parse of it is going to be sent. */
   onParse(backend: Backend, { view, start, end, isWhole }: Piece): Replacement {
-    const [before, beforeOn] = [this.#current, this.#keptOn];
+    const [before, beforeOn, version] = [this.#current, this.#keptOn, this.#version];
     let replacement: Replacement;
     if (!backend.replies.isSkipping) {
       let unnamed = this.#shared.unnamed(view.subarray(start + HEADER_SIZE + 1, end));
@@ -99,13 +102,17 @@ export class ClientUnnamedStatement {
       }
       this.#current = isWhole ? unnamed : undefined;
       this.#keptOn = isWhole ? undefined : backend;
+      this.#version += 1;
       backend.unnamed = this.#current;
     }
     backend.replies.push(REPLY.parse, (hasFailed) => {
+      backend.unnamed = undefined;
+      // What has come behind it in the pipeline counts more: a Query has ended the statement.
+      if (this.#version !== version + 1) return;
+      this.#version = version;
       // A Parse that fails has dropped the unnamed statement before; one that is skipped has not.
       this.#current = hasFailed ? undefined : before;
       this.#keptOn = hasFailed ? undefined : beforeOn;
-      backend.unnamed = undefined;
     });
     return replacement;
   }
@@ -127,7 +134,9 @@ export class ClientUnnamedStatement {
     if (current !== undefined && reply === REPLY.bind && isRefusal(current)) {
       const portal = view.subarray(start + HEADER_SIZE, nameStart);
       backend.unnamed = current;
-      backend.replies.push(REPLY.parseInjected);
+      backend.replies.push(REPLY.parseInjected, () => {
+        backend.unnamed = undefined;
+      });
       backend.replies.push(reply);
       return {
         replacement: concat(parse(NOTHING, current.definition), bindNothing(portal, NOTHING)),
