@@ -57,6 +57,13 @@ export async function startGateway(
   failure.catch(() => {}); // whoever awaits it hears of it; nobody has to
   let current = config;
   const fleet = new WorkerFleet({ config, logLevel: log.level, log, onFailure: reject });
+  const apply = (changed: Config) => {
+    assertTlsWorks(changed, log);
+    fleet.refresh(changed);
+    current = changed;
+  };
+  // From before the workers start: what changes while they do must not be missed.
+  const refresh = watchFiles(config, reload, apply, log);
   let metricsServer: MetricsServer | undefined;
   try {
     metricsServer = startMetrics(config, () => shownCertificates(current), fleet, log);
@@ -64,12 +71,7 @@ export async function startGateway(
     for (const [listener, address] of addresses) {
       write(log, "info", "listening", { listener, address: addressText(address) });
     }
-    const apply = (changed: Config) => {
-      assertTlsWorks(changed, log);
-      fleet.refresh(changed);
-      current = changed;
-    };
-    const refresh = watchFiles(config, reload, apply, log);
+    refresh.start();
     return {
       addresses,
       metricsAddress: metricsServer?.address,
@@ -125,7 +127,6 @@ function assertTlsWorks({ servers, clients }: Config, log: Log): void {
     context?.close();
   }
   for (const client of clients.values()) {
-    if (client.tls.mode === "allow" || client.tls.mode === "prefer") continue;
     clientTls(client)?.context.close();
   }
 }

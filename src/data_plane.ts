@@ -270,11 +270,9 @@ export class DataPlane {
     const target = subject.target();
     if (target === undefined) return { outcome: "idle" };
     const release = subject.hold();
-    try {
-      return await this.#canceller.cancel(target);
-    } finally {
-      release();
-    }
+    const result = await this.#canceller.cancel(target);
+    release(result);
+    return result;
   }
 }
 

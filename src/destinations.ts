@@ -80,7 +80,8 @@ export class Destinations {
     const parameters = new Map(startup.parameters);
     for (const not of ["user", "database"]) parameters.delete(not);
     for (const key of [...parameters.keys()]) if (key.startsWith("_pq_.")) parameters.delete(key);
-    return this.#add(`${poolName}#${session}`, {
+    // Servers that share a pool must not share this: each has a walsender of its own.
+    return this.#add(`${clientName}/${poolName}#${session}`, {
       clientName,
       poolName,
       parameters,
@@ -115,7 +116,7 @@ export class Destinations {
     const client = this.client(clientName);
     return {
       server: { name: clientName, ...client },
-      tls: this.tlsOf(clientName),
+      tls: () => this.tlsOf(clientName),
       database: pair.database,
       user: pair.user,
       credentials: () => credentials(pair.user),
@@ -124,7 +125,11 @@ export class Destinations {
     };
   }
 
-  /** Made when it is first needed: most gateways never are asked for it. */
+  /**
+   * Made when it is first needed: most gateways never are asked for it.
+   *
+   * @throws {Error} As `clientTls`.
+   */
   tlsOf(clientName: string): ClientTls | undefined {
     if (!this.#tls.has(clientName)) this.#tls.set(clientName, clientTls(this.client(clientName)));
     return this.#tls.get(clientName);

@@ -30,12 +30,18 @@ export class FileRefresh {
   #seen: string;
   #timer: ReturnType<typeof setInterval> | undefined;
 
-  /** It watches from now on, if there is anything to watch. */
+  /** Whatever changes from now on will be noticed, but not before `start` is called. */
   constructor(parts: FileRefreshParts) {
     this.#parts = parts;
     this.#paths = pathsOf(parts.config);
     this.#seen = fingerprint(this.#paths);
-    if (this.#paths.length > 0) this.#timer = setInterval(() => this.check(), INTERVAL_MS);
+  }
+
+  /** Looks now, and then again and again, if there is anything to watch. */
+  start(): void {
+    if (this.#paths.length === 0) return;
+    this.check();
+    this.#timer = setInterval(() => this.check(), INTERVAL_MS);
   }
 
   /** Looks now. Files that cannot be used are tried again when they have changed again. */

@@ -6,6 +6,7 @@
  */
 
 import type { Clock } from "./base/clock.ts";
+import { messageOf } from "./base/errors.ts";
 import type { HbaRule as ConfiguredRule, NameMapEntry, ServerConfig } from "./config/config.ts";
 import type { TlsServerContext } from "./net/tls/server_context.ts";
 import type { Observer } from "./observe/facts.ts";
@@ -16,9 +17,10 @@ import { NameMap } from "./postgres/auth/name_map.ts";
 import { SCRAM_ITERATIONS } from "./postgres/auth/scram.ts";
 import { ScramKeysCache } from "./postgres/auth/scram_keys_cache.ts";
 import { parseSecret, type Secret } from "./postgres/auth/secret.ts";
-import type { GateContext, GateRule } from "./postgres/client_gate.ts";
+import { DatabaseRefused, type GateContext, type GateRule } from "./postgres/client_gate.ts";
+import * as reply from "./postgres/error_reply.ts";
 import type { ListenerTls } from "./postgres/gateway.ts";
-import { lookUpSecret } from "./postgres/pooled/secret_lookup.ts";
+import { LookupError, lookUpSecret } from "./postgres/pooled/secret_lookup.ts";
 import type { PooledPlane } from "./pooled_plane.ts";
 import { serverTls } from "./tls_contexts.ts";
 
@@ -27,6 +29,13 @@ const ADDRESSES_MAX = 10_000;
 
 /** Passwords of clients whose keys are remembered. */
 const KEYS_MAX = 1_000;
+
+/**
+ * That a database does not exist, may not be connected to by this user, or by anybody: 3D000
+ * (invalid_catalog_name), 42501 (insufficient_privilege), 55000
+ * (object_not_in_prerequisite_state), as InitPostgres and CheckMyDatabase report them (postinit.c).
+ */
+const DATABASE_REFUSALS: readonly string[] = ["3D000", "42501", "55000"];
 
 /** Modes of TLS in which a client must use it. */
 const REQUIRING = ["require", "verify-ca", "verify-full"];
@@ -107,7 +116,7 @@ export class Gate {
         addressesMax: ADDRESSES_MAX,
       }),
       findRule: (connection) => this.#rules.find(connection)?.gateRule,
-      secretOf: (user, database) => this.#secretOf(user, database),
+      secretOf: (user, database, signal) => this.#secretOf(user, database, signal),
       admit: (admitted, onAdmitted, onRefused) =>
         pooled.admit(this.#name, this.#server, admitted, onAdmitted, onRefused),
     };
@@ -127,14 +136,57 @@ export class Gate {
     };
   }
 
-  #secretOf(user: string, database: string): Secret | undefined | Promise<Secret | undefined> {
+  #secretOf(
+    user: string,
+    database: string,
+    signal: AbortSignal,
+  ): Secret | undefined | Promise<Secret | undefined> {
     const { query } = this.#server.auth;
     const stored = this.#secrets.get(user);
     if (stored !== undefined || query === undefined) return stored;
-    const use = this.#parts.pooled.poolForAuthQuery(this.#name, this.#server, database);
-    if (typeof use === "string") return Promise.reject(new Error(use.replaceAll("_", " ")));
-    return lookUpSecret(use.pool, query.sql, user).finally(() => use[Symbol.dispose]());
+    return this.#lookUp(query.sql, user, database, signal);
   }
+
+  /** Asks the first server of the listener's that can be reached, as sessions do. */
+  async #lookUp(
+    sql: string,
+    user: string,
+    database: string,
+    signal: AbortSignal,
+  ): Promise<Secret | undefined> {
+    const { clock, pooled } = this.#parts;
+    const server = this.#server;
+    let unreachable: unknown;
+    for (const proxy of server.proxies) {
+      const route = pooled.poolForAuthQuery(this.#name, server, proxy, { user, database });
+      if (route === "database_disabled") {
+        throw new DatabaseRefused("the database is disabled", reply.databaseDisabled(database));
+      }
+      if (typeof route === "string") throw new Error(route.replaceAll("_", " "));
+      const { use, isFixed, timeoutMs, cancel } = route;
+      try {
+        return await lookUpSecret(use.pool, { sql, user, clock, timeoutMs, signal, cancel });
+      } catch (error) {
+        if (!isFixed && isDatabaseRefused(error)) {
+          throw new DatabaseRefused(messageOf(error), reply.secretNotFound());
+        }
+        if (!isUnreachable(error)) throw error;
+        unreachable = error;
+      } finally {
+        use[Symbol.dispose]();
+      }
+    }
+    throw unreachable;
+  }
+}
+
+function isUnreachable(error: unknown): boolean {
+  return error instanceof LookupError && error.failure?.kind === "unreachable";
+}
+
+function isDatabaseRefused(error: unknown): boolean {
+  if (!(error instanceof LookupError) || error.failure?.kind !== "refused") return false;
+  return DATABASE_REFUSALS.includes(error.failure.fields.get("C") ?? "");
 }
 
 /** The rules of a listener; one for everybody where its method is not `rules`. */

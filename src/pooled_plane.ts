@@ -62,6 +62,9 @@ export interface PooledPlaneParts {
   readonly tellPlaces: (worker: number, message: PlaceMessage) => void;
 }
 
+/** Whom a client wants to be, and where. */
+type DatabaseUser = Pick<Pair, "database" | "user">;
+
 /** One worker's pools and what leads to them. */
 export class PooledPlane {
   readonly #parts: PooledPlaneParts;
@@ -123,14 +126,22 @@ export class PooledPlane {
     if (isChanged) this.#pools.reconnect();
   }
 
-  /** Where a listener's query for secrets runs; or why it cannot. */
-  poolForAuthQuery(listener: string, server: ServerConfig, database: string) {
+  /** Where a listener's query for a user's secret runs by one of its proxies; or why it cannot. */
+  poolForAuthQuery(listener: string, server: ServerConfig, proxy: string, asked: DatabaseUser) {
     const query = server.auth.query!;
-    const proxy = this.#parts.snapshot.proxies.get(server.proxies[0]!)!;
-    const { client } = proxy;
-    const name = this.#destinations.authQuery(client, proxy.pool, listener, query);
-    const fixed = query.database || this.#destinations.client(client).database;
-    return this.#pools.use({ pool: name, database: fixed || database, user: query.user });
+    const { client: clientName, pool } = this.#parts.snapshot.proxies.get(proxy)!;
+    const client = this.#destinations.client(clientName);
+    const { limits } = this.#poolConfigs.get(pool)!;
+    const fixed = query.database || client.database;
+    const database = fixed || realDatabase(limits, asked.database);
+    const isDisabled = limitsFor(limits, database, client.user || asked.user)?.isDisabled;
+    if (fixed === "" && isDisabled === true) return "database_disabled";
+    const name = this.#destinations.authQuery(clientName, pool, listener, query);
+    const use = this.#pools.use({ pool: name, database, user: query.user });
+    if (typeof use === "string") return use;
+    const timeoutMs = Math.min(client.dialTimeoutMs, server.loginTimeoutMs);
+    const cancel: PooledContext["cancel"] = (target) => this.#parts.canceller.cancelQueued(target);
+    return { use, timeoutMs, isFixed: fixed !== "", cancel };
   }
 
   /** Opens what the configuration wants open before anybody asks. */
@@ -163,16 +174,25 @@ export class PooledPlane {
     user: string,
     count: number,
   ): void {
+    if (count === 0) return; // each of these costs an entry of shared memory, and a file has many
     const use = this.#pools.use({
       pool: this.#destinations.shared(clientName, poolName),
       database,
       user,
     });
     if (typeof use === "string") return;
+    let left = count;
+    const onAnswered = () => {
+      left -= 1;
+      if (left === 0) use[Symbol.dispose]();
+    };
     for (let i = 0; i < count; i++) {
       use.pool.acquire({
-        onServer: (backend) => use.pool.release(backend),
-        onRefused() {}, // it is logged where it failed, and clients will try again
+        onServer: (backend) => {
+          use.pool.release(backend);
+          onAnswered();
+        },
+        onRefused: onAnswered, // it is logged where it failed, and clients will try again
         onNotice() {},
       });
     }

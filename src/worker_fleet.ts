@@ -43,6 +43,8 @@ interface Member {
   readonly worker: Worker;
   /** How often a worker of this index was started before. */
   readonly generation: number;
+  /** What it was started with. */
+  readonly config: Config;
   state: "starting" | "running" | "drained" | "dead";
 }
 
@@ -133,9 +135,9 @@ export class WorkerFleet {
   /** Files that the configuration names have changed: has every worker use what they say now. */
   refresh({ servers, clients, pools }: Config): void {
     this.#config = { ...this.#config, servers, clients, pools };
-    for (const { index, worker, state } of this.#members) {
-      if (state !== "running") continue;
-      send(worker, { kind: "refresh", servers: this.#serversOf(index), clients, pools });
+    for (const member of this.#members) {
+      // One that is starting is told when it listens.
+      if (member.state === "running") this.#refresh(member);
     }
   }
 
@@ -153,6 +155,11 @@ export class WorkerFleet {
       member.state = "dead";
       member.worker.terminate();
     }
+  }
+
+  #refresh({ index, worker }: Member): void {
+    const { clients, pools } = this.#config;
+    send(worker, { kind: "refresh", servers: this.#serversOf(index), clients, pools });
   }
 
   /** Every worker listens on every TCP port. A Unix socket has one listener: they take turns. */
@@ -174,10 +181,12 @@ export class WorkerFleet {
     const url = this.#options.workerUrl ?? new URL("./data_plane_worker.ts", import.meta.url);
     const worker = new Worker(url, { type: "module", name: `sluice-worker-${index}` });
     const generation = (this.#members[index]?.generation ?? -1) + 1;
-    const member: Member = { index, worker, generation, state: "starting" };
+    const config = this.#config;
+    const member: Member = { index, worker, generation, config, state: "starting" };
     worker.onmessage = ({ data: report }: MessageEvent<WorkerReport>) => {
       if (report.kind === "listening") {
         member.state = "running";
+        if (config !== this.#config) this.#refresh(member); // files have changed meanwhile
         resolve(report.addresses);
         if (this.#onDrained !== undefined) send(worker, { kind: "drain" });
       } else if (report.kind === "cannot_listen") {

@@ -28,6 +28,7 @@ class Fixture implements Disposable {
   readonly log: LogRecord[] = [];
   readonly failures: Error[] = [];
   readonly fleet: WorkerFleet;
+  readonly config: Config;
   readonly #script: string;
 
   constructor(
@@ -48,6 +49,7 @@ class Fixture implements Disposable {
       metrics: { enabled: false, address: LISTEN, path: "/metrics" },
       runtime: { workers, shutdownTimeoutMs: 1_000, serverConnectionsMax: 0 },
     };
+    this.config = config;
     this.fleet = new WorkerFleet({
       config,
       logLevel: "info",
@@ -116,6 +118,20 @@ Deno.test("WorkerFleet replaces a worker that dies, and gives away what it held"
   deepEqual(fixture.counts("clientsAccepted"), [2, 1]); // what was counted stays
   equal(fixture.fleet.runningCount, 2);
   deepEqual(fixture.failures, []);
+});
+
+Deno.test("WorkerFleet tells a worker what has changed while it started, and the others once", async () => {
+  using fixture = new Fixture("plain", 2);
+  const started = fixture.fleet.start();
+  const { config } = fixture;
+  fixture.fleet.refresh({
+    ...config,
+    pools: new Map([...config.pools, ["other", POOL_DEFAULTS]]),
+  });
+  await started;
+  await fixture.fleet.drain();
+  // The second worker is started with it, so there is nothing to tell it.
+  deepEqual(fixture.logged("refresh"), [{ pools: "main,other" }]);
 });
 
 for (const script of ["failing", "stillborn"]) {

@@ -69,7 +69,7 @@ export function serverAuth(group: ServerGroup, checking: Checking): AuthConfig {
 }
 
 /** True when no other machine can connect to an address. Names of hosts may be anybody's. */
-function isLocal(address: Address): boolean {
+export function isLocal(address: Address): boolean {
   if (address.kind === "unix" || address.host.toLowerCase() === "localhost") return true;
   // RFC 1122, section 3.2.1.3, and RFC 4291, section 2.5.3.
   return isIPv4(address.host) ? address.host.startsWith("127.") : address.host === "::1";

@@ -4,14 +4,14 @@
  * @module
  */
 
-import { relays } from "./auth_config.ts";
+import { isLocal, relays } from "./auth_config.ts";
 import { type CheckedGroup, placeOf } from "./check.ts";
 import type { AuthConfig } from "./config.ts";
 import type { RUNTIME_KEYS } from "./declarations.ts";
 import type { PlacedLimit } from "./limits_file.ts";
 import type { CheckedGroups } from "./links.ts";
 import type { POOL_KEYS, USER_KEYS } from "./pool_keys.ts";
-import { printable, type Problems } from "./problems.ts";
+import { keyPlace, printable, type Problems } from "./problems.ts";
 
 type PoolGroup = CheckedGroup<typeof POOL_KEYS>;
 type UserGroup = CheckedGroup<typeof USER_KEYS>;
@@ -36,6 +36,7 @@ export function crossCheck(
   notes: Problems,
 ): void {
   checkRelays(groups, auth, problems, notes);
+  checkLookups(groups, auth, problems);
   const connectionsMax = runtime.values.serverConnectionsMax ?? 0;
   for (const [name, pool] of groups.pools) {
     if (problems.isFull) return;
@@ -75,6 +76,29 @@ function checkRelays(
       seen.add(`client ${proxy?.values.client}`);
       notes.add(placeOf(client, "user"), `not used by all, because ${who}`);
     }
+  }
+}
+
+/** Otherwise any stranger chooses where a query for secrets runs, before it is authenticated. */
+function checkLookups(
+  { servers, proxies, clients }: CheckedGroups,
+  auth: ReadonlyMap<string, AuthConfig>,
+  problems: Problems,
+): void {
+  for (const [name, server] of servers) {
+    const { method, query } = auth.get(name) ?? {};
+    const { address } = server.values;
+    if (query === undefined || query.database !== "" || method === "relay") continue;
+    if (server.values["auth.authDatabase"] === undefined) continue; // a problem already
+    if (address === undefined || isLocal(address)) continue;
+    const isAnyOpen = (server.values.proxies ?? []).some((proxy) =>
+      clients.get(proxies.get(proxy)?.values.client ?? "")?.values.database === ""
+    );
+    if (!isAnyOpen) continue;
+    const rule = "authQuery needs authDatabase on an address that is not local, because without " +
+      "it every client chooses the database that is asked";
+    const advice = 'add it, as in "authDatabase: postgres"';
+    problems.add(keyPlace(server.place, "auth.authDatabase"), `${rule}; ${advice}`);
   }
 }
 

@@ -155,10 +155,7 @@ export class ServerPool<C, F = Error> {
     this.#retry(this.#clock.nowMs());
   }
 
-  /**
-   * A connection's socket is closed, whoever closed it: its place is free. A second time, or for
-   * one that is not of this pool, it does nothing.
-   */
+  /** A connection's socket is closed, whoever closed it: its place is free. Twice does nothing. */
   gone(connection: C): void {
     const slot = this.#connections.get(connection);
     if (slot === undefined) return;
@@ -372,15 +369,18 @@ export class ServerPool<C, F = Error> {
   #fill(nowMs: number): void {
     this.#fillsDue += 1;
     if (this.#fillsDue > 1) return;
-    while (this.#fillsDue > 0) {
-      const due = this.#fillsDue;
-      this.#checkForWaiters();
-      while (this.#wanted > 0 && this.#openings.mayOpen(nowMs)) {
-        const { sinceMs, since } = this.#waiting.first!;
-        if (!this.#claim.take(sinceMs, since, nowMs)) break;
-        this.#openings.open(nowMs);
-      }
-      this.#fillsDue -= due;
+    try {
+      do {
+        this.#fillsDue = 1;
+        this.#checkForWaiters();
+        while (this.#wanted > 0 && this.#openings.mayOpen(nowMs)) {
+          const { sinceMs, since } = this.#waiting.first!;
+          if (!this.#claim.take(sinceMs, since, nowMs)) break;
+          this.#openings.open(nowMs);
+        }
+      } while (this.#fillsDue > 1);
+    } finally {
+      this.#fillsDue = 0;
     }
     if (this.#wanted <= 0 || !this.#openings.mayOpen(nowMs)) this.#claim.unblock();
   }

@@ -9,6 +9,7 @@
  * @module
  */
 
+import { addressText } from "../base/address.ts";
 import { assert } from "../base/assert.ts";
 import { equalInConstantTime } from "../base/bytes.ts";
 import type { Clock } from "../base/clock.ts";
@@ -16,6 +17,7 @@ import { messageOf } from "../base/errors.ts";
 import type { Driver, Socket } from "../net/socket.ts";
 import type { CancelOutcome } from "../observe/facts.ts";
 import type { ServerAddress } from "../upstream/dial.ts";
+import { ServerDial, type ServerTls } from "./server_dial.ts";
 import { cancelRequest } from "./wire/startup_packet.ts";
 
 const NUMBER_BITS = 24;
@@ -31,7 +33,7 @@ const CANCELS_IN_FLIGHT_MAX = 64;
 /** A server answers a CancelRequest by closing; PgBouncer's cancel_wait_timeout is 10 s as well. */
 const CANCEL_TIMEOUT_MS = 10_000;
 
-/** Longest that a cancel can take: connecting, then the answer. */
+/** Longest that a cancel can take: connecting, TLS included, then the answer. */
 export const CANCEL_MS_MAX = 2 * CANCEL_TIMEOUT_MS;
 
 /** Most workers that a process id can tell apart. */
@@ -40,6 +42,11 @@ export const CANCEL_WORKERS_MAX = 128;
 /** A server's own key, and how to reach that server. */
 export interface CancelTarget {
   readonly server: ServerAddress;
+  /**
+   * How TLS is spoken to it now; undefined if the key itself came without. A key that was given
+   * inside of TLS is never sent outside of it.
+   */
+  readonly tls: (() => ServerTls | undefined) | undefined;
   readonly processId: number;
   readonly key: Uint8Array;
 }
@@ -48,8 +55,8 @@ export interface CancelTarget {
 export interface CancelSubject {
   /** The server that works for the owner now, if any does. */
   target(): CancelTarget | undefined;
-  /** Keeps that server with its owner until what is returned is called. */
-  hold(): () => void;
+  /** Keeps that server with its owner until what is returned is told what became of the cancel. */
+  hold(): (result: CancelResult) => void;
 }
 
 /** What a client is given to cancel with. */
@@ -62,6 +69,8 @@ export interface CancelKey {
 export interface CancelResult {
   readonly outcome: CancelOutcome;
   readonly message?: string;
+  /** It was sent, but the server has not taken note: it may do so at any time to come. */
+  readonly mayStillHit?: boolean;
 }
 
 /** Which worker gave out a process id. */
@@ -149,10 +158,7 @@ export class Canceller {
   async #start(target: CancelTarget): Promise<CancelResult> {
     this.#inFlight += 1;
     try {
-      const { address, dialTimeoutMs, keepAlive, noDelay } = target.server;
-      const timeoutMs = Math.min(dialTimeoutMs, CANCEL_TIMEOUT_MS);
-      const socket = await this.#driver.connect({ address, timeoutMs, keepAlive, noDelay });
-      return await this.#send(socket, cancelRequest(target.processId, target.key));
+      return await this.#run(target);
     } catch (error) {
       return { outcome: "failed", message: messageOf(error) };
     } finally {
@@ -161,11 +167,36 @@ export class Canceller {
     }
   }
 
-  #send(socket: Socket, request: Uint8Array): Promise<CancelResult> {
+  #run(target: CancelTarget): Promise<CancelResult> {
     const { promise, resolve } = Promise.withResolvers<CancelResult>();
+    const fail = (message: string) => resolve({ outcome: "failed", message });
+    const tls = requiredTls(target);
+    const dialTimeoutMs = Math.min(target.server.dialTimeoutMs, CANCEL_TIMEOUT_MS);
+    const server = { ...target.server, dialTimeoutMs, retries: 0 };
+    const parts = { driver: this.#driver, clock: this.#clock };
+    const dial = new ServerDial(server, tls, tls !== undefined, parts, {
+      onConnected: (socket) => {
+        timer.cancel();
+        this.#send(socket, cancelRequest(target.processId, target.key), resolve);
+      },
+      onFailedAttempt() {},
+      onFailed: ({ message }) => {
+        timer.cancel();
+        fail(message);
+      },
+    });
+    // To be reached and to agree on TLS have a time each; the two together have this one.
+    const timer = this.#clock.after(CANCEL_TIMEOUT_MS, () => {
+      dial.cancel();
+      fail(`there was no connection within ${CANCEL_TIMEOUT_MS} ms`);
+    });
+    return promise;
+  }
+
+  #send(socket: Socket, request: Uint8Array, resolve: (result: CancelResult) => void): void {
     const timer = this.#clock.after(CANCEL_TIMEOUT_MS, () => socket.destroy());
     let hasAnswered = false;
-    socket.start({
+    socket.setHandler({
       onData: (view) => view.length,
       onEnd() {
         hasAnswered = true;
@@ -173,11 +204,24 @@ export class Canceller {
       },
       onClose(error) {
         timer.cancel();
+        if (hasAnswered) return resolve({ outcome: "forwarded" });
         const message = error?.message ?? `the server took longer than ${CANCEL_TIMEOUT_MS} ms`;
-        resolve(hasAnswered ? { outcome: "forwarded" } : { outcome: "failed", message });
+        // It may wait in the server's backlog, closed or not.
+        resolve({ outcome: "failed", message, mayStillHit: true });
       },
     });
     socket.write(request);
-    return promise;
   }
+}
+
+/** @throws {Error} If TLS is needed and is not spoken any more, or its files are broken now. */
+function requiredTls({ server, tls }: CancelTarget): ServerTls | undefined {
+  if (tls === undefined) return undefined;
+  const now = tls();
+  if (now === undefined) {
+    const rule = "its key was given inside of TLS, which is not spoken to it any more";
+    throw new Error(`Cannot send a cancel to ${addressText(server.address)}: ${rule}`);
+  }
+  const isOptional = now.mode === "allow" || now.mode === "prefer";
+  return isOptional ? { ...now, mode: "require" } : now;
 }

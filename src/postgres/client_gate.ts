@@ -63,6 +63,20 @@ export interface Admitted {
   readonly learned: ServerCredentials | undefined;
 }
 
+type ErrorFields = ReturnType<typeof reply.secretNotFound>;
+
+/** A secret cannot be looked up in the database that the client asks for. */
+export class DatabaseRefused extends Error {
+  override readonly name = "DatabaseRefused";
+  /** What the client is told. */
+  readonly fields: ErrorFields;
+
+  constructor(message: string, fields: ErrorFields) {
+    super(message);
+    this.fields = fields;
+  }
+}
+
 type Failure = Extract<Step, { readonly kind: "failed" }>;
 
 /** Makes what stands behind the session. */
@@ -77,8 +91,17 @@ export interface GateContext {
   readonly throttle: FailureThrottle;
   /** The first rule that fits, if any does. */
   findRule(connection: HbaConnection): GateRule | undefined;
-  /** The stored secret; a promise where it has to be asked for, which rejects if that fails. */
-  secretOf(user: string, database: string): Secret | undefined | Promise<Secret | undefined>;
+  /**
+   * The stored secret; a promise where it has to be asked for, which rejects if that fails: with
+   * {@linkcode DatabaseRefused} where it is the client who asked for what is not to be had.
+   *
+   * @param signal Aborted when the client has gone.
+   */
+  secretOf(
+    user: string,
+    database: string,
+    signal: AbortSignal,
+  ): Secret | undefined | Promise<Secret | undefined>;
   /** Calls one of the two at once: what stands behind the session, or why it may not begin. */
   admit(
     admitted: Admitted,
@@ -111,6 +134,8 @@ export class ClientGate {
   #authentication: ClientAuthentication | undefined;
   #hasAsked = false;
   #delay: Timer | undefined;
+  /** Calls off what is looked up. */
+  readonly #lookup = new AbortController();
   /** What has come of a message that is too large to be held by the framer. */
   #pieces: Uint8Array[] = [];
 
@@ -150,6 +175,7 @@ export class ClientGate {
   stop(): void {
     this.#state = "over";
     this.#delay?.cancel();
+    this.#lookup.abort();
   }
 
   /** @returns How many bytes are done with. */
@@ -177,14 +203,15 @@ export class ClientGate {
   #findRule(): void {
     if (this.#state === "over") return;
     const { client: { peerAddress }, tls, startup } = this.#parts;
-    const replication = startup.parameters.get("replication") ?? "";
+    // First: an unknown word must be refused, and not relayed to a server that may know it.
+    const replicates = isReplication(startup);
     const connection: HbaConnection = {
       isUnix: peerAddress.kind === "unix",
       isTls: tls !== undefined,
       database: this.#database,
       user: this.#user,
       address: this.#address,
-      isPhysicalReplication: isTrue(replication),
+      isPhysicalReplication: replicates && startup.parameters.get("replication") !== "database",
     };
     const rule = this.#context.findRule(connection);
     if (rule === undefined || rule.method === "reject") {
@@ -201,7 +228,7 @@ export class ClientGate {
 
   #findSecret(rule: GateRule, method: Exclude<GateRule["method"], "relay" | "reject">): void {
     const { owner } = this.#parts;
-    const found = this.#context.secretOf(this.#user, this.#database);
+    const found = this.#context.secretOf(this.#user, this.#database, this.#lookup.signal);
     if (!(found instanceof Promise)) return this.#exchange(rule, method, found);
     owner.runLoginTime(false); // it is the gateway that takes its time
     found.then(
@@ -211,13 +238,22 @@ export class ClientGate {
           owner.runLoginTime(true);
           this.#exchange(rule, method, secret);
         }),
-      (error) =>
-        owner.guard(() => {
-          if (this.#state === "over") return;
-          this.#emitFailure("lookup", `the secret cannot be looked up: ${error.message}`);
-          owner.fail(reply.secretNotFound(), "authentication query failed");
-        }),
+      (error) => owner.guard(() => this.#onLookupFailed(error)),
     );
+  }
+
+  #onLookupFailed(error: Error): void {
+    if (this.#state === "over") return;
+    const isClients = error instanceof DatabaseRefused;
+    if (isClients) this.#countFailure(); // names that are tried out cost a connection each
+    this.#emitFailure("lookup", `the secret cannot be looked up: ${error.message}`);
+    const fields = isClients ? error.fields : reply.secretNotFound();
+    this.#parts.owner.fail(fields, "authentication query failed");
+  }
+
+  #countFailure(): void {
+    if (this.#parts.client.peerAddress.kind === "unix") return;
+    this.#context.throttle.onFailure(this.#address, this.#user);
   }
 
   #exchange(
@@ -290,9 +326,7 @@ export class ClientGate {
   }
 
   #onFailed(step: Failure, cause: AuthenticationFailure): void {
-    if (this.#parts.client.peerAddress.kind === "tcp") {
-      this.#context.throttle.onFailure(this.#address, this.#user);
-    }
+    this.#countFailure();
     this.#emitFailure(cause, step.reason);
     const { message, sqlState } = step;
     this.#parts.owner.fail({ severity: "FATAL", sqlState, message }, "authentication failed");
@@ -337,15 +371,22 @@ function cut(name: string): string {
   return name.slice(0, read);
 }
 
-/** A boolean of PostgreSQL's; `database` asks for logical replication, which has a database. */
-export function isTrue(text: string): boolean {
-  return ["true", "on", "yes", "1", "t", "y"].includes(text.toLowerCase());
-}
-
 /** Whether a client asks for a walsender. @throws {ProtocolError} If it is no word for that. */
 export function isReplication(startup: StartupMessage): boolean {
-  const value = (startup.parameters.get("replication") ?? "").toLowerCase();
-  if (value === "database" || isTrue(value)) return true;
-  if (["", "false", "off", "no", "0", "f", "n"].includes(value)) return false;
+  const value = startup.parameters.get("replication");
+  if (value === undefined) return false;
+  // It asks for logical replication, which has a database; PostgreSQL takes no other spelling.
+  const answer = value === "database" ? true : parseBoolean(value);
+  if (answer !== undefined) return answer;
   throw new ProtocolError(`invalid value for parameter "replication": "${value}"`, "22023");
+}
+
+/** As PostgreSQL's parse_bool (bool.c): words, their unambiguous beginnings, and two digits. */
+function parseBoolean(text: string): boolean | undefined {
+  const value = text.toLowerCase();
+  const begins = (word: string, lengthMin = 1) =>
+    value.length >= lengthMin && word.startsWith(value);
+  if (value === "1" || begins("true") || begins("yes") || begins("on", 2)) return true;
+  if (value === "0" || begins("false") || begins("no") || begins("off", 2)) return false;
+  return undefined;
 }

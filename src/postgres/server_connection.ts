@@ -75,6 +75,7 @@ export class ServerConnection {
   #state: ServerState | "gone" = "connecting";
   #dial: ServerDial | undefined;
   #socket: Socket | undefined;
+  #tls: CancelTarget["tls"];
   /** Translates what must be translated; undefined once the login is done. */
   #login: Login | undefined;
   /** What the client cancels with, and what that means to the server. */
@@ -193,6 +194,7 @@ export class ServerConnection {
     this.#socket = socket;
     this.#setState("login");
     if (tls !== undefined) {
+      this.#tls = route.tls;
       const pool = route.pool.options.name;
       const server = addressText(route.server.address);
       const { protocol: version, cipher } = tls;
@@ -335,7 +337,7 @@ export class ServerConnection {
     if (isRead) checkWhole(isLast, tag);
     return login.translate(tag, view.subarray(start, end), (serverKey, minorVersion) => {
       const { gateway, route } = this.#parts;
-      const target = { server: route.server, ...readBackendKeyData(serverKey) };
+      const target = { server: route.server, tls: this.#tls, ...readBackendKeyData(serverKey) };
       const { processId, key } = gateway.cancelKeys.issue(
         { target: () => target, hold: () => () => {} }, // it never changes
         minorVersion,

@@ -17,6 +17,8 @@ interface GoSuite {
   readonly module: string;
   readonly version: string;
   readonly packages: string;
+  /** More for go test. */
+  readonly args: readonly string[];
   readonly preparations: readonly Preparation[];
   readonly env: (target: Target, scratch: string) => Promise<Readonly<Record<string, string>>>;
 }
@@ -35,6 +37,7 @@ function pgx(): GoSuite {
     module: "github.com/jackc/pgx/v5",
     version: "v5.12.0",
     packages: "./...",
+    args: [],
     preparations: [{
       database: "pgx_test",
       // As its testsetup/postgresql_setup.sql says.
@@ -65,6 +68,9 @@ function libPq(): GoSuite {
     module: "github.com/lib/pq",
     version: "v1.12.3",
     packages: ".",
+    // TestPing terminates a server by its process id. In transaction mode that may serve another
+    // test by then, which would fail in its place.
+    args: ["-parallel=1"],
     preparations: [
       {
         database: "postgres",
@@ -112,7 +118,7 @@ async function runGoTest(suite: GoSuite, job: Job): Promise<Results> {
   const only = job.only === undefined ? [] : [`-run=${job.only}`];
   // One package after the other: they share a database.
   const args = ["test", "-p=1", "-count=1", `-timeout=${PACKAGE_TIMEOUT}`, "-json", ...only];
-  await job.run("go", [...args, suite.packages], {
+  await job.run("go", [...args, ...suite.args, suite.packages], {
     cwd: `${job.folder}/module`,
     env: await suite.env(job.target, job.scratch),
     outputFile,

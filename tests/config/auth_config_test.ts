@@ -270,6 +270,20 @@ Deno.test("serverAuth refuses trust for other machines unless it is asked for tw
   equal(problems("127.0.0.1:1", rules("host all all all trust")), "");
 });
 
+Deno.test("serverAuth wants authDatabase where strangers would choose the database", () => {
+  const keys = "method: md5, authQuery: SELECT $1, authUser: x";
+  const problems = (address: string, more = "") =>
+    problemsOf(
+      withServer(`auth: { ${keys}${more} }`).replace("127.0.0.1:15432", `"${address}"`),
+      FILES,
+    );
+  const rule = "servers.default.auth.authDatabase: authQuery needs authDatabase on an address " +
+    "that is not local, because without it every client chooses the database that is asked; add";
+  ok(problems("0.0.0.0:1").includes(rule), problems("0.0.0.0:1"));
+  equal(problems("0.0.0.0:1", ", authDatabase: postgres"), "");
+  equal(problems("127.0.0.1:1"), "");
+});
+
 Deno.test("serverAuth notes what has no effect or may surprise", () => {
   const notes = (...keys: readonly string[]) => notesOf(withServer(...keys), FILES);
   equal(notes("auth: { method: md5, usersFile: users.txt }"), "");

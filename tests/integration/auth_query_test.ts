@@ -242,6 +242,32 @@ const STORIES: Stories<ServerScene> = {
     });
   },
 
+  "a query that waits for a lock is given up, and leaves no server process behind": async (
+    scene,
+  ) => {
+    const authQuery = "select name, secret from lookup.custom where name = $1";
+    const options = {
+      auth: { ...BY_QUERY, authQuery },
+      client: { user: "postgres", password: scene.direct.password, dialTimeout: "1s" },
+      pool: { size: 1 },
+    };
+    const target = { ...scene.direct, password: scene.direct.password ?? "" };
+    using locker = await ProtocolClient.logIn({ ...target, database: "postgres" });
+    await locker.query("begin; lock table lookup.custom");
+    await withQuery(scene, options, async (gate) => {
+      assert.equal(await gate.code({ user: "alice", password: PASSWORD }), "08006");
+      await eventually("nobody waits for the lock", async () => {
+        const { stdout } = await psql(
+          scene.direct,
+          "select count(*) from pg_stat_activity where usename = 'lookup' and state = 'active'",
+        );
+        return stdout.trim() === "0";
+      });
+      await locker.query("rollback");
+      assert.equal(await gate.user({ user: "alice", password: PASSWORD }), "postgres");
+    });
+  },
+
   "a client that goes away while it is looked up leaves nothing behind": async (scene) => {
     const authQuery = "select username, secret from lookup.secret($1), pg_sleep(0.3)";
     await withQuery(

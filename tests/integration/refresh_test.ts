@@ -312,6 +312,27 @@ const CERTIFICATES: Stories<ServerScene> = {
     });
   },
 
+  "caFile of clients with mode prefer: a broken one keeps what was there": async (scene) => {
+    using certificates = new Certificates();
+    const { certFile } = certificates.make({ subject: "/CN=ca" });
+    await inTemporaryFolder(async (folder) => {
+      const caFile = `${folder}/ca.crt`;
+      const whole = await Deno.readTextFile(certFile);
+      await replace(caFile, whole);
+      await using gate = await startGate(scene.server, {
+        auth: { method: "trust" },
+        client: { ...FORCED, database: "postgres", tls: { mode: "prefer", caFile } },
+        pool: { minSize: 1 },
+      });
+      assert.equal(await gate.user(), "postgres");
+      await change(gate, REFUSED, () => replace(caFile, whole.slice(0, whole.length / 2)));
+      assert.equal(await gate.user(), "postgres");
+      await change(gate, READ_AGAIN, () => replace(caFile, `${whole}\n`));
+      assert.equal(await gate.user(), "postgres");
+      assert.equal(countOf(gate, "worker died"), 0);
+    });
+  },
+
   "nothing is read again as long as nothing changes": async (scene) => {
     await inTemporaryFolder(async (folder) => {
       const file = await usersFile(folder, { alice: OLD });

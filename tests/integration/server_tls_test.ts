@@ -12,6 +12,7 @@ import type { Sections } from "../support/gateway.ts";
 import { runPsql } from "../support/libpq.ts";
 import { inTemporaryFolder, queryOnce } from "../support/postgres.ts";
 import { interruptPsql, psql } from "../support/psql.ts";
+import { CANCEL_CODE, startTap } from "../support/tap.ts";
 import { eventually } from "../support/wait.ts";
 import { type ServerScene, type Stories, targetAt, testOnServers } from "../support/stories.ts";
 
@@ -335,6 +336,21 @@ const NEGOTIATION: Stories<ServerScene> = {
       assert.equal(String(row!["s"]).length, 16_000_000);
       assert.equal(row!["md5"], expected[0]!["md5"]);
     });
+  },
+
+  "cancels go inside of TLS where the session does": async (scene) => {
+    for (const auth of [{ method: "trust" }, { method: "relay" }]) {
+      using tap = startTap(scene.server.port);
+      const client = { address: `127.0.0.1:${tap.port}`, tls: { mode: "require" } };
+      const own = auth.method === "relay" ? {} : AS("tls");
+      await withTls(scene, { ...client, ...own }, async (gate) => {
+        const via = { ...targetAt(gate.target()), ...AS("tls") };
+        const { stderr } = await interruptPsql(via, scene.direct);
+        assert.match(stderr, /57014/);
+      }, auth);
+      assert.ok(tap.codes.length >= 2, "a session and a cancel");
+      assert.equal(tap.codes.includes(CANCEL_CODE), false, auth.method);
+    }
   },
 
   "every mode at a server without TLS": async (scene) => {

@@ -1,7 +1,10 @@
-import { deepEqual, equal, throws } from "node:assert/strict";
+import { deepEqual, equal, ok, throws } from "node:assert/strict";
+import { PoolUse, ServerPools } from "../../src/pool/server_pools.ts";
+import { placesBuffer, SharedPlaces } from "../../src/pool/shared_places.ts";
+import { FakeClock } from "../support/fake_clock.ts";
 import { idle, served, states, world } from "./one_worker.ts";
 import type { PoolWorld } from "./pool_world.ts";
-import type { FakeClient } from "./pool_world_parts.ts";
+import { type FakeClient, OPTIONS } from "./pool_world_parts.ts";
 
 function stats(of: PoolWorld) {
   const [member] = [...of.threads[0]!.pools.pools()];
@@ -253,4 +256,35 @@ Deno.test("ServerPool opens minSize connections after the first, and again when 
   of.die([...of.servers][0]!);
   await of.pass(2);
   equal(of.servers.size, 3);
+});
+
+Deno.test("ServerPool goes on when an opening throws", () => {
+  const clock = new FakeClock();
+  let opened = 0;
+  const pools = new ServerPools<string, string>({
+    places: new SharedPlaces(placesBuffer(1), 0, 1, () => clock.nowMs()),
+    clock,
+    random: () => 0.5,
+    settingsFor: () => ({
+      options: OPTIONS,
+      caps: [],
+      observer: { onWaitEnded() {}, onOpenEnded() {}, onClosed() {} },
+      connector: {
+        open() {
+          opened += 1;
+          if (opened === 1) throw new Error("no memory");
+          return { cancel() {} };
+        },
+        close() {},
+        validate() {},
+      },
+    }),
+    tell() {},
+  });
+  const use = pools.use({ pool: "p", database: "d", user: "u" });
+  ok(use instanceof PoolUse);
+  const waiter = { onServer() {}, onRefused() {}, onNotice() {} };
+  throws(() => use.pool.acquire(waiter), /no memory/);
+  use.pool.acquire(waiter);
+  equal(opened, 2);
 });

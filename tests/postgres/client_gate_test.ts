@@ -1,4 +1,4 @@
-import { deepEqual, equal, ok } from "node:assert/strict";
+import { deepEqual, equal, ok, throws } from "node:assert/strict";
 import { concat } from "../../src/base/bytes.ts";
 import type { Socket } from "../../src/net/socket.ts";
 import type { TlsInfo } from "../../src/net/tls/tls_connection.ts";
@@ -10,6 +10,7 @@ import { parseSecret, type Secret } from "../../src/postgres/auth/secret.ts";
 import {
   type Admitted,
   ClientGate,
+  DatabaseRefused,
   type GateContext,
   type GateRule,
 } from "../../src/postgres/client_gate.ts";
@@ -23,6 +24,8 @@ const TRUST: GateRule = {
   clientCertificate: undefined,
   isNameRight: (name, user) => name === user,
 };
+
+const RELAY: GateRule = { ...TRUST, method: "relay" };
 
 const PASSWORD: GateRule = { ...TRUST, method: "password" };
 
@@ -60,7 +63,15 @@ class Scene {
   readonly asked: HbaConnection[] = [];
   readonly looked: string[] = [];
   readonly clock = new FakeClock();
+  readonly throttle: FailureThrottle = new FailureThrottle({
+    clock: this.clock,
+    failuresMax: 10,
+    windowMs: 60_000,
+    banMs: 60_000,
+    addressesMax: 10,
+  });
   admitted: Admitted | undefined;
+  signal: AbortSignal | undefined;
   readonly gate: ClientGate;
 
   constructor(options: Partial<Options> = {}) {
@@ -101,18 +112,13 @@ class Scene {
         secretKinds: new Set(["plain"]),
         keysCache: new ScramKeysCache({ entriesMax: 10, randomBytes }),
       },
-      throttle: new FailureThrottle({
-        clock: this.clock,
-        failuresMax: 10,
-        windowMs: 60_000,
-        banMs: 60_000,
-        addressesMax: 10,
-      }),
+      throttle: this.throttle,
       findRule: (connection) => {
         this.asked.push(connection);
         return rule;
       },
-      secretOf: (user, database) => {
+      secretOf: (user, database, signal) => {
+        this.signal = signal;
         this.looked.push(`${user}@${database}`);
         return secret;
       },
@@ -238,6 +244,44 @@ Deno.test("ClientGate says that a lookup failed, and not why; the log says why",
   ok(fact?.kind === "authentication_failed");
   equal(fact.cause, "lookup");
   equal(fact.reason, "the secret cannot be looked up: 42P01: no such table");
+});
+
+Deno.test("ClientGate counts it as a failure if the client's database is none to look up in", async () => {
+  const fields = { severity: "FATAL", sqlState: "57P03", message: "disabled" } as const;
+  for (const error of [new DatabaseRefused("not there", fields), new Error("not there")]) {
+    const scene = new Scene({ secret: Promise.reject(error) });
+    await settled();
+    const verdict = scene.throttle.check("127.0.0.1", "ann");
+    const isClients = error instanceof DatabaseRefused;
+    equal(verdict.kind === "allow" && verdict.delayMs === 0, !isClients);
+    equal(scene.events.at(-1) === "failed 57P03: disabled", isClients);
+  }
+});
+
+Deno.test("ClientGate calls off a lookup when its client is gone", () => {
+  const scene = new Scene({ secret: Promise.withResolvers<Secret | undefined>().promise });
+  equal(scene.signal?.aborted, false);
+  scene.gate.stop();
+  equal(scene.signal?.aborted, true);
+});
+
+Deno.test("ClientGate takes for replication what PostgreSQL does, and refuses other words", () => {
+  const physical = ["true", "TRU", "tr", "t", "1", "on", "y", "ye", "yes"];
+  for (const replication of physical) {
+    const { asked } = new Scene({ parameters: { user: "ann", replication } });
+    equal(asked[0]?.isPhysicalReplication, true, replication);
+  }
+  for (const replication of ["database", "f", "fals", "of", "off", "n", "0"]) {
+    const { asked } = new Scene({ parameters: { user: "ann", replication } });
+    equal(asked[0]?.isPhysicalReplication, false, replication);
+  }
+  for (const replication of ["o", "truee", "2", "DATABASE", "data", "", " true"]) {
+    throws(
+      () => new Scene({ rule: RELAY, parameters: { user: "ann", replication } }),
+      { sqlState: "22023" },
+      replication,
+    );
+  }
 });
 
 Deno.test("ClientGate forgets a client that is gone before its secret is there", async () => {

@@ -45,6 +45,8 @@ scope.onmessage = ({ data: command }) => {
       return greet();
     case "turn":
       return note("turn", { pool: command.pool, ticket: command.ticket });
+    case "refresh":
+      return note("refresh", { pools: [...command.pools.keys()].join() });
     case "drain":
       note("drain", {});
       if (script.includes("fragile") && isFirst) throw new Error("died as told");

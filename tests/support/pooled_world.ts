@@ -149,6 +149,26 @@ export async function answersOwn(
   await server.says(...row, complete("SELECT 1"), ready());
 }
 
+/**
+ * The server is asked to be as the client wants it, and answers; what the client said waits for
+ * that, and only then is there.
+ *
+ * @param asked What answers each query of the gateway's own, without its ReadyForQuery.
+ * @param said What the client said, as the server hears it.
+ */
+export async function follows(
+  server: Actor,
+  asked: Readonly<Record<string, readonly Bytes[]>>,
+  ...said: readonly Bytes[]
+): Promise<void> {
+  await server.hears(...Object.keys(asked).map((text) => query(text)));
+  for (const answers of Object.values(asked)) {
+    await server.hears();
+    await server.says(...answers, ready());
+  }
+  await server.hears(...said);
+}
+
 /** A DataRow of several columns. */
 export function rowOf(...values: readonly string[]): Bytes {
   const bodies = values.map((value) => dataRow(value).slice(7));

@@ -12,7 +12,7 @@ import { assert } from "../../base/assert.ts";
 import { concat } from "../../base/bytes.ts";
 import { messageOf } from "../../base/errors.ts";
 import type { Socket } from "../../net/socket.ts";
-import type { CancelTarget } from "../cancel.ts";
+import type { CancelResult, CancelTarget } from "../cancel.ts";
 import { RequestClock } from "../request_clock.ts";
 import { ProtocolError } from "../wire/errors.ts";
 import { Framer } from "../wire/framer.ts";
@@ -44,6 +44,7 @@ export class Backend {
   /** The client is not told of an error, nor of the ReadyForQuery behind it. */
   #isRetrying = false;
   #cancelsInFlight = 0;
+  #mayBeCancelled = false;
   /** The last message was FATAL or PANIC, and the client has it. */
   #hasSaidWhy = false;
 
@@ -181,11 +182,12 @@ export class Backend {
     this.#socket.write(messages);
   }
 
-  /** Keeps it from changing hands until what is returned is called. */
-  holdForCancel(): () => void {
+  /** Keeps it from changing hands until what is returned is told what became of the cancel. */
+  holdForCancel(): (result: CancelResult) => void {
     this.#cancelsInFlight += 1;
-    return () => {
+    return ({ mayStillHit = false }) => {
       this.#cancelsInFlight -= 1;
+      this.#mayBeCancelled ||= mayStillHit;
       if (this.#cancelsInFlight > 0) return;
       if (this.#state === "cleaning") this.#cleaner.goOn();
       else this.#owner?.guard(() => this.#owner?.onReleasable());
@@ -308,18 +310,11 @@ export class Backend {
   /** A change reaches the client that caused it, and whoever gets another server's value. */
   #onParameterStatus(bytes: Uint8Array, isOwn: boolean): number {
     const { name, value } = readParameterStatus(bytes);
-    const owner = this.#owner;
-    if (owner === undefined) {
-      if (this.#state === "idle") this.parameters.report(name, value);
-      else this.parameters.change(name.toLowerCase(), value);
-      return SWALLOW;
-    }
-    this.parameters.change(name.toLowerCase(), value);
-    const { parameters } = owner;
-    const isReset = !isOwn && parameters.isReset(this.replies.currentRequest);
-    const isDefault = isReset && parameters.defaults.has(name.toLowerCase());
-    if (!isOwn && !isDefault) parameters.set(name.toLowerCase(), value);
-    const told = parameters.tell(name, value, isReset);
+    if (this.#state === "idle") this.parameters.report(name, value);
+    else this.parameters.change(name.toLowerCase(), value);
+    if (this.#owner === undefined) return SWALLOW;
+    const request = isOwn ? undefined : this.replies.currentRequest;
+    const told = this.#owner.parameters.hear(name, value, request);
     if (told === value) return PASS;
     if (told !== undefined) this.#outlet.replacement = parameterStatusOf(name, told);
     return SWALLOW;
@@ -348,18 +343,23 @@ export class Backend {
 
   #onReady(): void {
     const isOwn = this.#isOwnAnswered;
+    const owner = this.#owner;
     if (isOwn) this.#own.finish();
     else if (this.#isRetrying) {
       this.#isRetrying = false;
       return this.#owner?.guard(() => this.#owner?.onRetry());
     }
     if (this.#state === "cleaning") return this.#cleaner.goOn();
-    this.#owner?.guard(() => this.#owner?.onReady(this.#status, isOwn));
+    // Somebody who got it just now has asked nothing yet.
+    if (owner !== undefined && owner === this.#owner) {
+      owner.guard(() => owner.onReady(this.#status, isOwn));
+    }
   }
 
   // The end -----------------------------------------------------------------------------------
 
   #becomeIdle(): void {
+    if (this.#mayBeCancelled) return this.close("a cancel for its last session may still hit it");
     this.#setState("idle");
     this.#parts.pool.release(this);
   }

@@ -7,7 +7,7 @@
  */
 
 import type { Clock, Timer } from "../../base/clock.ts";
-import type { CancelTarget } from "../cancel.ts";
+import type { CancelResult, CancelTarget } from "../cancel.ts";
 import { copyFail } from "../wire/messages.ts";
 import type { Backend } from "./backend.ts";
 import { nameBytes } from "./extended_messages.ts";
@@ -30,7 +30,7 @@ export interface CleanerParts {
   /** Whether that is DISCARD ALL, or undoes as much. */
   readonly isResetWhole: boolean;
   /** Cancels what a server runs for a client that is gone. Never rejects. */
-  cancelAbandoned(target: CancelTarget): Promise<unknown>;
+  cancelAbandoned(target: CancelTarget): Promise<CancelResult>;
 }
 
 /** Cleans one connection, each time that its client leaves it. */

@@ -36,8 +36,8 @@ export type OpenFailure =
 /** What a login needs to know. */
 export interface LoginTarget {
   readonly server: ServerAddress;
-  /** How TLS is spoken, or undefined if it is not. */
-  readonly tls: ServerTls | undefined;
+  /** How TLS is spoken, or undefined if it is not. @throws {Error} If a file is broken. */
+  readonly tls: () => ServerTls | undefined;
   readonly database: string;
   readonly user: string;
   /** Asked for anew for each login: passwords change. Undefined: there are none. */
@@ -51,6 +51,8 @@ export interface LoginTarget {
 /** A login that has come to its first ReadyForQuery. */
 export interface LoggedIn {
   readonly socket: Socket;
+  /** Whether TLS is spoken. */
+  readonly isEncrypted: boolean;
   readonly parameters: ServerParameters;
   /** As reported, under the server's own names, in its order. */
   readonly reported: ReadonlyMap<string, string>;
@@ -85,6 +87,7 @@ export class BackendOpener {
   readonly #target: LoginTarget;
   readonly #watcher: OpenWatcher;
   readonly #parts: OpenerParts;
+  readonly #serverTls: ServerTls | undefined;
   readonly #framer = new Framer(LOGIN_MESSAGE_SIZE_MAX, IS_BACKEND_TAG);
   readonly #parameters = new ServerParameters();
   readonly #reported = new Map<string, string>();
@@ -102,11 +105,14 @@ export class BackendOpener {
    */
   #firstFailure: OpenFailure | undefined;
 
+  /** @throws {Error} If TLS cannot be spoken as configured; nothing has begun then. */
   constructor(target: LoginTarget, parts: OpenerParts, watcher: OpenWatcher) {
+    const tls = target.tls();
     this.#target = target;
     this.#watcher = watcher;
     this.#parts = parts;
-    this.#dial = this.#connect(target.tls !== undefined && target.tls.mode !== "allow");
+    this.#serverTls = tls;
+    this.#dial = this.#connect(tls !== undefined && tls.mode !== "allow");
   }
 
   /** Gives it up without a word. */
@@ -118,8 +124,7 @@ export class BackendOpener {
   }
 
   #connect(withTls: boolean): ServerDial {
-    const { server, tls } = this.#target;
-    return new ServerDial(server, tls, withTls, this.#parts, {
+    return new ServerDial(this.#target.server, this.#serverTls, withTls, this.#parts, {
       onConnected: (socket, info) => this.#onConnected(socket, info),
       onFailedAttempt: (failed) => this.#watcher.onFailedAttempt(failed),
       onFailed: ({ message, isReached, isTimeout }) =>
@@ -227,6 +232,7 @@ export class BackendOpener {
     const { processId, key } = this.#key ?? { processId: 0, key: new Uint8Array(4) };
     this.#watcher.onOpened({
       socket: this.#socket!,
+      isEncrypted: this.#tls !== undefined,
       parameters: this.#parameters,
       reported: this.#reported,
       processId,
@@ -256,7 +262,7 @@ export class BackendOpener {
 
   /** As libpq: `allow` tries TLS when plain is refused, `prefer` plain when TLS is. */
   #tryOther(failure: OpenFailure): boolean {
-    const mode = this.#target.tls?.mode;
+    const mode = this.#serverTls?.mode;
     const wasTls = this.#tls !== undefined;
     const mayTry = mode === "allow" && !wasTls || mode === "prefer" && wasTls;
     const isRefused = failure.kind === "refused" && !isWrongPassword(failure);

@@ -22,10 +22,10 @@ import {
   SYNC,
   withReplaced,
 } from "./extended_messages.ts";
+import { checkNameSize, NamedStatements } from "./named_statements.ts";
 import { REPLY } from "./reply_queue.ts";
 import { ServerNames } from "./server_names.ts";
 import {
-  CLIENT_STATEMENTS_MAX,
   isRefusal,
   NOBODYS_NAME,
   SERVER_NAME_PREFIX,
@@ -56,11 +56,11 @@ const ENDS_TRANSACTION: ReadonlySet<string> = new Set([
 export class ClientStatements {
   readonly #shared: SharedStatements;
   readonly #refusal: (traits: Traits) => Uint8Array | undefined;
-  readonly #named = new Map<string, Statement>();
+  readonly #named = new NamedStatements();
   readonly #unnamed: ClientUnnamedStatement;
-  /** Names that are on one server only, under the client's own name: their texts are too long. */
-  readonly #raw = new Set<string>();
   readonly #names = new ServerNames();
+  /** Names whose Close may turn out to be skipped, since something was unanswered. */
+  readonly #closed = new Set<string>();
 
   /** @param refusal The definition of a statement that raises an error, for one that may not be. */
   constructor(shared: SharedStatements, refusal: (traits: Traits) => Uint8Array | undefined) {
@@ -74,7 +74,7 @@ export class ClientStatements {
 
   /** True if only the server that the client has now can serve what it prepared. */
   get needsItsServer(): boolean {
-    return this.#raw.size > 0 || this.#unnamed.needsItsServer;
+    return this.#named.hasRaw || this.#unnamed.needsItsServer;
   }
 
   /** The statement that a name stands for, if it has been prepared by Parse. */
@@ -90,15 +90,15 @@ export class ClientStatements {
   /** DEALLOCATE ALL or DISCARD ALL. */
   clear(): void {
     this.#named.clear();
-    this.#raw.clear();
     this.#unnamed.clear();
   }
 
-  /** Whether a Parse at hand prepares a name that is prepared already, or may be. */
+  /** Whether a Parse at hand prepares a name that is prepared already, or may be still. */
   isTwice(view: Uint8Array, at: number): boolean {
     const nameEnd = view.indexOf(0, at + HEADER_SIZE);
     if (nameEnd <= at + HEADER_SIZE) return false;
-    return this.#named.has(nameOf(view.subarray(at + HEADER_SIZE, nameEnd)));
+    const name = nameOf(view.subarray(at + HEADER_SIZE, nameEnd));
+    return this.#closed.has(name) || this.#named.get(name) !== undefined;
   }
 
   /** A Query ends the unnamed statement. */
@@ -112,17 +112,13 @@ export class ClientStatements {
     const nameStart = start + HEADER_SIZE;
     const nameEnd = stringEnd(view, nameStart, end);
     if (nameEnd === nameStart) return { replacement: this.#unnamed.onParse(backend, piece) };
+    checkNameSize(nameEnd - nameStart);
     const name = nameOf(view.subarray(nameStart, nameEnd));
-    if (!piece.isWhole || this.#named.size >= CLIENT_STATEMENTS_MAX) {
-      const hadRaw = this.#raw.has(name);
-      this.#raw.add(name);
-      backend.isDirty = true;
-      backend.replies.push(REPLY.parse, () => {
-        if (!hadRaw) this.#raw.delete(name);
-      });
+    const before = this.#named.get(name);
+    if (!piece.isWhole || before === undefined && this.#named.isFull) {
+      this.#prepareRaw(backend, name);
       return { replacement: undefined };
     }
-    const before = this.#named.get(name);
     const definition = view.subarray(nameEnd + 1, end);
     if (before !== undefined) {
       return { replacement: this.#provokeDuplicate(backend, name, before, definition) };
@@ -131,7 +127,7 @@ export class ClientStatements {
     const meant = this.#meant(statement);
     if (meant !== undefined) statement = this.#shared.find(meant.definition, meant.requires);
     this.#names.note(name, statement);
-    const undo = () => void this.#named.delete(name);
+    const undo = () => this.#named.delete(name);
     if (!backend.replies.isSkipping) this.#named.set(name, statement);
     if (backend.isInFailedTransaction && !ENDS_TRANSACTION.has(statement.traits.command)) {
       // The server refuses it before it looks at its name.
@@ -144,6 +140,15 @@ export class ClientStatements {
     }
     const required = this.#require(backend, statement);
     return { replacement: concat(required, this.#prepare(backend, statement, REPLY.parse, undo)) };
+  }
+
+  /** A Parse passes as it is: only this server is going to know the name. */
+  #prepareRaw(backend: Backend, name: string): void {
+    const isNew = this.#named.addRaw(name);
+    backend.isDirty = true;
+    backend.replies.push(REPLY.parse, () => {
+      if (isNew) this.#named.deleteRaw(name);
+    });
   }
 
   /** @returns What is sent, and the traits of the statement that is going to be executed. */
@@ -174,8 +179,8 @@ export class ClientStatements {
     const isPortal = view[start + HEADER_SIZE] !== STATEMENT;
     if (isPortal || statement === undefined) {
       if (!isPortal && name === "") this.#unnamed.forget(backend);
-      if (!isPortal && this.#raw.delete(name)) {
-        backend.replies.push(REPLY.close, () => void this.#raw.add(name));
+      if (!isPortal && this.#named.deleteRaw(name)) {
+        backend.replies.push(REPLY.close, () => void this.#named.addRaw(name));
       } else {
         if (!isPortal) backend.sqlStatements.delete(name);
         backend.replies.push(REPLY.close);
@@ -187,15 +192,19 @@ export class ClientStatements {
     }
     // Other clients may have it, and this one may prepare it again: the server keeps it.
     if (!backend.replies.isSkipping) this.#named.delete(name);
-    backend.replies.push(REPLY.closeOmitted, () => void this.#named.set(name, statement));
+    if (!backend.replies.hasUnanswered) this.#closed.clear();
+    else this.#closed.add(name);
+    backend.replies.push(REPLY.closeOmitted, () => this.#named.set(name, statement));
     return { replacement: NOTHING };
   }
 
   /**
-   * As `ensure`, with a request of its own: a Query behind a Parse that fails would be skipped.
+   * As `ensure`, with a request of its own: a Query behind a Parse that fails would be skipped. So
+   * it is behind messages without a Sync that fail, which is not to be concluded by a Sync of ours.
    */
   ensureNow(backend: Backend, name: string, statement: Statement): void {
     this.#names.note(name, statement);
+    if (backend.replies.isUnsynced) return backend.write(this.ensure(backend, statement));
     if (backend.replies.isSkipping || backend.statements.use(statement)) return;
     const { serverName, definition } = statement;
     const evicted = backend.statements.add(statement);
@@ -245,9 +254,7 @@ export class ClientStatements {
   /** DEALLOCATE of a name on servers has been carried out by the extended protocol. */
   onDeallocated(backend: Backend, serverName: string): void {
     backend.statements.deleteNamed(serverName);
-    for (const [name, statement] of this.#named) {
-      if (nameOf(statement.serverName) === serverName) this.#named.delete(name);
-    }
+    this.#named.deleteMeaning((statement) => nameOf(statement.serverName) === serverName);
   }
 
   #translate(

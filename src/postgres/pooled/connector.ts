@@ -6,12 +6,13 @@
  */
 
 import { addressText } from "../../base/address.ts";
+import { messageOf } from "../../base/errors.ts";
 import { type Cells, POOL_CELL } from "../../observe/counters.ts";
 import type { Observer, ServerCloseReason } from "../../observe/facts.ts";
 import { SERVER_STATE_CELL } from "../../observe/state_cells.ts";
 import type { ServerPool } from "../../pool/server_pool.ts";
 import type { CloseReason, Connector, OpenAttempt } from "../../pool/server_pool_types.ts";
-import type { CancelTarget } from "../cancel.ts";
+import type { CancelResult, CancelTarget } from "../cancel.ts";
 import { Backend } from "./backend.ts";
 import {
   BackendOpener,
@@ -45,7 +46,7 @@ export interface ConnectorParts extends OpenerParts {
   readonly onReported: (reported: ReadonlyMap<string, string>) => void;
   /** A connection is never used twice. */
   readonly isSingleUse: boolean;
-  cancelAbandoned(target: CancelTarget): Promise<unknown>;
+  cancelAbandoned(target: CancelTarget): Promise<CancelResult>;
   /** The pool that this connector opens for; it is made after it. */
   poolOf(): ServerPool<Backend, OpenFailure>;
 }
@@ -70,33 +71,57 @@ export class BackendConnector implements Connector<Backend, OpenFailure> {
       if (state !== undefined) cells.add(SERVER_STATE_CELL[state], -1);
       state = undefined;
     };
-    const opener = new BackendOpener(target, this.#parts, {
-      onState: () => {
-        leave();
-        state = "login";
-        cells.add(SERVER_STATE_CELL.login, 1);
-        observer.emit({ kind: "server_opened", pool });
-      },
-      onSecured: ({ protocol: version, cipher }) =>
-        observer.emit({ kind: "server_secured", pool, server, version, cipher }),
-      onFailedAttempt: (failed) =>
-        observer.emit({ kind: "server_dial_failed", pool, server, ...failed }),
-      onOpened: (login) => {
-        leave();
-        attempt.onOpened(this.#backend(target, server, login));
-      },
-      onFailed: (failure) => {
-        leave();
-        if (failure.kind !== "unreachable") this.#reportLogin(target, server, failure);
-        attempt.onFailed(failure);
-      },
+    const start = () =>
+      new BackendOpener(target, this.#parts, {
+        onState: () => {
+          leave();
+          state = "login";
+          cells.add(SERVER_STATE_CELL.login, 1);
+          observer.emit({ kind: "server_opened", pool });
+        },
+        onSecured: ({ protocol: version, cipher }) =>
+          observer.emit({ kind: "server_secured", pool, server, version, cipher }),
+        onFailedAttempt: (failed) =>
+          observer.emit({ kind: "server_dial_failed", pool, server, ...failed }),
+        onOpened: (login) => {
+          leave();
+          attempt.onOpened(this.#backend(target, server, login));
+        },
+        onFailed: (failure) => {
+          leave();
+          if (failure.kind !== "unreachable") this.#reportLogin(target, server, failure);
+          attempt.onFailed(failure);
+        },
+      });
+    try {
+      const opener = start();
+      return {
+        cancel() {
+          leave();
+          opener.cancel();
+        },
+      };
+    } catch (error) {
+      leave();
+      return this.#failLater(target, server, messageOf(error), attempt);
+    }
+  }
+
+  /** A pool that was thrown at would not get its place back: it hears of it like of any failure. */
+  #failLater(
+    target: LoginTarget,
+    server: string,
+    message: string,
+    attempt: OpenAttempt<Backend, OpenFailure>,
+  ): { cancel(): void } {
+    let isCancelled = false;
+    queueMicrotask(() => {
+      if (isCancelled) return;
+      const failure = { kind: "login", message } as const;
+      this.#reportLogin(target, server, failure);
+      attempt.onFailed(failure);
     });
-    return {
-      cancel() {
-        leave();
-        opener.cancel();
-      },
-    };
+    return { cancel: () => void (isCancelled = true) };
   }
 
   close(backend: Backend, reason: CloseReason): void {
@@ -118,7 +143,7 @@ export class BackendConnector implements Connector<Backend, OpenFailure> {
 
   #backend(target: LoginTarget, server: string, login: LoggedIn): Backend {
     const { cells, clock, observer, pool, messageSizeMax, resetQuery } = this.#parts;
-    const { socket, parameters, reported, processId, key } = login;
+    const { socket, isEncrypted, parameters, reported, processId, key } = login;
     cells.add(SERVER_STATE_CELL.idle, 1);
     const ownPool = this.#pool ??= this.#parts.poolOf();
     this.#parts.onReported(reported);
@@ -132,7 +157,12 @@ export class BackendConnector implements Connector<Backend, OpenFailure> {
         },
         gone: (backend) => ownPool.gone(backend),
       },
-      cancelTarget: { server: target.server, processId, key },
+      cancelTarget: {
+        server: target.server,
+        tls: isEncrypted ? target.tls : undefined,
+        processId,
+        key,
+      },
       address: server,
       parameters,
       reported,

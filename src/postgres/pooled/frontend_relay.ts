@@ -11,9 +11,8 @@ import { READ_BUFFER_SIZE_MAX } from "../../net/socket.ts";
 import { ProtocolError } from "../wire/errors.ts";
 import { Framer, HEADER_SIZE } from "../wire/framer.ts";
 import { errorFieldsOf, readyForQuery } from "../wire/messages.ts";
-import { FRONTEND, IS_FRONTEND_TAG } from "../wire/tags.ts";
+import { FRONTEND, IS_FRONTEND_TAG, STATUS_IDLE } from "../wire/tags.ts";
 import type { Backend } from "./backend.ts";
-import { STATUS_IDLE } from "../wire/tags.ts";
 import { ClientStatements } from "./client_statements.ts";
 import type { PooledSession } from "./pooled_session.ts";
 import type { PooledContext, PoolSettings } from "./pooled_context.ts";
@@ -79,8 +78,14 @@ export class FrontendRelay {
     return this.#isHeldBack;
   }
 
-  /** It need not wait any more: it is shown again. */
+  /** True while the session's state is brought to its server. */
+  get isFollowing(): boolean {
+    return this.#sql.isFollowing;
+  }
+
+  /** It need not wait any more, unless for `follow`: it is shown again. */
   goOn(): void {
+    if (this.#sql.isFollowing) return;
     this.#isHeldBack = false;
     this.#session.client.reoffer();
   }
@@ -134,7 +139,7 @@ export class FrontendRelay {
       // What came before a broken message is served as if it had come alone.
       this.#flush(view, passed);
     }
-    if (framer.isBetweenMessages) this.#session.onMessageEnd();
+    if (framer.isBetweenMessages) this.#session.onReleasable();
     return passed;
   }
 
@@ -150,7 +155,8 @@ export class FrontendRelay {
     if (backend === undefined && !this.#isComplete(view, at)) return true; // the framer decides
     const server = backend ?? this.#session.needServer();
     if (server === undefined) return false;
-    this.#isHeldBack = this.#mustWait(server, view, at);
+    if (!this.#hasFollowed || !this.#sql.isSettled) this.#follow(server, view, at);
+    this.#isHeldBack = this.#sql.isFollowing || this.#mustWait(server, view, at);
     return !this.#isHeldBack;
   }
 
@@ -195,7 +201,6 @@ export class FrontendRelay {
     const piece: Piece = { view, start, end, isWhole: isLast };
     if (backend.isQuiet) this.#session.onRequest();
     this.#keep(backend, tag, piece);
-    if (!this.#hasFollowed || !this.#sql.isSettled) this.#follow(backend, view, start);
     const replacement = this.#translateMessage(backend, tag, piece);
     if (replacement !== undefined) this.#replace(backend, view, replacement);
     if (backend.replies.isOmittedFirst) backend.answerOmitted();
@@ -242,7 +247,10 @@ export class FrontendRelay {
     this.#framer = own;
   }
 
-  /** Brings the session's state to a server that it has newly got, ahead of the message. */
+  /**
+   * Brings the session's state to a server that it has newly got. The message waits until that is
+   * done: under another role or search_path it could do anything.
+   */
   #follow(backend: Backend, view: Uint8Array, start: number): void {
     if (!backend.isQuiet) return;
     this.#flush(view, start);
@@ -255,6 +263,7 @@ export class FrontendRelay {
       case FRONTEND.query:
         return this.#onQuery(backend, piece);
       case FRONTEND.functionCall:
+        this.#sql.onFunctionCall(backend);
         backend.startClock();
         backend.replies.push(REPLY.query);
         return undefined;
@@ -297,7 +306,8 @@ export class FrontendRelay {
     try {
       return this.#onTracked(backend, tag, piece);
     } catch (error) {
-      if (!(error instanceof ProtocolError)) throw error;
+      const isUnreadable = error instanceof ProtocolError && error.sqlState === "08P01";
+      if (!isUnreadable) throw error; // a limit's code is another one
       backend.unnamed = undefined;
       backend.replies.push(REPLY_OF[tag]!);
       return undefined;

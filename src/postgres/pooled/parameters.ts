@@ -1,7 +1,7 @@
 /**
  * Session parameters that follow a client from server to server. A session knows what its client
  * wants and has been told; a server connection knows what is set on it. Before a server works for
- * a session, the difference is sent ahead of the client's first message, in the same write:
+ * a session, the difference is sent and answered ahead of the client's first message:
  *
  *     session wants:   TimeZone=UTC, work_mem=64MB       server has:  TimeZone=UTC, search_path=x
  *     sent ahead:      RESET search_path; SELECT set_config('work_mem', '64MB', false)
@@ -68,6 +68,20 @@ export class SessionParameters {
   /** Whether the client's request of this number resets parameters. */
   isReset(request: number): boolean {
     return this.isResetting && this.resettingRequest === request;
+  }
+
+  /**
+   * The server that the session has reports a parameter.
+   *
+   * @param request The client's request that it belongs to; undefined for one of the gateway's.
+   * @returns As `tell`.
+   */
+  hear(name: string, value: string, request: number | undefined): string | undefined {
+    const key = name.toLowerCase();
+    const isReset = request !== undefined && this.isReset(request);
+    const isDefault = isReset && this.defaults.has(key);
+    if (request !== undefined && !isDefault) this.set(key, value);
+    return this.tell(name, value, isReset);
   }
 
   /**
@@ -186,6 +200,7 @@ export class ServerParameters {
    * The statements that make this server what `session` wants; it is taken to be so from now on.
    *
    * @returns Texts to be sent as a Query each, in this order; mostly none.
+   * @throws {ProtocolError} As `literal`; then nothing is taken to be so.
    */
   follow(session: SessionParameters): Uint8Array[] {
     if (this.mayHaveChanged) return this.#followAnew(session);
@@ -199,17 +214,25 @@ export class ServerParameters {
       if (this.#actual.get(name) !== value) sets.push([name, value]);
     }
     if (resets.length === 0 && sets.length === 0) return [];
+    // As it is now: a Query is read as a whole before its first statement changes anything.
+    const isStandardStrings = this.#actual.get("standard_conforming_strings") === "on";
+    const statements = statementsFor(resets, sets, isStandardStrings);
     for (const name of resets) {
       this.#changed.delete(name);
       this.#forget(name);
     }
     for (const [name, value] of sets) this.change(name, value);
-    return statementsFor(resets, sets, this.#actual.get("standard_conforming_strings") === "on");
+    return statements;
   }
 
   #followAnew(session: SessionParameters): Uint8Array[] {
     this.restore(false);
-    return [nameBytes(RESET_EVERYTHING), ...this.follow(session)];
+    try {
+      return [nameBytes(RESET_EVERYTHING), ...this.follow(session)];
+    } catch (error) {
+      this.mayHaveChanged = true; // nothing will be sent
+      throw error;
+    }
   }
 
   #forget(name: string): void {
@@ -278,20 +301,29 @@ function statement(
   return nameBytes(parts.join(";"));
 }
 
-/** Sets parameters for the session; the row that it returns says what they have become. */
+/**
+ * Sets parameters for the session; the row that it returns says what they have become.
+ *
+ * @throws {ProtocolError} As `literal`.
+ */
 export function setStatement(
   sets: readonly (readonly [string, string])[],
   isStandardStrings: boolean,
 ): string {
-  const calls = sets.map(([name, value]) =>
-    `pg_catalog.set_config(${literal(name, true)},${literal(value, isStandardStrings)},false)`
-  );
+  const calls = sets.map((pair) => {
+    const [name, value] = pair.map((text) => literal(text, isStandardStrings));
+    return `pg_catalog.set_config(${name},${value},false)`;
+  });
   return `SELECT ${calls.join(",")}`;
 }
 
 /** Asks what parameters are now; NULL for one that does not exist. */
 export function readStatement(names: readonly string[]): Uint8Array {
-  const calls = names.map((name) => `pg_catalog.current_setting(${literal(name, true)},true)`);
+  const calls = names.map((name) => {
+    // No parameter's name has a backslash, and some encodings and settings make it a danger.
+    const text = name.includes("\\") ? "''" : literal(name, true);
+    return `pg_catalog.current_setting(${text},true)`;
+  });
   return nameBytes(`SELECT ${calls.join(",")}`);
 }
 
@@ -299,6 +331,8 @@ export function readStatement(names: readonly string[]): Uint8Array {
  * A string literal that means the same whatever `standard_conforming_strings` is. Where a byte
  * above 127 could be half of a character whose other half is a backslash, none is escaped: then the
  * setting must be on.
+ *
+ * @throws {ProtocolError} If it is off then: there is no safe way to write the text.
  */
 export function literal(value: string, isStandardStrings: boolean): string {
   const quoted = value.replaceAll("'", "''");
@@ -306,7 +340,9 @@ export function literal(value: string, isStandardStrings: boolean): string {
   // deno-lint-ignore no-control-regex -- any byte of ASCII is meant
   const isAscii = /^[\x00-\x7f]*$/.test(quoted);
   if (isAscii) return `E'${quoted.replaceAll("\\", "\\\\")}'`;
-  return isStandardStrings ? `'${quoted}'` : "''";
+  if (isStandardStrings) return `'${quoted}'`;
+  const rule = "a value with a backslash and characters that are not ASCII";
+  throw new ProtocolError(`${rule} needs standard_conforming_strings = on`, "0A000");
 }
 
 /** A parameter's name; a custom one has two parts. */

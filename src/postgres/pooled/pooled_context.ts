@@ -8,7 +8,7 @@ import type { Clock } from "../../base/clock.ts";
 import type { Cells } from "../../observe/counters.ts";
 import type { Observer } from "../../observe/facts.ts";
 import type { PoolUse } from "../../pool/server_pools.ts";
-import type { CancelKeys, CancelTarget } from "../cancel.ts";
+import type { CancelKeys, CancelResult, CancelTarget } from "../cancel.ts";
 import type { QueryScanner } from "../sql/query_scanner.ts";
 import type { StartupMessage } from "../wire/startup_packet.ts";
 import type { Backend } from "./backend.ts";
@@ -76,7 +76,7 @@ export interface PooledContext {
   readonly watchdog: Watchdog;
   readonly messageSizeMax: number;
   /** Asks a server to cancel what it runs. Never rejects. */
-  cancel(target: CancelTarget): Promise<unknown>;
+  cancel(target: CancelTarget): Promise<CancelResult>;
   /** A statement has changed the schema: plans may be stale, in every worker. */
   onSchemaChange(): void;
 }

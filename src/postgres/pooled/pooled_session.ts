@@ -27,15 +27,15 @@ import {
   errorResponseOf,
   noticeResponse,
 } from "../wire/messages.ts";
-import type { Backend } from "./backend.ts";
 import { STATUS_IDLE } from "../wire/tags.ts";
+import type { Backend } from "./backend.ts";
 import type { BackendOwner } from "./backend_parts.ts";
 import type { OpenFailure } from "./backend_opener.ts";
 import { FrontendRelay } from "./frontend_relay.ts";
 import type { PairState } from "./pair_state.ts";
 import { SessionParameters } from "./parameters.ts";
 import { Pins } from "./pins.ts";
-import type { Identity, PooledContext, PooledRoute } from "./pooled_context.ts";
+import type { Identity, PooledContext, PooledRoute, PoolSettings } from "./pooled_context.ts";
 import { openFailureReply } from "./refusals.ts";
 import { SessionLimits } from "./session_limits.ts";
 import { TouchedParameters } from "./touched_parameters.ts";
@@ -58,10 +58,14 @@ export class PooledSession implements Upstream, BackendOwner {
   readonly client: Socket;
   readonly parameters = new SessionParameters();
   readonly #routes: readonly PooledRoute[];
+  /** Those of the first route, whichever is taken: a session does not change its mode. */
+  readonly #settings: PoolSettings;
   #route = 0;
   #state: "login" | "active" | "over" = "login";
   #backend: Backend | undefined;
   #isTerminating = false;
+  /** The gateway stops: what is under way is the last. */
+  #isDraining = false;
   #acquisition: Acquisition | undefined;
   readonly touched: TouchedParameters = new TouchedParameters(this);
   readonly #pins: Pins;
@@ -75,8 +79,9 @@ export class PooledSession implements Upstream, BackendOwner {
     this.#owner = owner;
     this.client = client;
     this.#routes = identity.routes;
-    this.#relay = new FrontendRelay(context, this.route.settings, this);
-    this.#limits = new SessionLimits(context, this.route.settings, this);
+    this.#settings = this.route.settings;
+    this.#relay = new FrontendRelay(context, this.#settings, this);
+    this.#limits = new SessionLimits(context, this.#settings, this);
     this.#pins = new Pins(context.observer, identity.session, () => this.route);
   }
 
@@ -126,6 +131,7 @@ export class PooledSession implements Upstream, BackendOwner {
     const { session, user, database, startup } = this.#identity;
     this.#welcome = undefined;
     this.#state = "active";
+    this.#owner.runLoginTime(false);
     this.#owner.setState("active");
     this.#context.observer.emit({
       kind: "session_ready",
@@ -166,6 +172,7 @@ export class PooledSession implements Upstream, BackendOwner {
         this.#backend = backend;
         backend.attach(this);
         this.#relay.onLinked();
+        if (this.#state === "login") this.#owner.runLoginTime(true);
         if (isLate) this.#owner.guard(then);
       },
       onRefused: (refusal) => {
@@ -211,22 +218,18 @@ export class PooledSession implements Upstream, BackendOwner {
   #onNotice(waitedMs: number): void {
     // Before the login is done a client may not understand it; libpq does.
     if (this.#welcome !== undefined) return;
-    const { pool } = this.route.settings;
-    this.client.write(
-      noticeResponse(
-        `waiting for a server connection of pool "${pool}" since ${Math.round(waitedMs)} ms`,
-        "All of them are in use; the query starts as soon as one is free.",
-      ),
-    );
+    const waited = `since ${Math.round(waitedMs)} ms`;
+    const message = `waiting for a server connection of pool "${this.#settings.pool}" ${waited}`;
+    const hint = "All of them are in use; the query starts as soon as one is free.";
+    this.client.write(noticeResponse(message, hint));
   }
 
   // From the server -------------------------------------------------------------------------------
 
   onError(bytes: Uint8Array): boolean {
     const sqlState = errorField(bytes, ERROR_FIELD.sqlState);
-    const { session } = this.#identity;
-    const fact = { kind: "error_reported", session, source: "server", sqlState } as const;
-    this.#context.observer.emit({ ...fact, message: undefined });
+    const fact = { kind: "error_reported", source: "server", sqlState } as const;
+    this.#context.observer.emit({ ...fact, session: this.#identity.session, message: undefined });
     this.#relay.onError(this.#backend!);
     return FATAL_SEVERITIES.includes(errorField(bytes, ERROR_FIELD.severity));
   }
@@ -253,12 +256,15 @@ export class PooledSession implements Upstream, BackendOwner {
       this.#relay.onReady(backend);
       this.#limits.onReady(status !== STATUS_IDLE, !backend.replies.isEmpty);
     }
-    if (this.#state !== "active") return;
+    if (this.#state !== "active" || this.#relay.isFollowing) return;
+    const isFollowed = isOwn && this.#relay.isHeldBack;
     if (this.#relay.isHeldBack) this.#relay.goOn(); // soon, and maybe with another server
+    // The server is now as the client's message wants it, which has waited for that.
+    if (isFollowed && backend.isQuiet && !this.touched.isPending) return;
     if (this.#isTerminating && !backend.replies.isRequestDue) {
       return this.#owner.end(undefined, TERMINATED);
     }
-    if (status !== STATUS_IDLE && this.route.settings.mode === "statement") {
+    if (status !== STATUS_IDLE && this.#settings.mode === "statement") {
       return this.#owner.fail(reply.transactionInStatementMode(), "transaction in statement mode");
     }
     this.#letGo();
@@ -291,18 +297,14 @@ export class PooledSession implements Upstream, BackendOwner {
     if (backend === undefined || !backend.isQuiet || this.touched.isReading) return;
     if (this.touched.read(backend)) return;
     this.#pins.set("statement", this.#relay.needsItsServer);
-    const stays = this.route.settings.mode === "session" || !this.#pins.isEmpty;
+    const stays = this.#settings.mode === "session" || !this.#pins.isEmpty;
     if (stays || backend.isBeingCancelled || !this.#relay.isBetweenMessages) return;
     if (backend.isClientBehind && this.client.isSending) {
       return this.client.whenSent(() => this.onReleasable());
     }
     this.#backend = undefined;
     backend.detach();
-  }
-
-  /** The relay has forwarded the rest of a large message: see there. */
-  onMessageEnd(): void {
-    if (this.#state === "active") this.#letGo();
+    if (this.#isDraining) this.#owner.fail(reply.shuttingDown(), "gateway shut down");
   }
 
   // Parameters and pins ---------------------------------------------------------------------------
@@ -325,6 +327,7 @@ export class PooledSession implements Upstream, BackendOwner {
   // The end ---------------------------------------------------------------------------------------
 
   mayFinish(): boolean {
+    this.#isDraining = true;
     return this.#state === "active" && this.#backend !== undefined;
   }
 
@@ -371,8 +374,8 @@ export class PooledSession implements Upstream, BackendOwner {
   }
 
   onTimeout(timeout: SessionTimeout): void {
+    const { pool } = this.#settings;
     const { session } = this.#identity;
-    const { pool } = this.route.settings;
     this.#context.observer.emit({ kind: "session_timeout", session, pool, timeout });
   }
 

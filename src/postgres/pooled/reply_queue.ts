@@ -116,6 +116,11 @@ export class ReplyQueue {
     return this.#length === 0 && !this.#isSkipping && !this.#isUnsynced;
   }
 
+  /** True if something was sent that a Sync, or a Query, has still to conclude. */
+  get isUnsynced(): boolean {
+    return this.#isUnsynced;
+  }
+
   /** True if something that was sent has not been answered. */
   get hasUnanswered(): boolean {
     return this.#length > 0;

@@ -6,11 +6,12 @@
  * @module
  */
 
-import { textOf } from "../../base/bytes.ts";
-import { utf8 } from "../../base/bytes.ts";
+import { textOf, utf8 } from "../../base/bytes.ts";
+import type { Clock } from "../../base/clock.ts";
 import type { Socket } from "../../net/socket.ts";
 import type { ServerPool } from "../../pool/server_pool.ts";
 import { parseSecret, type Secret } from "../auth/secret.ts";
+import type { CancelResult, CancelTarget } from "../cancel.ts";
 import type { Backend } from "./backend.ts";
 import type { BackendOwner } from "./backend_parts.ts";
 import type { OpenFailure } from "./backend_opener.ts";
@@ -33,37 +34,75 @@ const NOBODY: Socket = {
   destroy() {},
 };
 
+/** Why there is no answer. */
+export class LookupError extends Error {
+  override readonly name = "LookupError";
+  /** What the server that was to be asked said or did, if no connection was to be had. */
+  readonly failure: OpenFailure | undefined;
+
+  constructor(message: string, failure?: OpenFailure) {
+    super(message);
+    this.failure = failure;
+  }
+}
+
+/** One question. */
+export interface Question {
+  /**
+   * With `$1` where the user's name belongs. Its row is the name and the secret, or the secret
+   * alone; NULL is a user who may not log in.
+   */
+  readonly sql: string;
+  readonly user: string;
+  readonly clock: Clock;
+  /** How long it may take in all, in milliseconds. */
+  readonly timeoutMs: number;
+  /** Aborted when nobody waits for the answer any more. */
+  readonly signal: AbortSignal;
+  /** Sends a CancelRequest. */
+  cancel(target: CancelTarget): Promise<CancelResult>;
+}
+
 /**
- * Asks for one secret.
+ * Asks for one secret. The connection is given back, or its query cancelled, whatever happens.
  *
- * @param sql With `$1` where the user's name belongs. Its row is the name and the secret, or the
- * secret alone; NULL is a user who may not log in.
  * @returns Undefined for a user who is unknown or has none.
- * @throws {Error} If there is no connection, or the query fails; it says why, without a secret.
+ * @throws {LookupError} If there is no connection.
+ * @throws {Error} If the query fails or takes too long; it says why, without a secret.
  */
 export function lookUpSecret(
   pool: ServerPool<Backend, OpenFailure>,
-  sql: string,
-  user: string,
+  question: Question,
 ): Promise<Secret | undefined> {
   const { promise, resolve, reject } = Promise.withResolvers<Secret | undefined>();
-  pool.acquire({
+  const { clock, timeoutMs, signal } = question;
+  let lookup: Lookup | undefined;
+  const stop = (error: Error) => {
+    acquisition.cancel();
+    reject(error);
+    lookup?.giveUp(question);
+  };
+  const acquisition = pool.acquire({
     onServer: (backend) => {
-      const lookup = new Lookup(backend, reject);
-      backend.attach(lookup);
-      const text = sql.replaceAll("$1", () => literal(user, true));
-      backend.run(utf8(text), (result) => {
-        try {
-          resolve(secretIn(result));
-        } catch (error) {
-          reject(error);
-        }
-      });
+      lookup = new Lookup(backend, reject);
+      lookup.ask(question, resolve);
     },
-    onRefused: (refusal) => reject(new Error(refusalText(refusal))),
+    onRefused: (refusal) => reject(refusalError(refusal)),
     onNotice() {},
   });
-  return promise;
+  const onAbort = () => stop(new Error("the client has gone"));
+  const timer = clock.after(timeoutMs, () => {
+    const failure = lookup === undefined
+      ? { kind: "unreachable", message: "it did not let us in" } as const
+      : undefined;
+    stop(new LookupError(`it took longer than ${timeoutMs} ms`, failure));
+  });
+  signal.addEventListener("abort", onAbort);
+  if (signal.aborted) onAbort();
+  return promise.finally(() => {
+    timer.cancel();
+    signal.removeEventListener("abort", onAbort);
+  });
 }
 
 /** One lookup's hold on a connection. */
@@ -72,10 +111,34 @@ class Lookup implements BackendOwner {
   readonly parameters = new SessionParameters();
   readonly #backend: Backend;
   readonly #reject: (error: Error) => void;
+  /** Whether the connection is this lookup's: later it may be another one's. */
+  #isHolding = true;
 
   constructor(backend: Backend, reject: (error: Error) => void) {
     this.#backend = backend;
     this.#reject = reject;
+    backend.attach(this);
+  }
+
+  ask({ sql, user }: Question, resolve: (secret: Secret | undefined) => void): void {
+    // What is thrown here must not get to the pool.
+    this.guard(() => {
+      const isStandard = this.#backend.parameters.get("standard_conforming_strings") === "on";
+      const text = sql.replaceAll("$1", () => literal(user, isStandard));
+      this.#backend.run(utf8(text), (result) => this.guard(() => resolve(secretIn(result))));
+    });
+    if (this.#backend.isQuiet) this.onReady();
+  }
+
+  /** Nobody waits for the answer any more. */
+  giveUp({ cancel }: Question): void {
+    if (!this.#isHolding) return;
+    this.#isHolding = false;
+    const backend = this.#backend;
+    // The query may wait for a lock that nobody gives back, and would keep its process from ending.
+    const release = backend.holdForCancel();
+    cancel(backend.cancelTarget).then(release);
+    backend.abandon(true, false);
   }
 
   onError(): boolean {
@@ -93,6 +156,8 @@ class Lookup implements BackendOwner {
   }
 
   onReady(): void {
+    if (!this.#isHolding) return;
+    this.#isHolding = false;
     if (this.#backend.isQuiet) this.#backend.detach();
     else this.#backend.abandon(true, false);
   }
@@ -106,10 +171,12 @@ class Lookup implements BackendOwner {
   }
 
   onLost(): void {
+    this.#isHolding = false;
     this.#reject(new Error("the server closed the connection"));
   }
 
   onBrokenServer(): void {
+    this.#isHolding = false;
     this.#reject(new Error("the server broke the protocol"));
   }
 
@@ -132,10 +199,13 @@ function secretIn({ rows, error }: OwnResult): Secret | undefined {
   return secret;
 }
 
-function refusalText(
+function refusalError(
   refusal: { readonly kind: string; readonly failure?: OpenFailure },
-): string {
+): LookupError {
   const { failure } = refusal;
-  if (failure === undefined) return `no server connection: ${refusal.kind.replaceAll("_", " ")}`;
-  return failure.kind === "refused" ? failure.fields.get("M") ?? "refused" : failure.message;
+  if (failure === undefined) {
+    return new LookupError(`no server connection: ${refusal.kind.replaceAll("_", " ")}`);
+  }
+  const message = failure.kind === "refused" ? failure.fields.get("M") : failure.message;
+  return new LookupError(message ?? "refused", failure);
 }

@@ -9,6 +9,7 @@
 
 import { utf8 } from "../../base/bytes.ts";
 import type { StatementName, Traits } from "../sql/traits.ts";
+import { ProtocolError } from "../wire/errors.ts";
 import type { Backend } from "./backend.ts";
 import { type ClientStatements, renamedText } from "./client_statements.ts";
 import { nameOf, query } from "./extended_messages.ts";
@@ -23,6 +24,9 @@ const SQL_STATEMENTS_MAX = 100;
 
 /** Longest text of one that is sent again, in bytes. */
 const SQL_STATEMENT_SIZE_MAX = 64 * 1024;
+
+/** Effects that may be due at the same time; each statement has a few at most. */
+const EFFECTS_MAX = 1_000;
 
 /** Something that is to be done when a request has been answered without an error. */
 interface Effect {
@@ -43,8 +47,10 @@ export class SqlState {
   readonly #prepared = new Map<string, Uint8Array>();
   #effects: Effect[] = [];
   #isSettled = true;
-  /** In session mode, the last request that left something behind. */
-  #dirtyingRequest = 0;
+  /** Queries of `follow` on their way. */
+  #following = 0;
+  /** In session mode: how many statements may have left something behind. */
+  #dirtied = 0;
   /** The last request that resets parameters. */
   #resettingRequest = 0;
 
@@ -60,7 +66,7 @@ export class SqlState {
     this.#statements = statements;
   }
 
-  /** False if the server the session has is no longer as the session wants it. */
+  /** False if the session's server is no longer as the session wants it. */
   get isSettled(): boolean {
     return this.#isSettled;
   }
@@ -71,32 +77,39 @@ export class SqlState {
   }
 
   /** True if what follows must wait until that is known: its request has been sent whole. */
-  isBarrier(backend: Backend): boolean {
-    const sent = backend.replies.requestCount;
-    return this.#effects.length > 0 && this.#effects.some(({ request }) => request <= sent);
+  isBarrier({ replies }: Backend): boolean {
+    return this.#effects.some(({ request }) => request <= replies.requestCount);
+  }
+
+  /** True while `follow` is under way. */
+  get isFollowing(): boolean {
+    return this.#following > 0;
   }
 
   /** Brings the session's state to a server that is quiet. */
   follow(backend: Backend): void {
     this.#isSettled = true;
-    for (const text of backend.parameters.follow(this.#session.parameters)) {
+    const run = (text: Uint8Array, onError: (error: ReadonlyMap<string, string>) => void) => {
+      this.#following += 1;
       backend.run(text, ({ error }: OwnResult) => {
-        if (error !== undefined) this.#session.cannotFollow(backend, error);
+        this.#following -= 1;
+        if (error !== undefined) onError(error);
       });
+    };
+    for (const text of backend.parameters.follow(this.#session.parameters)) {
+      run(text, (error) => this.#session.cannotFollow(backend, error));
     }
     if (this.#prepared.size === 0 && backend.sqlStatements.size === 0) return;
     for (const [name, text] of [...backend.sqlStatements]) {
       if (this.#prepared.get(name) === text) continue;
       backend.sqlStatements.delete(name);
-      backend.run(utf8(`DEALLOCATE ${quoted(name)}`), () => {});
+      run(utf8(`DEALLOCATE ${quoted(name)}`), () => {});
     }
     for (const [name, text] of this.#prepared) {
       if (backend.sqlStatements.has(name)) continue;
       backend.sqlStatements.set(name, text);
-      backend.run(text, ({ error }) => {
-        // What it is about may be gone; PostgreSQL would say so when it is executed.
-        if (error !== undefined) backend.sqlStatements.delete(name);
-      });
+      // What it is about may be gone; PostgreSQL would say so when it is executed.
+      run(text, () => void backend.sqlStatements.delete(name));
     }
   }
 
@@ -110,6 +123,7 @@ export class SqlState {
     if (this.#isOpaque(traits)) backend.parameters.mayHaveChanged = true;
     const refusal = refusalOf(traits, this.#settings);
     if (refusal !== undefined) return query(refusal.text);
+    this.#noteUse(backend, traits);
     if (isPlain(traits)) return undefined;
     const request = backend.replies.requestCount + 1;
     this.#onTraits(backend, traits, request);
@@ -121,9 +135,9 @@ export class SqlState {
   onExecute(backend: Backend, traits: Traits): void {
     if (backend.replies.isSkipping) return;
     if (this.#isOpaque(traits)) backend.parameters.mayHaveChanged = true;
+    this.#noteUse(backend, traits);
     if (isPlain(traits)) return;
-    // Its Sync is still to come.
-    this.#onTraits(backend, traits, backend.replies.requestCount + 1);
+    this.#onTraits(backend, traits, backend.replies.requestCount + 1); // its Sync is to come
     for (const { use, name } of traits.statementNames) {
       if (use === "prepare") this.#session.pin("prepare");
       if (use !== "deallocate") continue;
@@ -158,6 +172,20 @@ export class SqlState {
     }
   }
 
+  /** A FunctionCall of the client: what the function does cannot be seen. */
+  onFunctionCall(backend: Backend): void {
+    backend.parameters.mayHaveChanged = true;
+    this.#noteUse(backend, undefined);
+  }
+
+  /** In session mode the next client is to find nothing of what a function may have left. */
+  #noteUse(backend: Backend, traits: Traits | undefined): void {
+    if (this.#settings.mode !== "session" || this.#settings.isReplicating) return;
+    if (traits !== undefined && isPlain(traits) && leavesNothing(traits)) return;
+    backend.isDirty = true;
+    this.#dirtied += 1;
+  }
+
   /** Whether a statement may set parameters that its text does not show. */
   #isOpaque(traits: Traits): boolean {
     if (this.#settings.isReplicating) return false;
@@ -169,12 +197,13 @@ export class SqlState {
 
   #onTraits(backend: Backend, traits: Traits, request: number): void {
     const session = this.#session;
+    if (this.#effects.length >= EFFECTS_MAX) {
+      const rule = `at most ${EFFECTS_MAX} of them may wait for a Sync`;
+      throw new ProtocolError(`too many statements that change the session: ${rule}`, "54000");
+    }
     const onSuccess = (apply: (backend: Backend) => void, isTransactional = false) =>
       void this.#effects.push({ request, apply, isTransactional });
-    if (this.#settings.mode === "session") {
-      backend.isDirty = true;
-      this.#dirtyingRequest = request;
-    } else {
+    if (this.#settings.mode !== "session") {
       for (const pin of traits.pins) session.pin(pin);
       if (traits.setsUnknownParameter) session.pin("parameter");
       session.touched.touch(traits.parameters, traits.resets);
@@ -193,7 +222,8 @@ export class SqlState {
     }
     if (traits.changesSchema) onSuccess(() => this.#context.onSchemaChange());
     if (traits.discards.includes("all")) {
-      onSuccess((server) => this.#onDiscardAll(server, request));
+      const dirtied = this.#dirtied;
+      onSuccess((server) => this.#onDiscardAll(server, dirtied));
     }
     if (traits.discards.includes("temp")) {
       onSuccess(() => session.unpin("temporary object"), true);
@@ -278,13 +308,13 @@ export class SqlState {
     return statement.serverName;
   }
 
-  #onDiscardAll(backend: Backend, request: number): void {
+  #onDiscardAll(backend: Backend, dirtied: number): void {
     this.#statements.clear();
     this.#prepared.clear();
     this.#session.unpin(undefined);
     this.#session.parameters.restore();
     backend.onDiscarded();
-    if (this.#dirtyingRequest <= request) backend.isDirty = false;
+    if (this.#dirtied === dirtied) backend.isDirty = false; // what came behind it counts
     this.#isSettled = false;
   }
 
@@ -304,6 +334,15 @@ const UNSCANNABLE: ReadonlySet<string> = new Set([
   "SJIS",
   "UHC",
 ]);
+
+/** Statements that call no function and leave nothing behind. */
+const LEAVES_NOTHING: ReadonlySet<string> = new Set(
+  "abort begin commit end none release rollback savepoint show start".split(" "),
+);
+
+function leavesNothing({ command, statementCount }: Traits): boolean {
+  return statementCount <= 1 && LEAVES_NOTHING.has(command);
+}
 
 /** Which pin an unpin ends; a cursor's is not worth a word. */
 const PIN_OF: Readonly<Record<Traits["unpins"][number], string>> = {

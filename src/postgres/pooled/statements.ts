@@ -39,9 +39,6 @@ const SHARED_STATEMENTS_MAX = 20_000;
 /** Bytes of their texts, together. */
 const SHARED_BYTES_MAX = 64 * 1024 * 1024;
 
-/** Names that one client may have at a time. PostgreSQL has no limit; memory has. */
-export const CLIENT_STATEMENTS_MAX = 10_000;
-
 /** One distinct statement. */
 export interface Statement {
   /** Its name on servers, as bytes without the NUL. */
@@ -52,6 +49,8 @@ export interface Statement {
   readonly traits: Traits;
   /** What its text names, and a server must have before it: EXECUTE of a prepared statement. */
   readonly requires: Statement | undefined;
+  /** Bytes of its definition, and of what it requires: that is kept as long as it is. */
+  readonly size: number;
 }
 
 /** What a client's unnamed statement is: the same shape, but nobody shares it. */
@@ -60,6 +59,7 @@ export interface UnnamedStatement {
   readonly definition: Uint8Array<ArrayBuffer>;
   readonly traits: Traits;
   readonly requires: Statement | undefined;
+  readonly size: number;
 }
 
 /** The statements of one worker, found by what they say. */
@@ -109,7 +109,9 @@ export class SharedStatements {
 
   /** What an unnamed statement is. `definition` may be a view. */
   unnamed(definition: Uint8Array, requires?: Statement): UnnamedStatement {
-    return { definition: new Uint8Array(definition), traits: this.traitsOf(definition), requires };
+    const size = definition.length + (requires?.size ?? 0);
+    const traits = this.traitsOf(definition);
+    return { definition: new Uint8Array(definition), traits, requires, size };
   }
 
   #make(definition: Uint8Array, requires: Statement | undefined): Statement {

@@ -86,7 +86,8 @@ export class Welcome {
     }
     const sets = [...this.#settings];
     if (sets.length === 0 && backend.isQuiet) return this.#accept(new Map());
-    const text = nameBytes(sets.length === 0 ? "" : setStatement(sets, true));
+    const isStandard = backend.parameters.get("standard_conforming_strings") === "on";
+    const text = nameBytes(sets.length === 0 ? "" : setStatement(sets, isStandard));
     backend.run(text, (result) => this.#onAnswer(backend, sets, result));
   }
 

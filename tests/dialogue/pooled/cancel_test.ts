@@ -1,6 +1,6 @@
 import { deepEqual, equal } from "node:assert/strict";
-import { type Actor, SERVER_KEY, type World } from "../../support/dialogue.ts";
-import { cancelRequest, complete, error, query, ready } from "../../support/messages.ts";
+import { type Actor, SERVER_KEY, SERVERS, type World } from "../../support/dialogue.ts";
+import { cancelRequest, complete, error, query, ready, TERMINATE } from "../../support/messages.ts";
 import {
   admits,
   connects,
@@ -81,7 +81,7 @@ Deno.test("Cancel keeps the server from the next client until it has arrived", a
   await server.hears(query("select 2"));
 });
 
-Deno.test("Cancel that is never answered frees the server in the end", async () => {
+Deno.test("Cancel that is never answered costs the connection that it may still hit", async () => {
   const { world, client, server, key } = await pooledPair({
     pool: { acquireTimeoutMs: 60_000 },
   });
@@ -90,10 +90,65 @@ Deno.test("Cancel that is never answered frees the server in the end", async () 
   await server.hears(query("select pg_sleep(9)"));
   await other.says(query("select 2"));
   await cancels(world, key);
-  await world.server();
+  const cancel = await world.server();
+  await cancel.hearsBytes(FORWARDED); // from now on it may come through at any time
   await server.says(complete("SELECT 1"), ready());
   await server.hears();
   await world.pass(10_000);
+  await server.hearsEnd();
+  await server.leaves();
+  const next = await admits(world);
+  await next.hears(query("select 2"));
+  const [reason] = world.logged("server connection closed").map(({ fields }) => fields);
+  equal(JSON.stringify(reason).includes("a cancel for its last session may still hit it"), true);
+});
+
+Deno.test("Cancel that is never answered leaves the session its server as long as it needs it", async () => {
+  const { world, client, server, key } = await pooledPair();
+  await exchanges(client, server, "begin", "BEGIN", "T");
+  await client.says(query("select pg_sleep(9)"));
+  await server.hears(query("select pg_sleep(9)"));
+  await cancels(world, key);
+  await (await world.server()).breaks(); // who knows whether it was read
+  equal(world.count("cancelsFailed"), 1);
+  await server.says(complete("SELECT 1"), ready("T"));
+  await client.hears(complete("SELECT 1"), ready("T"));
+  await exchanges(client, server, "select 2", "SELECT 1", "T");
+  await exchanges(client, server, "commit", "COMMIT");
+  await server.hearsEnd();
+  await server.leaves();
+  await client.says(query("select 3"));
+  await (await admits(world)).hears(query("select 3"));
+});
+
+Deno.test("Cancel that is never answered costs the connection of a client that left, too", async () => {
+  const { world, client, server, key } = await pooledPair();
+  await client.says(query("select pg_sleep(9)"));
+  await server.hears(query("select pg_sleep(9)"));
+  await cancels(world, key);
+  await world.server();
+  await client.says(TERMINATE);
+  await client.leaves();
+  server.peer.take();
+  await server.says(complete("SELECT 1"), ready(), ready());
+  await world.pass(9_999);
+  equal(server.peer.hasSeenEnd, false);
+  await world.pass(1);
+  await server.hearsEnd();
+  await server.leaves();
+  deepEqual(world.states()["db0 idle"], undefined);
+});
+
+Deno.test("Cancel that could not be sent leaves the connection for the next client", async () => {
+  const { world, client, server, key } = await pooledPair();
+  const { client: other } = await joins(world);
+  await client.says(query("select pg_sleep(9)"));
+  await server.hears(query("select pg_sleep(9)"));
+  await other.says(query("select 2"));
+  world.network.answer(SERVERS[0]!, "refuse");
+  await (await cancels(world, key)).hearsEnd();
+  equal(world.count("cancelsFailed"), 1);
+  await server.says(complete("SELECT 1"), ready());
   await server.hears(query("select 2"));
 });
 

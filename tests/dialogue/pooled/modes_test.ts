@@ -1,5 +1,5 @@
 import { deepEqual, ok } from "node:assert/strict";
-import { bind, parseNamed } from "../../support/extended_messages.ts";
+import { bind, functionCall, parseNamed } from "../../support/extended_messages.ts";
 import {
   complete,
   error,
@@ -11,7 +11,13 @@ import {
   startup,
   SYNC,
 } from "../../support/messages.ts";
-import { exchanges, joins, type PooledOptions, pooledPair } from "../../support/pooled_world.ts";
+import {
+  exchanges,
+  follows,
+  joins,
+  type PooledOptions,
+  pooledPair,
+} from "../../support/pooled_world.ts";
 
 const SESSION: PooledOptions = { pool: { mode: "session", size: 1 } };
 const STATEMENT: PooledOptions = { pool: { mode: "statement", size: 1 } };
@@ -25,13 +31,23 @@ Deno.test("PooledSession in session mode keeps its server until it leaves", asyn
   await server.says(notification("a", "hello"));
   await client.hears(notification("a", "hello"));
   await client.leaves();
-  await server.hears(query("select 2")); // nothing was left that would have to be reset
+  await follows(server, { "DISCARD ALL": [complete("DISCARD ALL")] }, query("select 2"));
 });
 
 Deno.test("PooledSession in session mode resets only what is dirty", async () => {
   const dirty: Readonly<Record<string, boolean>> = {
-    "select 1": false,
-    "begin; select 1; commit": false,
+    "": false,
+    "begin": false,
+    "start transaction": false,
+    "show work_mem": false,
+    "commit": false,
+    "rollback": false,
+    "savepoint a": false,
+    "release a": false,
+    "rollback to a": false,
+    "select 1": true,
+    "begin; select 1; commit": true,
+    "show work_mem; select f()": true,
     "set work_mem = '8MB'": true,
     "listen a": true,
     "prepare a as select 1": true,
@@ -51,6 +67,47 @@ Deno.test("PooledSession in session mode resets only what is dirty", async () =>
   }
 });
 
+Deno.test("PooledSession in session mode resets what a function may have left", async () => {
+  const answers = [message("1"), message("2"), complete("DONE"), ready()];
+  const texts: Readonly<Record<string, boolean>> = {
+    "select f()": true,
+    "insert into t values (f())": true,
+    "explain select f()": true,
+    "with x as (select f()) values (1)": true,
+    "call p()": true,
+    "show work_mem": false,
+    "begin": false,
+  };
+  for (const [text, isDirty] of Object.entries(texts)) {
+    for (const isSimple of [true, false]) {
+      const { world, client, server } = await pooledPair(SESSION);
+      const said = isSimple ? [query(text)] : [parseNamed("", text), bind(), EXECUTE, SYNC];
+      await client.says(...said);
+      await server.hears(...said);
+      const heard = isSimple ? answers.slice(2) : answers;
+      await server.says(...heard);
+      await client.hears(...heard);
+      const { client: other } = await joins(world);
+      await other.says(query("select 2"));
+      await client.leaves();
+      if (isDirty) {
+        await follows(server, { "DISCARD ALL": [complete("DISCARD ALL")] }, query("select 2"));
+      } else await server.hears(query("select 2"));
+    }
+  }
+});
+
+Deno.test("PooledSession in session mode resets what a FunctionCall may have left", async () => {
+  const { client, server } = await pooledPair(SESSION);
+  const call = functionCall(2_000, []);
+  await client.says(call);
+  await server.hears(call);
+  await server.says(message("V", "\0\0\0\0"), ready());
+  await client.hears(message("V", "\0\0\0\0"), ready());
+  await client.leaves();
+  await server.hears(query("DISCARD ALL"));
+});
+
 Deno.test("PooledSession in session mode that has discarded everything is not dirty", async () => {
   const { world, client, server } = await pooledPair(SESSION);
   await exchanges(client, server, "set work_mem = '8MB'", "SET");
@@ -67,6 +124,19 @@ Deno.test("PooledSession in session mode is dirty by what it pipelines behind DI
   await server.says(complete("DISCARD ALL"), ready());
   await server.hears(query("set work_mem = '8MB'"));
   await server.says(complete("SET"), ready());
+  await client.leaves();
+  await server.hears(query("DISCARD ALL"));
+});
+
+Deno.test("PooledSession in session mode is dirty by what follows DISCARD ALL before its Sync", async () => {
+  const { client, server } = await pooledPair(SESSION);
+  const discards = [parseNamed("", "discard all"), bind(), EXECUTE];
+  const calls = [parseNamed("", "select f()"), bind(), EXECUTE];
+  await client.says(...discards, ...calls, SYNC);
+  await server.hears(...discards, ...calls, SYNC);
+  const prepared = [message("1"), message("2")];
+  await server.says(...prepared, complete("DISCARD ALL"), ...prepared, complete("SELECT 1"));
+  await server.says(ready());
   await client.leaves();
   await server.hears(query("DISCARD ALL"));
 });

@@ -9,12 +9,13 @@ import {
   parameterStatus,
   parse,
 } from "../../support/messages.ts";
-import { query, ready, SYNC } from "../../support/messages.ts";
+import { query, ready, SYNC, TERMINATE } from "../../support/messages.ts";
 import {
   answersOwn,
   answersRead,
   connects,
   exchanges,
+  follows,
   hearsWelcome,
   joins,
   pooledPair,
@@ -47,12 +48,13 @@ Deno.test("SessionParameters are read back after a SET, and follow the client", 
   await sets(client, server, "work_mem", "8MB");
   const { client: other } = await joins(world);
   await other.says(query("select 1"));
-  await server.hears(query('RESET "work_mem"'), query("select 1"));
-  await server.says(complete("RESET"), ready(), complete("SELECT 1"), ready());
+  await follows(server, { 'RESET "work_mem"': [complete("RESET")] }, query("select 1"));
+  await server.says(complete("SELECT 1"), ready());
   await other.hears(complete("SELECT 1"), ready());
   await client.says(query("select 2"));
-  await server.hears(query(setting({ work_mem: "8MB" })), query("select 2"));
-  await server.says(complete("SELECT 1"), ready(), complete("SELECT 2"), ready());
+  const asked = { [setting({ work_mem: "8MB" })]: [complete("SELECT 1")] };
+  await follows(server, asked, query("select 2"));
+  await server.says(complete("SELECT 2"), ready());
   await client.hears(complete("SELECT 2"), ready());
 });
 
@@ -65,13 +67,13 @@ Deno.test("SessionParameters cost nothing while one client has the server", asyn
 Deno.test("SessionParameters tell a client only what differs from what it knows", async () => {
   const { client, server, other } = await travellers();
   await other.says(query("select 1"));
-  await server.hears(query('RESET "timezone"'), query("select 1"));
-  await server.says(complete("RESET"), parameterStatus("TimeZone", "UTC"), ready());
+  const reset = [complete("RESET"), parameterStatus("TimeZone", "UTC")];
+  await follows(server, { 'RESET "timezone"': reset }, query("select 1"));
   await server.says(complete("SELECT 1"), ready());
   await other.hears(complete("SELECT 1"), ready());
   await client.says(query("select 1"));
-  await server.hears(query(setting({ timezone: "Asia/Tokyo" })), query("select 1"));
-  await server.says(complete("SELECT 1"), parameterStatus("TimeZone", "Asia/Tokyo"), ready());
+  const set = [complete("SELECT 1"), parameterStatus("TimeZone", "Asia/Tokyo")];
+  await follows(server, { [setting({ timezone: "Asia/Tokyo" })]: set }, query("select 1"));
   await server.says(complete("SELECT 1"), ready());
   await client.hears(complete("SELECT 1"), ready());
 });
@@ -101,8 +103,9 @@ Deno.test("SessionParameters of two clients do not mix on one server", async () 
   for (const i of [1, 2, 1, 2]) {
     const text = `select ${i}`;
     await clients[i]!.says(query(text));
-    await server.hears(query(setting({ timezone: zones[i - 1]! })), query(text));
-    await server.says(complete("SELECT 1"), parameterStatus("TimeZone", zones[i - 1]!), ready());
+    const zone = zones[i - 1]!;
+    const set = [complete("SELECT 1"), parameterStatus("TimeZone", zone)];
+    await follows(server, { [setting({ timezone: zone })]: set }, query(text));
     await server.says(complete("SELECT 2"), ready());
     await clients[i]!.hears(complete("SELECT 2"), ready());
   }
@@ -117,7 +120,8 @@ Deno.test("SessionParameters go back to what the StartupMessage asked for", asyn
   await exchanges(client, server, "reset work_mem", "RESET");
   await answersRead(server, "work_mem", "4MB");
   await client.says(query("show work_mem"));
-  await server.hears(query(setting({ work_mem: "8MB" })), query("show work_mem"));
+  const asked = { [setting({ work_mem: "8MB" })]: [complete("SELECT 1")] };
+  await follows(server, asked, query("show work_mem"));
 });
 
 Deno.test("SessionParameters keep a role through RESET ALL, as PostgreSQL does", async () => {
@@ -132,10 +136,11 @@ Deno.test("SessionParameters keep a role through RESET ALL, as PostgreSQL does",
     await server.says(read(...names.map((name) => name === "role" ? "bob" : "")));
   }
   await other.says(query("select 1"));
-  await server.hears(query('RESET "role"'), query("select 1"));
-  await server.says(complete("RESET"), ready(), complete("SELECT 1"), ready());
+  await follows(server, { 'RESET "role"': [complete("RESET")] }, query("select 1"));
+  await server.says(complete("SELECT 1"), ready());
   await client.says(query("select 2"));
-  await server.hears(query(setting({ role: "bob" })), query("select 2"));
+  const asked = { [setting({ role: "bob" })]: [complete("SELECT 1")] };
+  await follows(server, asked, query("select 2"));
 });
 
 Deno.test("SessionParameters are as they were when a RESET is rolled back", async () => {
@@ -147,7 +152,7 @@ Deno.test("SessionParameters are as they were when a RESET is rolled back", asyn
   await exchanges(client, server, "rollback", "ROLLBACK");
   await answersRead(server, "work_mem", "8MB");
   await other.says(query("select 1"));
-  await server.hears(query('RESET "work_mem"'), query("select 1"));
+  await follows(server, { 'RESET "work_mem"': [complete("RESET")] }, query("select 1"));
 });
 
 Deno.test("SessionParameters are read after a transaction, not within it", async () => {
@@ -210,15 +215,41 @@ Deno.test("SessionParameters that a server does not take end the session, and th
   const { client: other } = await joins(world);
   await sets(client, server, "role", "bob");
   await other.says(query("select 1"));
-  server.peer.take();
-  await server.says(complete("RESET"), ready(), complete("SELECT 1"), ready());
+  await follows(server, { 'RESET "role"': [complete("RESET")] }, query("select 1"));
+  await server.says(complete("SELECT 1"), ready());
   await other.hears(complete("SELECT 1"), ready());
   await client.says(query("select 2"));
-  await server.hears(query(setting({ role: "bob" })), query("select 2"));
+  await server.hears(query(setting({ role: "bob" })));
   await server.says(error("ERROR", "22023", 'role "bob" does not exist'), ready());
   await client.hearsFatal("22023", /^role "bob" does not exist$/);
   await world.settle();
   equal(server.peer.hasSeenEnd, true, "what is set on it is not known");
+});
+
+Deno.test("SessionParameters that a server does not take keep it from what the client said", async () => {
+  const insert = "insert into t values (1)";
+  const said = [[query(insert)], [parse(insert), BIND, EXECUTE, SYNC]];
+  for (const messages of said) {
+    const { world, client, server } = await pooledPair();
+    const { client: other } = await joins(world);
+    await sets(client, server, "search_path", "a");
+    await sets(client, server, "role", "bob");
+    await other.says(query("select 1"));
+    const asked = 'RESET "search_path";RESET "role"';
+    await follows(server, { [asked]: [complete("RESET"), complete("RESET")] }, query("select 1"));
+    await server.says(complete("SELECT 1"), ready());
+    await client.says(...messages);
+    const heard = new TextDecoder().decode(server.peer.take());
+    deepEqual([heard.includes("bob"), heard.includes(insert)], [true, false], heard);
+    // Neither before the answer, nor with the error, nor with the ReadyForQuery behind it.
+    await server.says(error("ERROR", "42501", "permission denied to set role"));
+    await server.hears();
+    await server.says(ready());
+    await server.hearsEnd(TERMINATE);
+    await client.hearsFatal("42501", /^permission denied to set role$/);
+    await world.settle();
+    await server.hears();
+  }
 });
 
 Deno.test("SessionParameters return to the login's with DISCARD ALL, and statements are gone", async () => {
@@ -238,11 +269,11 @@ Deno.test("SessionParameters set client_encoding ahead of everything else", asyn
   await hearsWelcome(world, client, { client_encoding: "LATIN1" });
   const { client: other } = await joins(world);
   await other.says(query("select 1"));
-  await server.hears(
-    query('RESET "client_encoding"'),
-    query('RESET "work_mem"'),
-    query("select 1"),
-  );
+  const asked = {
+    'RESET "client_encoding"': [complete("RESET"), parameterStatus("client_encoding", "UTF8")],
+    'RESET "work_mem"': [complete("RESET")],
+  };
+  await follows(server, asked, query("select 1"));
 });
 
 Deno.test("SessionParameters hold a session that sets more than it may take along", async () => {

@@ -312,6 +312,69 @@ Deno.test("ClientStatements prepares under the client's own name what is beyond 
   deepEqual(world.states(), { "client active": 2, "db0 active": 1 });
 });
 
+Deno.test("ClientStatements of one client keep at most 16 MiB of texts", async () => {
+  const { world, client, server } = await prepared();
+  const text = (i: number) => `select ${i} -- ${"x".repeat(60_000)}`;
+  const count = Math.ceil(16 * 1024 * 1024 / 60_000);
+  for (let i = 0; i < count; i++) {
+    await client.says(parseNamed(`n${i}`, text(i)), SYNC);
+    server.peer.take();
+    await server.says(...PREPARED);
+    client.peer.take();
+  }
+  equal(world.states()["db0 idle"], 1, "what is kept is prepared on any server");
+  const raw = [parseNamed("raw", text(count)), SYNC];
+  await does(client, server, raw, raw, PREPARED, PREPARED);
+  equal(world.states()["db0 active"], 1, "only this server has it");
+  await does(client, server, [close("S", "raw"), SYNC], [close("S", "raw"), SYNC], [
+    CLOSED,
+    ready(),
+  ], [CLOSED, ready()]);
+  // The server refuses what is there already, whoever keeps how much.
+  const twice = [parseNamed("n0", text(count)), SYNC];
+  await client.says(...twice);
+  equal(new TextDecoder().decode(server.peer.take()).includes("sluice_2\0"), true);
+  await server.says(error("ERROR", "42P05", "there is one"), ready());
+  client.peer.take();
+  await does(client, server, [close("S", "n0"), close("S", "n1"), SYNC], [SYNC], [ready()], [
+    CLOSED,
+    CLOSED,
+    ready(),
+  ]);
+  await client.says(parseNamed("kept", text(count)), SYNC);
+  equal(new TextDecoder().decode(server.peer.take()).includes("kept\0"), false, "there is room");
+});
+
+Deno.test("ClientStatements refuse a name of more than 1 KiB, which is prepared nowhere", async () => {
+  const { client, server } = await prepared();
+  const longest = "n".repeat(1024);
+  const said = [parseNamed(longest, "select 2"), SYNC];
+  await does(client, server, said, [parseNamed("sluice_2", "select 2"), SYNC], PREPARED, PREPARED);
+  await client.says(parseNamed(`${longest}n`, "select 3"), SYNC);
+  await client.hearsFatal(
+    "54000",
+    /prepared statement name too long: 1025 bytes, it may have 1024/,
+  );
+  equal(new TextDecoder().decode(server.peer.take()).includes("select 3"), false);
+});
+
+Deno.test("ClientStatements refuse the 10,001st name that only one server knows", async () => {
+  const { client, server } = await prepared();
+  const kept = Array.from({ length: 9_999 }, (_, i) => parseNamed(`k${i}`, "select 1"));
+  await client.says(...kept, SYNC);
+  await server.says(ready());
+  for (let at = 0; at < 10_000; at += 5_000) {
+    const raw = Array.from({ length: 5_000 }, (_, i) => parseNamed(`r${at + i}`, "select 1"));
+    await client.says(...raw, SYNC);
+    await server.says(...raw.map(() => PARSED), ready());
+  }
+  client.peer.take();
+  server.peer.take();
+  await client.says(parseNamed("r9999", "select 1"), parseNamed("much", "select 1"), SYNC);
+  await client.hearsFatal("54000", /too many prepared statements: at most 10000 /);
+  equal(new TextDecoder().decode(server.peer.take()).includes("much"), false);
+});
+
 Deno.test("ClientStatements answers a Parse of ROLLBACK in a failed transaction that has it", async () => {
   const { client, server } = await pooledPair();
   for (const [i, status] of (["I", "E"] as const).entries()) {

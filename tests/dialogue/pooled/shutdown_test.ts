@@ -13,7 +13,11 @@ Deno.test("PooledSession without a server is sent away at a shutdown, one with a
   await idle.hearsFatal("57P03", /^the gateway is shutting down$/);
   await waiting.hearsFatal("57P03", /^the gateway is shutting down$/);
   await exchanges(client, server, "select 1", "SELECT 1", "T");
-  await exchanges(client, server, "commit", "COMMIT");
+  await client.says(query("commit"));
+  await server.hears(query("commit"));
+  await server.says(complete("COMMIT"), ready());
+  const shuttingDown = /^the gateway is shutting down$/;
+  await client.hearsFatal("57P03", shuttingDown, complete("COMMIT"), ready());
   equal(isDrained, false);
   for (const one of [idle, waiting, client]) await one.leaves();
   equal(isDrained, true);

@@ -14,6 +14,7 @@ import {
   answersRead,
   connects,
   exchanges,
+  follows,
   hearsWelcome,
   joins,
   pooledPair,
@@ -84,14 +85,36 @@ Deno.test("SessionLimits does not count the time before a query that follows oth
   await answersRead(server, "timezone", "Asia/Tokyo");
   await world.pass(600_000);
   await other.says(query("select 1"));
-  await server.hears(query('RESET "timezone"'), query("select 1"));
+  await server.hears(query('RESET "timezone"'));
   await world.pass(900);
   await world.noServer();
   await server.says(complete("RESET"), parameterStatus("TimeZone", "UTC"), ready());
+  await server.hears(query("select 1"));
   await world.pass(900);
   await world.noServer();
   await server.says(complete("SELECT 1"), ready());
   await other.hears(complete("SELECT 1"), ready());
+});
+
+Deno.test("SessionLimits cancels what a query waits for that follows other settings", async () => {
+  const { world, client, server } = await pooledPair({ pool: { queryTimeoutMs: 1_000 } });
+  const { client: other } = await joins(world);
+  await exchanges(client, server, "prepare a as select 1", "PREPARE");
+  await other.says(query("select 1"));
+  await follows(server, { 'DEALLOCATE "a"': [complete("DEALLOCATE")] }, query("select 1"));
+  await server.says(complete("SELECT 1"), ready());
+  await other.hears(complete("SELECT 1"), ready());
+  await client.says(query("insert into t values (1)"));
+  await server.hears(query("prepare a as select 1"));
+  await world.pass(1_200);
+  const cancel = await takesCancel(world);
+  await cancel.leaves();
+  await server.says(CANCELLED, ready());
+  await server.hears(query("insert into t values (1)"));
+  // The client's own query has all of its time.
+  await world.pass(900);
+  await server.says(complete("INSERT 0 1"), ready());
+  await client.hears(complete("INSERT 0 1"), ready());
 });
 
 Deno.test("SessionLimits ends a transaction that takes too long, busy or idle", async () => {

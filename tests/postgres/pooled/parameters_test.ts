@@ -153,7 +153,21 @@ Deno.test("literal means the same with and without standard_conforming_strings",
   equal(literal("a\\b'", false), "E'a\\\\b'''");
   // A byte above 127 may be half of a character whose other half is a backslash.
   equal(literal("\u0095\\", true), "'\u0095\\'");
-  equal(literal("\u0095\\' or", false), "''", "rather none than a quote that is not one");
+  const unsafe = { name: "ProtocolError", sqlState: "0A000" };
+  throws(() => literal("\u0095\\' or", false), unsafe, "rather none than a quote that is not one");
+  throws(() => setStatement([["\u0095\\' or", "on"]], false), unsafe, "so are names");
+  equal(textOf(readStatement(["\u0095\\' or"])), "SELECT pg_catalog.current_setting('',true)");
+});
+
+Deno.test("ServerParameters writes values as the server reads them before they are set", () => {
+  const one = server({ standard_conforming_strings: "off" });
+  const wanted = { "standard_conforming_strings": "on", "my.x": "\u0095\\'" };
+  throws(() => sent(one, wanted), { sqlState: "0A000" });
+  equal(one.get("standard_conforming_strings"), "off", "nothing was sent");
+  deepEqual(sent(one, {}), []);
+  one.mayHaveChanged = true;
+  throws(() => sent(one, wanted), { sqlState: "0A000" });
+  equal(one.mayHaveChanged, true);
 });
 
 Deno.test("setStatement and readStatement name parameters as literals", () => {
