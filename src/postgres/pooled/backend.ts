@@ -21,7 +21,7 @@ import { BACKEND, IS_BACKEND_TAG, STATUS_FAILED, STATUS_IDLE } from "../wire/tag
 import { BackendCleaner } from "./backend_cleaner.ts";
 import type { BackendOwner, BackendParts, BackendState } from "./backend_parts.ts";
 import { ClientOutlet } from "./client_outlet.ts";
-import { CLOSE_COMPLETE, PARSE_COMPLETE, query, SYNC } from "./extended_messages.ts";
+import { CLOSE_COMPLETE, PARSE_COMPLETE, query } from "./extended_messages.ts";
 import { OwnQueries, type OwnResult } from "./own_queries.ts";
 import { parameterStatusOf, readParameterStatus, type ServerParameters } from "./parameters.ts";
 import { isUnasked, PASS, REPLY, ReplyQueue, SWALLOW } from "./reply_queue.ts";
@@ -313,8 +313,11 @@ export class Backend {
     if (this.#state === "idle") this.parameters.report(name, value);
     else this.parameters.change(name.toLowerCase(), value);
     if (this.#owner === undefined) return SWALLOW;
-    const request = isOwn ? undefined : this.replies.currentRequest;
-    const told = this.#owner.parameters.hear(name, value, request);
+    if (isOwn) {
+      this.#own.onParameter(name, value);
+      return SWALLOW;
+    }
+    const told = this.#owner.parameters.hear(name, value, this.replies.currentRequest);
     if (told === value) return PASS;
     if (told !== undefined) this.#outlet.replacement = parameterStatusOf(name, told);
     return SWALLOW;
@@ -344,8 +347,10 @@ export class Backend {
   #onReady(): void {
     const isOwn = this.#isOwnAnswered;
     const owner = this.#owner;
-    if (isOwn) this.#own.finish();
-    else if (this.#isRetrying) {
+    if (isOwn) {
+      if (this.replies.first !== REPLY.own) this.#own.tell(owner);
+      this.#own.finish();
+    } else if (this.#isRetrying) {
       this.#isRetrying = false;
       return this.#owner?.guard(() => this.#owner?.onRetry());
     }
@@ -389,12 +394,5 @@ export class Backend {
   #setState(to: BackendState): void {
     this.#parts.onState(this.#state, to);
     this.#state = to;
-  }
-
-  /** Sync, so that what was sent without one is answered. */
-  sync(): void {
-    this.startClock();
-    this.#socket.write(SYNC);
-    this.replies.push(REPLY.sync);
   }
 }

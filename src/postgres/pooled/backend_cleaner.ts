@@ -10,7 +10,7 @@ import type { Clock, Timer } from "../../base/clock.ts";
 import type { CancelResult, CancelTarget } from "../cancel.ts";
 import { copyFail } from "../wire/messages.ts";
 import type { Backend } from "./backend.ts";
-import { nameBytes } from "./extended_messages.ts";
+import { nameBytes, SYNC } from "./extended_messages.ts";
 import type { OwnResult } from "./own_queries.ts";
 import { REPLY } from "./reply_queue.ts";
 
@@ -60,7 +60,7 @@ export class BackendCleaner {
     if (!backend.replies.isEmpty) {
       if (!backend.runsOnlyOwn && !isTerminated) this.#cancel();
       if (backend.replies.isCopyIn) this.#endCopy();
-      backend.sync();
+      this.#sync();
     }
     this.goOn();
   }
@@ -68,7 +68,7 @@ export class BackendCleaner {
   /** The server asks for data that nobody has; the Sync that was sent is ignored meanwhile. */
   onCopyIn(): void {
     this.#endCopy();
-    this.#backend.sync();
+    this.#sync();
   }
 
   /** The connection may have become quiet. */
@@ -103,6 +103,14 @@ export class BackendCleaner {
   #onReset(): void {
     if (this.#parts.isResetWhole) this.#backend.onDiscarded();
     else this.#backend.parameters.mayHaveChanged = true;
+  }
+
+  /** What was sent without a Sync is answered, too. */
+  #sync(): void {
+    const backend = this.#backend;
+    backend.startClock();
+    backend.write(SYNC);
+    backend.replies.push(REPLY.sync);
   }
 
   #giveUp(reason: string): void {

@@ -10,6 +10,7 @@
 
 import { concat, utf8 } from "../../base/bytes.ts";
 import { HEADER_SIZE } from "../wire/framer.ts";
+import { FRONTEND } from "../wire/tags.ts";
 import type { Traits } from "../sql/traits.ts";
 import type { Backend } from "./backend.ts";
 import {
@@ -23,7 +24,7 @@ import {
   withReplaced,
 } from "./extended_messages.ts";
 import { checkNameSize, NamedStatements } from "./named_statements.ts";
-import { REPLY } from "./reply_queue.ts";
+import { REPLY, type ReplyQueue } from "./reply_queue.ts";
 import { ServerNames } from "./server_names.ts";
 import {
   isRefusal,
@@ -52,6 +53,9 @@ const ENDS_TRANSACTION: ReadonlySet<string> = new Set([
   "rollback",
 ]);
 
+/** Names that changed, from which on those that have been answered are dropped. */
+const CHANGES_MAX = 1_000;
+
 /** The names of one client. */
 export class ClientStatements {
   readonly #shared: SharedStatements;
@@ -59,8 +63,8 @@ export class ClientStatements {
   readonly #named = new NamedStatements();
   readonly #unnamed: ClientUnnamedStatement;
   readonly #names = new ServerNames();
-  /** Names whose Close may turn out to be skipped, since something was unanswered. */
-  readonly #closed = new Set<string>();
+  /** Names whose Parse or Close may turn out to be skipped, with its request's number. */
+  readonly #changed = new Map<string, number>();
 
   /** @param refusal The definition of a statement that raises an error, for one that may not be. */
   constructor(shared: SharedStatements, refusal: (traits: Traits) => Uint8Array | undefined) {
@@ -94,11 +98,41 @@ export class ClientStatements {
   }
 
   /** Whether a Parse at hand prepares a name that is prepared already, or may be still. */
-  isTwice(view: Uint8Array, at: number): boolean {
+  isTwice({ replies }: Backend, view: Uint8Array, at: number): boolean {
     const nameEnd = view.indexOf(0, at + HEADER_SIZE);
     if (nameEnd <= at + HEADER_SIZE) return false;
     const name = nameOf(view.subarray(at + HEADER_SIZE, nameEnd));
-    return this.#closed.has(name) || this.#named.get(name) !== undefined;
+    return this.#isUnsure(replies, name) || this.#named.get(name) !== undefined;
+  }
+
+  /**
+   * Whether a Bind or Describe at hand names what a request before it prepares, which has been sent
+   * and not been answered: it may have failed, and the name may mean nothing.
+   */
+  isUnsure({ replies }: Backend, view: Uint8Array, at: number): boolean {
+    if (this.#changed.size === 0) return false;
+    if (!replies.hasUnanswered) {
+      this.#changed.clear();
+      return false;
+    }
+    const portalEnd = view[at] === FRONTEND.bind ? view.indexOf(0, at + HEADER_SIZE) : at + 5;
+    const nameEnd = portalEnd < 0 ? -1 : view.indexOf(0, portalEnd + 1);
+    return nameEnd > 0 && this.#isUnsure(replies, nameOf(view.subarray(portalEnd + 1, nameEnd)));
+  }
+
+  /** Within one request what fails has all that follows skipped, so that it is sure. */
+  #isUnsure({ answerCount, requestCount }: ReplyQueue, name: string): boolean {
+    const request = this.#changed.get(name);
+    return request !== undefined && request > answerCount && request <= requestCount;
+  }
+
+  #noteChange({ replies }: Backend, name: string): void {
+    if (this.#changed.size >= CHANGES_MAX) {
+      for (const [old, request] of this.#changed) {
+        if (request <= replies.answerCount) this.#changed.delete(old);
+      }
+    }
+    this.#changed.set(name, replies.requestCount + 1);
   }
 
   /** A Query ends the unnamed statement. */
@@ -129,17 +163,31 @@ export class ClientStatements {
     this.#names.note(name, statement);
     const undo = () => this.#named.delete(name);
     if (!backend.replies.isSkipping) this.#named.set(name, statement);
-    if (backend.isInFailedTransaction && !ENDS_TRANSACTION.has(statement.traits.command)) {
+    this.#noteChange(backend, name);
+    const isDue = backend.replies.isRequestDue; // which may end a transaction, or fail in one
+    const isRefused = backend.isInFailedTransaction && !isDue;
+    if (isRefused && !ENDS_TRANSACTION.has(statement.traits.command)) {
       // The server refuses it before it looks at its name.
       backend.replies.push(REPLY.parse, undo);
       return { replacement: parse(statement.serverName, statement.definition) };
     }
+    let ahead: Uint8Array = NOTHING;
     if (backend.statements.use(statement)) {
-      backend.replies.push(REPLY.parseOmitted, undo);
-      return { replacement: NOTHING };
+      if (!isDue || backend.replies.isSkipping) {
+        backend.replies.push(REPLY.parseOmitted, undo);
+        return { replacement: NOTHING };
+      }
+      ahead = this.#closeOnServer(backend, statement);
     }
-    const required = this.#require(backend, statement);
-    return { replacement: concat(required, this.#prepare(backend, statement, REPLY.parse, undo)) };
+    ahead = concat(ahead, this.#require(backend, statement));
+    return { replacement: concat(ahead, this.#prepare(backend, statement, REPLY.parse, undo)) };
+  }
+
+  /** Has the server itself answer a Parse of what it knows, since it may refuse any. */
+  #closeOnServer(backend: Backend, statement: Statement): Uint8Array {
+    backend.statements.delete(statement);
+    backend.replies.push(REPLY.closeInjected, () => backend.statements.restore(statement));
+    return closeStatement(statement.serverName);
   }
 
   /** A Parse passes as it is: only this server is going to know the name. */
@@ -192,8 +240,7 @@ export class ClientStatements {
     }
     // Other clients may have it, and this one may prepare it again: the server keeps it.
     if (!backend.replies.isSkipping) this.#named.delete(name);
-    if (!backend.replies.hasUnanswered) this.#closed.clear();
-    else this.#closed.add(name);
+    this.#noteChange(backend, name);
     backend.replies.push(REPLY.closeOmitted, () => this.#named.set(name, statement));
     return { replacement: NOTHING };
   }

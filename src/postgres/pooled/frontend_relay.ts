@@ -162,10 +162,15 @@ export class FrontendRelay {
 
   /** Whether a message must not be sent before something has been answered. */
   #mustWait(server: Backend, view: Uint8Array, at: number): boolean {
+    if (server.replies.isCopyIn) return false; // the server waits for it
     if (server.replies.isFull || this.#sql.isBarrier(server)) return true;
     if (this.#session.touched.isReading) return true; // what the session wants is not known
-    const isNamedTwice = view[at] === FRONTEND.parse && server.replies.hasUnanswered &&
-      this.#settings.tracksStatements && this.#statements.isTwice(view, at);
+    const tag = view[at]!;
+    if (tag === FRONTEND.bind || tag === FRONTEND.describe) {
+      return this.#settings.tracksStatements && this.#statements.isUnsure(server, view, at);
+    }
+    const isNamedTwice = tag === FRONTEND.parse && server.replies.hasUnanswered &&
+      this.#settings.tracksStatements && this.#statements.isTwice(server, view, at);
     if (!isNamedTwice) return false;
     // Whether the first one has been prepared is not known before the server says so.
     this.#flush(view, at);

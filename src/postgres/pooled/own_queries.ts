@@ -4,7 +4,9 @@
  * @module
  */
 
+import type { Socket } from "../../net/socket.ts";
 import { errorFieldsOf } from "../wire/messages.ts";
+import { parameterStatusOf, type SessionParameters } from "./parameters.ts";
 
 /** Rows that are kept of one answer: the gateway asks for one row at a time. */
 const ROWS_MAX = 16;
@@ -22,6 +24,7 @@ export class OwnQueries {
   readonly #waiting: ((result: OwnResult) => void)[] = [];
   #rows: (Uint8Array | undefined)[][] = [];
   #error: Map<string, string> | undefined;
+  readonly #reported = new Map<string, string>();
 
   get isEmpty(): boolean {
     return this.#waiting.length === 0;
@@ -38,6 +41,20 @@ export class OwnQueries {
   /** @param bytes The whole ErrorResponse. */
   onError(bytes: Uint8Array): void {
     this.#error = errorFieldsOf(bytes);
+  }
+
+  /** The server reports a parameter: a client hears of it only if the next query leaves it so. */
+  onParameter(name: string, value: string): void {
+    this.#reported.set(name, value);
+  }
+
+  /** The last query has ended: the client is told what is not as it knows it. */
+  tell(owner: { readonly parameters: SessionParameters; readonly client: Socket } | undefined) {
+    for (const [name, value] of this.#reported) {
+      const told = owner?.parameters.tell(name, value, false);
+      if (told !== undefined) owner?.client.write(parameterStatusOf(name, told));
+    }
+    this.#reported.clear();
   }
 
   /** ReadyForQuery has come for the first one. */

@@ -73,14 +73,13 @@ export class SessionParameters {
   /**
    * The server that the session has reports a parameter.
    *
-   * @param request The client's request that it belongs to; undefined for one of the gateway's.
+   * @param request The client's request that it belongs to.
    * @returns As `tell`.
    */
-  hear(name: string, value: string, request: number | undefined): string | undefined {
+  hear(name: string, value: string, request: number): string | undefined {
     const key = name.toLowerCase();
-    const isReset = request !== undefined && this.isReset(request);
-    const isDefault = isReset && this.defaults.has(key);
-    if (request !== undefined && !isDefault) this.set(key, value);
+    const isReset = this.isReset(request);
+    if (!isReset || !this.defaults.has(key)) this.set(key, value);
     return this.tell(name, value, isReset);
   }
 

@@ -92,16 +92,16 @@ export class Welcome {
   }
 
   #onAnswer(backend: Backend, sets: [string, string][], { rows, error }: OwnResult): void {
-    if (this.#guest.isOver) return;
-    if (error !== undefined) return this.#guest.cannotFollow(backend, error);
+    const { isOver } = this.#guest;
+    if (error !== undefined) return isOver ? undefined : this.#guest.cannotFollow(backend, error);
     const row = rows[0] ?? [];
     const settings = new Map<string, string>();
     sets.forEach(([name, value], i) => {
       const canonical = row[i] === undefined ? value : nameOf(row[i]);
       settings.set(name, canonical);
-      backend.parameters.change(name, canonical);
+      backend.parameters.change(name, canonical); // the next session's, too, if this one has left
     });
-    this.#accept(settings);
+    if (!isOver) this.#accept(settings);
   }
 
   #accept(settings: Map<string, string>): void {

@@ -262,3 +262,18 @@ Deno.test("SqlState sends what it prepares behind what was said before", async (
   await server.says(answers[2]!, answers[3]!);
   await client.hears(...answers);
 });
+
+Deno.test("SqlState lets a copy go on whose Query does more to the session", async () => {
+  const { client, server } = await prepared();
+  const said = query("deallocate all; copy t from stdin");
+  await client.says(said);
+  server.peer.take();
+  const copyIn = message("G", "\0\0\0");
+  await server.says(complete("DEALLOCATE ALL"), copyIn);
+  await client.hears(complete("DEALLOCATE ALL"), copyIn);
+  await client.says(copyData("1"), COPY_DONE, query("select 1"));
+  await server.hears(copyData("1"), COPY_DONE);
+  await server.says(complete("COPY 1"), ready());
+  await client.hears(complete("COPY 1"), ready());
+  await server.hears(query("select 1"));
+});

@@ -22,6 +22,7 @@ import {
   hearsWelcome,
   joins,
   pooledPair,
+  rowOf,
   setting,
   startPooled,
 } from "../../support/pooled_world.ts";
@@ -199,4 +200,15 @@ Deno.test("Welcome keeps what a client says too early, and answers it in order",
   await server.hears(query("select 1"));
   await server.says(complete("SELECT 1"), ready());
   equal(client.peer.take().length > 0, true);
+});
+
+Deno.test("Welcome of a client that leaves has the next one's server reset", async () => {
+  const { world, client, server } = await pooledPair({ pool: { size: 1 } });
+  const other = await connects(world, { work_mem: "2MB" });
+  await server.hears(query(setting({ work_mem: "2MB" })));
+  await client.says(query("select 1"));
+  await other.leaves();
+  await server.hears(SYNC);
+  await server.says(rowOf("2MB"), complete("SELECT 1"), ready(), ready());
+  await follows(server, { 'RESET "work_mem"': [complete("RESET")] }, query("select 1"));
 });
