@@ -17,9 +17,10 @@ import { ClientStatements } from "./client_statements.ts";
 import type { PooledSession } from "./pooled_session.ts";
 import type { PooledContext, PoolSettings } from "./pooled_context.ts";
 import { FLUSH, nameBytes, nameOf } from "./extended_messages.ts";
+import { refusalOf } from "./refused_statements.ts";
 import { REPLY } from "./reply_queue.ts";
 import { RetryBuffer } from "./retry_buffer.ts";
-import { refusalOf, SqlState } from "./sql_state.ts";
+import { SqlState } from "./sql_state.ts";
 import type { Statement } from "./statements.ts";
 import type { Piece, Replacement } from "./unnamed_statement.ts";
 

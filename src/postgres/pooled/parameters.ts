@@ -185,7 +185,7 @@ export class ServerParameters {
   restore(keepsRole: boolean): void {
     for (const name of [...this.#changed]) {
       if (keepsRole && ROLE_PARAMETERS.has(name)) continue;
-      this.#forget(name);
+      this.forget(name);
       this.#changed.delete(name);
     }
     this.mayHaveChanged = false;
@@ -218,7 +218,7 @@ export class ServerParameters {
     const statements = statementsFor(resets, sets, isStandardStrings);
     for (const name of resets) {
       this.#changed.delete(name);
-      this.#forget(name);
+      this.forget(name);
     }
     for (const [name, value] of sets) this.change(name, value);
     return statements;
@@ -234,7 +234,8 @@ export class ServerParameters {
     }
   }
 
-  #forget(name: string): void {
+  /** A RESET has put it back to what the server has of its own. */
+  forget(name: string): void {
     const value = this.#login.get(name);
     if (value === undefined) this.#actual.delete(name);
     else this.#actual.set(name, value);

@@ -184,11 +184,10 @@ export class PooledSession implements Upstream, BackendOwner {
     });
     if (isOver) return;
     isLate = true;
-    const { cells } = this.route;
-    cells.add(POOL_CELL.waiters, 1);
+    this.route.cells.add(POOL_CELL.waiters, 1);
     this.#acquisition = {
       cancel: () => {
-        cells.add(POOL_CELL.waiters, -1);
+        this.route.cells.add(POOL_CELL.waiters, -1);
         acquisition.cancel();
       },
     };
@@ -264,7 +263,9 @@ export class PooledSession implements Upstream, BackendOwner {
     if (this.#isTerminating && !backend.replies.isRequestDue) {
       return this.#owner.end(undefined, TERMINATED);
     }
-    if (status !== STATUS_IDLE && this.#settings.mode === "statement") {
+    // PostgreSQL 18 says T where a Query has come before the Sync of what was sent.
+    const isBlock = status !== STATUS_IDLE && !backend.replies.isUncertain;
+    if (isBlock && this.#settings.mode === "statement") {
       return this.#owner.fail(reply.transactionInStatementMode(), "transaction in statement mode");
     }
     this.#letGo();
@@ -374,8 +375,7 @@ export class PooledSession implements Upstream, BackendOwner {
   }
 
   onTimeout(timeout: SessionTimeout): void {
-    const { pool } = this.#settings;
-    const { session } = this.#identity;
+    const [{ pool }, { session }] = [this.#settings, this.#identity];
     this.#context.observer.emit({ kind: "session_timeout", session, pool, timeout });
   }
 

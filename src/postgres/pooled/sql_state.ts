@@ -14,7 +14,8 @@ import type { Backend } from "./backend.ts";
 import { type ClientStatements, renamedText } from "./client_statements.ts";
 import { nameOf, query } from "./extended_messages.ts";
 import type { OwnResult } from "./own_queries.ts";
-import { NOBODYS_NAME, REFUSAL, SERVER_NAME_PREFIX } from "./statements.ts";
+import { NOBODYS_NAME, SERVER_NAME_PREFIX } from "./statements.ts";
+import { refusalOf } from "./refused_statements.ts";
 import type { PooledContext, PoolSettings } from "./pooled_context.ts";
 import type { PooledSession } from "./pooled_session.ts";
 import type { Replacement } from "./unnamed_statement.ts";
@@ -209,9 +210,16 @@ export class SqlState {
       session.touched.touch(traits.parameters, traits.resets);
       if (traits.resetsAllParameters) session.touched.touchAll(backend);
     }
-    if (traits.resetsAllParameters) onSuccess(() => session.parameters.resetAll(), true);
-    else if (traits.resets.length > 0) {
-      onSuccess(() => traits.resets.forEach((name) => session.parameters.reset(name)), true);
+    if (traits.resetsAllParameters) {
+      onSuccess((server) => {
+        session.parameters.resetAll();
+        this.#onReset(server, session.parameters.defaults.keys());
+      }, true);
+    } else if (traits.resets.length > 0) {
+      onSuccess((server) => {
+        traits.resets.forEach((name) => session.parameters.reset(name));
+        this.#onReset(server, traits.resets);
+      }, true);
     }
     const resetsAll = traits.resetsAllParameters || traits.discards.includes("all");
     if (resetsAll || traits.resets.length > 0) {
@@ -308,6 +316,14 @@ export class SqlState {
     return statement.serverName;
   }
 
+  /** In session mode nobody reads what is set: the server has its own defaults now. */
+  #onReset(backend: Backend, names: Iterable<string>): void {
+    if (this.#settings.mode !== "session") return;
+    const { defaults } = this.#session.parameters;
+    for (const name of names) if (defaults.has(name)) backend.parameters.forget(name);
+    this.#isSettled = false;
+  }
+
   #onDiscardAll(backend: Backend, dirtied: number): void {
     this.#statements.clear();
     this.#prepared.clear();
@@ -357,42 +373,6 @@ function isPlain(traits: Traits): boolean {
     traits.statementNames.length === 0 && traits.discards.length === 0 &&
     traits.unpins.length === 0 && !traits.changesSchema && !traits.resetsAllParameters &&
     !traits.setsUnknownParameter && !traits.isOpaque;
-}
-
-/**
- * A statement that raises an error in place of one that would pin the session where that is not
- * allowed. The server raises it, so it comes where it belongs in a pipeline, and aborts what it
- * must.
- */
-export function refusalOf(
-  traits: Traits,
-  { pin, mode, pool }: PoolSettings,
-): { readonly text: Uint8Array; readonly definition: Uint8Array } | undefined {
-  if (mode === "statement" && traits.beginsTransaction) {
-    const hint = "Use a pool in transaction mode.";
-    return raising("transaction blocks are not allowed in statement mode", hint);
-  }
-  if (pin || mode === "session" || traits.pins.length === 0) return undefined;
-  const message = `a session of pool "${pool}" may not hold its server: ${traits.pins[0]}`;
-  return raising(message, `Use session mode, or set pools.${pool}.pin to true.`);
-}
-
-function raising(
-  message: string,
-  hint: string,
-): { readonly text: Uint8Array; readonly definition: Uint8Array } {
-  const text = utf8(
-    `${REFUSAL}BEGIN RAISE EXCEPTION USING ERRCODE='0A000',MESSAGE='${escaped(message)}',` +
-      `HINT='${escaped(hint)}';END$sluice$`,
-  );
-  // Behind the text's NUL: no parameter types.
-  const definition = new Uint8Array(text.length + 3);
-  definition.set(text);
-  return { text, definition };
-}
-
-function escaped(text: string): string {
-  return text.replaceAll("'", "''").replaceAll("\\", "/").replaceAll("$", "");
 }
 
 function quoted(name: string): string {
