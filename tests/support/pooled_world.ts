@@ -189,10 +189,17 @@ export function setting(values: Readonly<Record<string, string>>): string {
  * client's unnamed statement.
  */
 export function reading(...names: readonly string[]): Bytes {
-  const calls = names.map((name) => `pg_catalog.current_setting('${name}',true)`);
+  return executing(
+    `SELECT ${names.map((name) => `pg_catalog.current_setting('${name}',true)`).join(",")}`,
+  );
+}
+
+/** A statement of the gateway's own that is no Query. */
+export function executing(text: string): Bytes {
   const own = "sluice_own";
   return concat(
-    parseNamed(own, `SELECT ${calls.join(",")}`),
+    close("S", own),
+    parseNamed(own, text),
     bind({ portal: own, statement: own }),
     execute(own),
     close("S", own),
@@ -203,7 +210,7 @@ export function reading(...names: readonly string[]): Bytes {
 /** What answers that. */
 export function read(...values: readonly string[]): Bytes {
   const [parsed, bound, closed] = [message("1"), message("2"), message("3")];
-  return concat(parsed, bound, rowOf(...values), complete("SELECT 1"), closed, ready());
+  return concat(closed, parsed, bound, rowOf(...values), complete("SELECT 1"), closed, ready());
 }
 
 /** The gateway asks what a parameter is now, and is answered; the client hears nothing of it. */

@@ -24,7 +24,8 @@ import { ClientOutlet } from "./client_outlet.ts";
 import { CLOSE_COMPLETE, PARSE_COMPLETE, query } from "./extended_messages.ts";
 import { OwnQueries, type OwnResult } from "./own_queries.ts";
 import { parameterStatusOf, readParameterStatus, type ServerParameters } from "./parameters.ts";
-import { isUnasked, PASS, REPLY, ReplyQueue, SWALLOW } from "./reply_queue.ts";
+import { REPLY } from "./reply_kinds.ts";
+import { isUnasked, PASS, ReplyQueue, SWALLOW } from "./reply_queue.ts";
 import { ServerStatements, type UnnamedStatement } from "./statements.ts";
 
 /** One pooled server connection, from its first ReadyForQuery on. */
@@ -111,11 +112,6 @@ export class Backend {
     return this.#framer.isBetweenMessages;
   }
 
-  /** True if only queries of the gateway's own are under way. */
-  get runsOnlyOwn(): boolean {
-    return !this.#own.isEmpty;
-  }
-
   /** A session has it from now on. */
   attach(owner: BackendOwner): void {
     assert(this.#state === "idle", "a server connection serves one session at a time");
@@ -192,6 +188,12 @@ export class Backend {
       if (this.#state === "cleaning") this.#cleaner.goOn();
       else this.#owner?.guard(() => this.#owner?.onReleasable());
     };
+  }
+
+  /** What has been done to its session is not known, and the reset query may not undo it. */
+  distrust(): void {
+    this.isDirty = true;
+    this.parameters.mayHaveChanged = true;
   }
 
   /** DISCARD ALL has run: the server is as it was after its login. */
@@ -301,8 +303,8 @@ export class Backend {
   /** @returns Whether ReadyForQuery goes out together with what has still to be reported. */
   #reportResets(ready: Uint8Array): boolean {
     const parameters = this.#owner?.parameters;
-    const isDue = parameters?.isResettingAll === true && !this.isInTransaction;
-    if (!isDue || !parameters.isReset(this.replies.answerCount)) return false;
+    if (parameters === undefined || this.isInTransaction) return false;
+    if (!parameters.isReset(this.replies.answerCount)) return false;
     this.#outlet.replacement = concat(parameters.takeResets(), ready);
     return true;
   }

@@ -12,7 +12,7 @@ import { copyFail } from "../wire/messages.ts";
 import type { Backend } from "./backend.ts";
 import { nameBytes, SYNC } from "./extended_messages.ts";
 import type { OwnResult } from "./own_queries.ts";
-import { REPLY } from "./reply_queue.ts";
+import { REPLY } from "./reply_kinds.ts";
 
 /** How long cleaning may take, cancelling included, in milliseconds. */
 const CLEANING_MS_MAX = 5_000;
@@ -40,6 +40,8 @@ export class BackendCleaner {
   readonly #onClean: () => void;
   #timer: Timer | undefined;
   #isCleaning = false;
+  /** The number of the client's last request: what the server does up to it is cancelled. */
+  #cancelThrough = 0;
 
   constructor(backend: Backend, parts: CleanerParts, onClean: () => void) {
     this.#backend = backend;
@@ -51,6 +53,7 @@ export class BackendCleaner {
   begin(isBetweenMessages: boolean, isTerminated: boolean): void {
     const backend = this.#backend;
     if (!isBetweenMessages) return backend.close("the client left in the middle of a message");
+    this.#cancelThrough = 0;
     this.#isCleaning = true;
     const timeMs = isTerminated ? FINISHING_MS_MAX : CLEANING_MS_MAX;
     this.#timer = this.#parts.clock.after(timeMs, () => {
@@ -58,7 +61,11 @@ export class BackendCleaner {
       backend.close(`it was not clean within ${timeMs} ms`);
     });
     if (!backend.replies.isEmpty) {
-      if (!backend.runsOnlyOwn && !isTerminated) this.#cancel();
+      this.#cancelThrough = isTerminated ? 0 : backend.replies.requestCount;
+      if (!isTerminated && backend.replies.first !== REPLY.own) this.#cancel();
+      // A Sync of ours would commit what the client never asked to be committed.
+      const isOpen = backend.replies.isUnsynced && !backend.replies.isSkipping;
+      if (isOpen) return this.#giveUp("the client left before the Sync of what it had sent");
       if (backend.replies.isCopyIn) this.#endCopy();
       this.#sync();
     }
@@ -74,6 +81,9 @@ export class BackendCleaner {
   /** The connection may have become quiet. */
   goOn(): void {
     const backend = this.#backend;
+    const { answerCount, first } = backend.replies;
+    // What came first was the gateway's own, and a cancel would have hit that.
+    if (first !== REPLY.own && answerCount < this.#cancelThrough) this.#cancel();
     const isBusy = !backend.replies.isEmpty || backend.isBeingCancelled;
     if (!this.#isCleaning || isBusy) return;
     if (backend.replies.isUncertain) return this.#giveUp("how much it has answered is not certain");
@@ -119,6 +129,7 @@ export class BackendCleaner {
   }
 
   #cancel(): void {
+    this.#cancelThrough = 0;
     const release = this.#backend.holdForCancel();
     this.#parts.cancelAbandoned(this.#backend.cancelTarget).then(release);
   }

@@ -20,11 +20,13 @@ import {
   parse,
   STATEMENT,
   stringEnd,
-  SYNC,
   withReplaced,
 } from "./extended_messages.ts";
 import { checkNameSize, NamedStatements } from "./named_statements.ts";
-import { REPLY, type ReplyQueue } from "./reply_queue.ts";
+import { PendingChanges } from "./pending_changes.ts";
+import { closeOnServer, ensure, ensureNow, ensureRequired, prepare } from "./preparing.ts";
+import { REPLY } from "./reply_kinds.ts";
+import type { ReplyQueue } from "./reply_queue.ts";
 import { ServerNames } from "./server_names.ts";
 import {
   isRefusal,
@@ -53,27 +55,30 @@ const ENDS_TRANSACTION: ReadonlySet<string> = new Set([
   "rollback",
 ]);
 
-/** Names that changed, from which on those that have been answered are dropped. */
-const CHANGES_MAX = 1_000;
-
 /** The names of one client. */
 export class ClientStatements {
   readonly #shared: SharedStatements;
   readonly #refusal: (traits: Traits) => Uint8Array | undefined;
+  readonly #namesNow: () => string | undefined;
   readonly #named = new NamedStatements();
   readonly #unnamed: ClientUnnamedStatement;
   readonly #names = new ServerNames();
-  /** Names whose Parse or Close may turn out to be skipped, with its request's number. */
-  readonly #changed = new Map<string, number>();
+  /** Names whose Parse or Close may turn out to be skipped. */
+  readonly #changes = new PendingChanges<string>();
 
-  /** @param refusal The definition of a statement that raises an error, for one that may not be. */
-  constructor(shared: SharedStatements, refusal: (traits: Traits) => Uint8Array | undefined) {
+  /**
+   * @param refusal The definition of a statement that raises an error, for one that may not be.
+   * @param namesNow What the names in a text depend on: see {@linkcode Meaning}.
+   */
+  constructor(
+    shared: SharedStatements,
+    refusal: (traits: Traits) => Uint8Array | undefined,
+    namesNow: () => string | undefined,
+  ) {
     this.#shared = shared;
     this.#refusal = refusal;
-    this.#unnamed = new ClientUnnamedStatement(shared, {
-      meant: (statement) => this.#meant(statement),
-      require: (backend, statement) => this.#require(backend, statement),
-    });
+    this.#namesNow = namesNow;
+    this.#unnamed = new ClientUnnamedStatement(shared, (statement) => this.#meant(statement));
   }
 
   /** True if only the server that the client has now can serve what it prepared. */
@@ -91,53 +96,63 @@ export class ClientStatements {
     this.#named.delete(name);
   }
 
-  /** DEALLOCATE ALL or DISCARD ALL. */
+  /** DEALLOCATE ALL or DISCARD ALL, which leave the unnamed statement. */
   clear(): void {
     this.#named.clear();
-    this.#unnamed.clear();
-  }
-
-  /** Whether a Parse at hand prepares a name that is prepared already, or may be still. */
-  isTwice({ replies }: Backend, view: Uint8Array, at: number): boolean {
-    const nameEnd = view.indexOf(0, at + HEADER_SIZE);
-    if (nameEnd <= at + HEADER_SIZE) return false;
-    const name = nameOf(view.subarray(at + HEADER_SIZE, nameEnd));
-    return this.#isUnsure(replies, name) || this.#named.get(name) !== undefined;
   }
 
   /**
-   * Whether a Bind or Describe at hand names what a request before it prepares, which has been sent
-   * and not been answered: it may have failed, and the name may mean nothing.
+   * Whether a message at hand must wait for answers, since its names may mean something else if
+   * what was sent before turns out to have failed. A Bind, say, names what a request before it
+   * prepares.
+   *
+   * @returns `flush` if nothing has been sent that makes the server answer.
    */
-  isUnsure({ replies }: Backend, view: Uint8Array, at: number): boolean {
-    if (this.#changed.size === 0) return false;
-    if (!replies.hasUnanswered) {
-      this.#changed.clear();
-      return false;
-    }
-    const portalEnd = view[at] === FRONTEND.bind ? view.indexOf(0, at + HEADER_SIZE) : at + 5;
-    const nameEnd = portalEnd < 0 ? -1 : view.indexOf(0, portalEnd + 1);
-    return nameEnd > 0 && this.#isUnsure(replies, nameOf(view.subarray(portalEnd + 1, nameEnd)));
-  }
-
-  /** Within one request what fails has all that follows skipped, so that it is sure. */
-  #isUnsure({ answerCount, requestCount }: ReplyQueue, name: string): boolean {
-    const request = this.#changed.get(name);
-    return request !== undefined && request > answerCount && request <= requestCount;
-  }
-
-  #noteChange({ replies }: Backend, name: string): void {
-    if (this.#changed.size >= CHANGES_MAX) {
-      for (const [old, request] of this.#changed) {
-        if (request <= replies.answerCount) this.#changed.delete(old);
+  waits(backend: Backend, view: Uint8Array, at: number): "no" | "yes" | "flush" {
+    const { replies } = backend;
+    if (!replies.hasUnanswered) return "no";
+    const bodyStart = at + HEADER_SIZE;
+    switch (view[at]) {
+      case FRONTEND.bind:
+        return this.#isUnsureNamed(replies, view, view.indexOf(0, bodyStart) + 1) ? "yes" : "no";
+      case FRONTEND.describe: {
+        const isStatement = view[bodyStart] === STATEMENT;
+        return isStatement && this.#isUnsureNamed(replies, view, bodyStart + 1) ? "yes" : "no";
       }
+      case FRONTEND.parse:
+        return this.#isTwice(replies, view, bodyStart) ? "flush" : "no";
+      case FRONTEND.query:
+        return this.#isUnsureQuery(replies, view.subarray(bodyStart)) ? "yes" : "no";
     }
-    this.#changed.set(name, replies.requestCount + 1);
+    return "no";
   }
 
-  /** A Query ends the unnamed statement. */
+  #isUnsureNamed(replies: ReplyQueue, view: Uint8Array, nameStart: number): boolean {
+    const nameEnd = nameStart === 0 ? -1 : view.indexOf(0, nameStart);
+    if (nameEnd < 0) return false; // for the server to refuse
+    if (nameEnd === nameStart) return this.#unnamed.isUnsure(replies);
+    return this.#changes.isUnsure(nameOf(view.subarray(nameStart, nameEnd)), replies);
+  }
+
+  /** Whether a Parse prepares a name that is prepared already, or may be still. */
+  #isTwice(replies: ReplyQueue, view: Uint8Array, nameStart: number): boolean {
+    const nameEnd = view.indexOf(0, nameStart);
+    if (nameEnd <= nameStart) return false;
+    const name = nameOf(view.subarray(nameStart, nameEnd));
+    return this.#changes.isUnsure(name, replies) || this.#named.get(name) !== undefined;
+  }
+
+  /** Whether SQL executes or deallocates what a request before it prepares. */
+  #isUnsureQuery(replies: ReplyQueue, text: Uint8Array): boolean {
+    if (!this.#changes.isAnyUnsure(replies)) return false;
+    const { statementNames } = this.#shared.traitsOf(text);
+    return statementNames.some(({ name }) => this.#changes.isUnsure(nameOf(utf8(name)), replies));
+  }
+
+  /** A Query is going to be sent, which ends the unnamed statement. */
   onQuery(backend: Backend): void {
-    if (!backend.replies.isSkipping) this.#unnamed.forget(backend);
+    const undo = backend.replies.isSkipping ? undefined : this.#unnamed.end(backend);
+    backend.replies.push(REPLY.query, undo);
   }
 
   /** @returns What is sent, and what the statement does to the session. */
@@ -157,13 +172,16 @@ export class ClientStatements {
     if (before !== undefined) {
       return { replacement: this.#provokeDuplicate(backend, name, before, definition) };
     }
-    let statement = this.#shared.find(definition);
+    const names = this.#namesNow();
+    let statement = this.#shared.find(definition, { names });
     const meant = this.#meant(statement);
-    if (meant !== undefined) statement = this.#shared.find(meant.definition, meant.requires);
+    if (meant !== undefined) {
+      statement = this.#shared.find(meant.definition, { names, requires: meant.requires });
+    }
     this.#names.note(name, statement);
     const undo = () => this.#named.delete(name);
     if (!backend.replies.isSkipping) this.#named.set(name, statement);
-    this.#noteChange(backend, name);
+    this.#changes.note(name, backend.replies);
     const isDue = backend.replies.isRequestDue; // which may end a transaction, or fail in one
     const isRefused = backend.isInFailedTransaction && !isDue;
     if (isRefused && !ENDS_TRANSACTION.has(statement.traits.command)) {
@@ -171,23 +189,17 @@ export class ClientStatements {
       backend.replies.push(REPLY.parse, undo);
       return { replacement: parse(statement.serverName, statement.definition) };
     }
-    let ahead: Uint8Array = NOTHING;
-    if (backend.statements.use(statement)) {
-      if (!isDue || backend.replies.isSkipping) {
-        backend.replies.push(REPLY.parseOmitted, undo);
-        return { replacement: NOTHING };
-      }
-      ahead = this.#closeOnServer(backend, statement);
+    const isThere = backend.statements.use(statement);
+    if (isThere && (!isDue || backend.replies.isSkipping)) {
+      backend.replies.push(REPLY.parseOmitted, undo);
+      return { replacement: NOTHING };
     }
-    ahead = concat(ahead, this.#require(backend, statement));
-    return { replacement: concat(ahead, this.#prepare(backend, statement, REPLY.parse, undo)) };
-  }
-
-  /** Has the server itself answer a Parse of what it knows, since it may refuse any. */
-  #closeOnServer(backend: Backend, statement: Statement): Uint8Array {
-    backend.statements.delete(statement);
-    backend.replies.push(REPLY.closeInjected, () => backend.statements.restore(statement));
-    return closeStatement(statement.serverName);
+    // The server itself answers a Parse of what it knows, since it may refuse any.
+    const mayBeThere = isThere || backend.statements.isUnsure(statement, backend.replies);
+    const ahead = mayBeThere ? closeOnServer(backend, statement) : NOTHING;
+    const required = ensureRequired(backend, statement);
+    const own = prepare(backend, statement, REPLY.parse, undo);
+    return { replacement: concat(ahead, required, own) };
   }
 
   /** A Parse passes as it is: only this server is going to know the name. */
@@ -226,8 +238,9 @@ export class ClientStatements {
     const statement = this.#named.get(name);
     const isPortal = view[start + HEADER_SIZE] !== STATEMENT;
     if (isPortal || statement === undefined) {
-      if (!isPortal && name === "") this.#unnamed.forget(backend);
-      if (!isPortal && this.#named.deleteRaw(name)) {
+      if (!isPortal && name === "" && !backend.replies.isSkipping) {
+        backend.replies.push(REPLY.close, this.#unnamed.end(backend));
+      } else if (!isPortal && this.#named.deleteRaw(name)) {
         backend.replies.push(REPLY.close, () => void this.#named.addRaw(name));
       } else {
         if (!isPortal) backend.sqlStatements.delete(name);
@@ -240,36 +253,15 @@ export class ClientStatements {
     }
     // Other clients may have it, and this one may prepare it again: the server keeps it.
     if (!backend.replies.isSkipping) this.#named.delete(name);
-    this.#noteChange(backend, name);
+    this.#changes.note(name, backend.replies);
     backend.replies.push(REPLY.closeOmitted, () => this.#named.set(name, statement));
     return { replacement: NOTHING };
   }
 
-  /**
-   * As `ensure`, with a request of its own: a Query behind a Parse that fails would be skipped. So
-   * it is behind messages without a Sync that fail, which is not to be concluded by a Sync of ours.
-   */
+  /** SQL names a statement that was prepared by Parse: see `preparing.ts`. */
   ensureNow(backend: Backend, name: string, statement: Statement): void {
     this.#names.note(name, statement);
-    if (backend.replies.isUnsynced) return backend.write(this.ensure(backend, statement));
-    if (backend.replies.isSkipping || backend.statements.use(statement)) return;
-    const { serverName, definition } = statement;
-    const evicted = backend.statements.add(statement);
-    const close = evicted === undefined ? NOTHING : closeStatement(evicted.serverName);
-    const messages = concat(parse(serverName, definition), close, SYNC);
-    backend.replies.counts.addInjectedParse();
-    backend.runMessages(messages, ({ error }) => {
-      if (error !== undefined) backend.statements.delete(statement);
-    });
-  }
-
-  /** Makes sure that the server has a statement. @returns What must be sent ahead, if anything. */
-  ensure(backend: Backend, statement: Statement): Uint8Array {
-    if (backend.replies.isSkipping || backend.statements.use(statement)) return NOTHING;
-    return concat(
-      this.#require(backend, statement),
-      this.#prepare(backend, statement, REPLY.parseInjected, undefined),
-    );
+    ensureNow(backend, statement);
   }
 
   /** See {@linkcode ServerNames.translate}. */
@@ -286,16 +278,14 @@ export class ClientStatements {
     if (refusal !== undefined) return { definition: refusal };
     const [range] = traits.statementNames;
     if (range === undefined || traits.statementCount !== 1) return undefined;
-    const requires = range.use === "prepare"
-      ? undefined
-      : this.#named.get(nameOf(utf8(range.name)));
-    if (requires === undefined) return undefined;
-    return { definition: renamedText(definition, range, requires.serverName), requires };
-  }
-
-  /** What must be sent ahead of a statement whose text names another one. */
-  #require(backend: Backend, { requires }: UnnamedStatement): Uint8Array {
-    return requires === undefined ? NOTHING : this.ensure(backend, requires);
+    if (range.use === "prepare") return undefined;
+    const requires = this.#named.get(nameOf(utf8(range.name)));
+    if (requires !== undefined) {
+      return { definition: renamedText(definition, range, requires.serverName), requires };
+    }
+    // Another client's statement may have such a name.
+    if (!range.name.startsWith(SERVER_NAME_PREFIX)) return undefined;
+    return { definition: renamedText(definition, range, NOBODYS_NAME) };
   }
 
   /** DEALLOCATE of a name on servers has been carried out by the extended protocol. */
@@ -323,12 +313,12 @@ export class ClientStatements {
     }
     this.#names.note(name, statement);
     if (reply === REPLY.bind && isRefusal(statement)) {
-      const ahead = this.ensure(backend, statement);
+      const ahead = ensure(backend, statement);
       backend.replies.push(reply);
       const bind = bindNothing(view.subarray(start + HEADER_SIZE, nameStart), statement.serverName);
       return { replacement: concat(ahead, bind) };
     }
-    const ahead = concat(this.#require(backend, statement), this.ensure(backend, statement));
+    const ahead = concat(ensureRequired(backend, statement), ensure(backend, statement));
     backend.replies.push(reply);
     const renamed = withReplaced(view, start, end, nameStart, nameEnd, statement.serverName);
     return {
@@ -336,27 +326,6 @@ export class ClientStatements {
       traits: statement.traits,
       statement,
     };
-  }
-
-  #prepare(
-    backend: Backend,
-    statement: Statement,
-    reply: number,
-    undo: (() => void) | undefined,
-  ): Uint8Array {
-    const bytes = parse(statement.serverName, statement.definition);
-    if (backend.replies.isSkipping) {
-      undo?.();
-      return bytes;
-    }
-    const evicted = backend.statements.add(statement);
-    backend.replies.push(reply, () => {
-      backend.statements.delete(statement);
-      undo?.();
-    });
-    if (evicted === undefined) return bytes;
-    backend.replies.push(REPLY.closeInjected, () => backend.statements.restore(evicted));
-    return concat(bytes, closeStatement(evicted.serverName));
   }
 
   /**
@@ -370,7 +339,7 @@ export class ClientStatements {
     definition: Uint8Array,
   ): Uint8Array {
     this.#names.note(name, statement);
-    const ahead = this.ensure(backend, statement);
+    const ahead = ensure(backend, statement);
     backend.replies.push(REPLY.parse);
     return concat(ahead, parse(statement.serverName, definition));
   }

@@ -60,17 +60,16 @@ export function closeStatement(name: Uint8Array): Uint8Array {
   return message(FRONTEND.close, Uint8Array.of(STATEMENT), name, NUL);
 }
 
-/** Describe of a statement. */
-export function describeStatement(name: Uint8Array): Uint8Array {
-  return message(FRONTEND.describe, Uint8Array.of(STATEMENT), name, NUL);
-}
-
-/** Everything to run a statement once under a name that is free again afterwards, with its Sync. */
+/**
+ * Everything to run a statement once under a name that is free again afterwards, with its Sync. One
+ * that failed before may have left the name.
+ */
 export function executeOnce(name: Uint8Array, text: Uint8Array): Uint8Array {
   const noTypes = new Uint8Array(2);
   const noFormatsNorValues = new Uint8Array(6);
   const noLimit = new Uint8Array(4);
   return concat(
+    closeStatement(name),
     message(FRONTEND.parse, name, NUL, text, NUL, noTypes),
     message(FRONTEND.bind, name, NUL, name, NUL, noFormatsNorValues),
     message(FRONTEND.execute, name, NUL, noLimit),

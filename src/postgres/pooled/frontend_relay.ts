@@ -12,17 +12,19 @@ import { ProtocolError } from "../wire/errors.ts";
 import { Framer, HEADER_SIZE } from "../wire/framer.ts";
 import { errorFieldsOf, readyForQuery } from "../wire/messages.ts";
 import { FRONTEND, IS_FRONTEND_TAG, STATUS_IDLE } from "../wire/tags.ts";
+import type { Traits } from "../sql/traits.ts";
 import type { Backend } from "./backend.ts";
 import { ClientStatements } from "./client_statements.ts";
 import type { PooledSession } from "./pooled_session.ts";
 import type { PooledContext, PoolSettings } from "./pooled_context.ts";
 import { FLUSH, nameBytes, nameOf } from "./extended_messages.ts";
 import { refusalOf } from "./refused_statements.ts";
-import { REPLY } from "./reply_queue.ts";
+import { REPLY } from "./reply_kinds.ts";
 import { RetryBuffer } from "./retry_buffer.ts";
 import { SqlState } from "./sql_state.ts";
 import type { Statement } from "./statements.ts";
 import type { Piece, Replacement } from "./unnamed_statement.ts";
+import { UntrackedStatements } from "./untracked_statements.ts";
 
 const NOTHING = new Uint8Array();
 
@@ -44,6 +46,7 @@ export class FrontendRelay {
   readonly #session: PooledSession;
   #framer: Framer;
   readonly #statements: ClientStatements;
+  readonly #untracked: UntrackedStatements;
   readonly #sql: SqlState;
   readonly #retry = new RetryBuffer();
   /** What is sent again at the next ReadyForQuery. */
@@ -65,8 +68,11 @@ export class FrontendRelay {
     this.#statements = new ClientStatements(
       context.sharedStatements,
       (traits) => refusalOf(traits, settings)?.definition,
+      () => session.touched.namesNow(),
     );
     this.#sql = new SqlState(context, settings, session, this.#statements);
+    const onExecute = (backend: Backend, traits: Traits) => this.#sql.onExecute(backend, traits);
+    this.#untracked = new UntrackedStatements(context.scanner, onExecute);
   }
 
   /** True unless a message is being streamed. */
@@ -166,17 +172,13 @@ export class FrontendRelay {
     if (server.replies.isCopyIn) return false; // the server waits for it
     if (server.replies.isFull || this.#sql.isBarrier(server)) return true;
     if (this.#session.touched.isReading) return true; // what the session wants is not known
-    const tag = view[at]!;
-    if (tag === FRONTEND.bind || tag === FRONTEND.describe) {
-      return this.#settings.tracksStatements && this.#statements.isUnsure(server, view, at);
+    if (!this.#settings.tracksStatements) return false;
+    const waits = this.#statements.waits(server, view, at);
+    if (waits === "flush") {
+      this.#flush(view, at);
+      server.write(FLUSH);
     }
-    const isNamedTwice = tag === FRONTEND.parse && server.replies.hasUnanswered &&
-      this.#settings.tracksStatements && this.#statements.isTwice(server, view, at);
-    if (!isNamedTwice) return false;
-    // Whether the first one has been prepared is not known before the server says so.
-    this.#flush(view, at);
-    server.write(FLUSH);
-    return true;
+    return waits !== "no";
   }
 
   /** Whether the framer is going to take the message: nobody waits for a server for half of one. */
@@ -303,7 +305,6 @@ export class FrontendRelay {
     const replacement = this.#sql.onQuery(backend, text, isWhole);
     if (replacement !== undefined && !isWhole) this.#isDropping = true; // the rest of the old one
     this.#statements.onQuery(backend);
-    backend.replies.push(REPLY.query);
     return replacement;
   }
 
@@ -341,14 +342,9 @@ export class FrontendRelay {
   }
 
   /** Statements stay where they are prepared: the session does, or has been told not to. */
-  #onUntracked(backend: Backend, tag: number, { view, start, end, isWhole }: Piece): Replacement {
-    if (tag === FRONTEND.parse) {
-      const nameEnd = view.indexOf(0, start + HEADER_SIZE);
-      if (nameEnd > start + HEADER_SIZE) backend.isDirty = true;
-      const text = view.subarray(nameEnd + 1, end);
-      const size = isWhole ? text.indexOf(0) : text.length;
-      this.#sql.onExecute(backend, this.#context.scanner.scan(text.subarray(0, size), true));
-    }
+  #onUntracked(backend: Backend, tag: number, piece: Piece): Replacement {
+    if (tag === FRONTEND.parse) this.#untracked.onParse(backend, piece);
+    if (tag === FRONTEND.bind) this.#untracked.onBind(backend, piece);
     backend.unnamed = undefined;
     backend.replies.push(REPLY_OF[tag]!);
     return undefined;

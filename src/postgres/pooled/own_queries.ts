@@ -26,10 +26,6 @@ export class OwnQueries {
   #error: Map<string, string> | undefined;
   readonly #reported = new Map<string, string>();
 
-  get isEmpty(): boolean {
-    return this.#waiting.length === 0;
-  }
-
   push(onResult: (result: OwnResult) => void): void {
     this.#waiting.push(onResult);
   }

@@ -17,6 +17,7 @@ import { ProtocolError } from "../wire/errors.ts";
 import { HEADER_SIZE } from "../wire/framer.ts";
 import { parameterStatus } from "../wire/messages.ts";
 import { nameBytes, nameOf } from "./extended_messages.ts";
+import { statementsFor } from "./parameter_statements.ts";
 
 /** Reported by servers, but not for a client to set. */
 const FIXED: ReadonlySet<string> = new Set([
@@ -44,6 +45,9 @@ const RESET_EVERYTHING = "RESET SESSION AUTHORIZATION;RESET ROLE;RESET ALL";
 /** Names that one session may have set; one that sets more stays on its server. */
 export const PARAMETERS_MAX = 64;
 
+/** Longest value that is kept, in bytes; one that is longer stays on its server. */
+const VALUE_SIZE_MAX = 16 * 1024;
+
 /** Longest name: NAMEDATALEN - 1 for each of a class and a name, and the dot between. */
 const NAME_SIZE_MAX = 127;
 
@@ -62,8 +66,8 @@ export class SessionParameters {
   isResetting = false;
   /** The number of that request: see `ReplyQueue.requestCount`. */
   resettingRequest = 0;
-  /** It is one of all parameters. */
-  isResettingAll = false;
+  /** Those that it resets. */
+  resetting: readonly string[] | "all" = [];
 
   /** Whether the client's request of this number resets parameters. */
   isReset(request: number): boolean {
@@ -106,8 +110,10 @@ export class SessionParameters {
   takeResets(): Uint8Array {
     const messages: Uint8Array[] = [];
     for (const [name, value] of this.told) {
-      const meant = this.defaults.get(name.toLowerCase());
+      const key = name.toLowerCase();
+      const meant = this.defaults.get(key);
       if (meant === undefined || meant === value) continue;
+      if (this.resetting !== "all" && !this.resetting.includes(key)) continue;
       this.told.set(name, meant);
       messages.push(parameterStatusOf(name, meant));
     }
@@ -138,6 +144,13 @@ export class SessionParameters {
     for (const name of [...this.wanted.keys(), ...this.defaults.keys()]) {
       if (!ROLE_PARAMETERS.has(name)) this.reset(name);
     }
+  }
+
+  /** Whether what a parameter is now can be taken to another server. */
+  takes(name: string, value: string | undefined): boolean {
+    if (value === undefined || !follows(name)) return true;
+    const hasRoom = this.wanted.has(name) || this.wanted.size < PARAMETERS_MAX;
+    return hasRoom && value.length <= VALUE_SIZE_MAX;
   }
 
   /** A server has said what a parameter is now; `value` is undefined if it does not exist. */
@@ -209,19 +222,33 @@ export class ServerParameters {
       if (!session.wanted.has(name)) resets.push(name);
     }
     const sets: [string, string][] = [];
-    for (const [name, value] of session.wanted) {
-      if (this.#actual.get(name) !== value) sets.push([name, value]);
-    }
+    for (const pair of session.wanted) if (this.#isAnother(pair)) sets.push(pair);
     if (resets.length === 0 && sets.length === 0) return [];
-    // As it is now: a Query is read as a whole before its first statement changes anything.
-    const isStandardStrings = this.#actual.get("standard_conforming_strings") === "on";
-    const statements = statementsFor(resets, sets, isStandardStrings);
+    const statements = statementsFor(resets, sets, this.#isStandardStrings);
     for (const name of resets) {
       this.#changed.delete(name);
       this.forget(name);
     }
     for (const [name, value] of sets) this.change(name, value);
     return statements;
+  }
+
+  /** As `follow`, but nothing is reset, and only these are set: each text is one statement. */
+  set(parameters: Iterable<[string, string]>): Uint8Array[] {
+    const sets = [...parameters].filter((pair) => this.#isAnother(pair));
+    if (sets.length === 0) return [];
+    const statements = statementsFor([], sets, this.#isStandardStrings);
+    for (const [name, value] of sets) this.change(name, value);
+    return statements;
+  }
+
+  #isAnother([name, value]: readonly [string, string]): boolean {
+    return this.#actual.get(name) !== value;
+  }
+
+  /** As it is now: a Query is read as a whole before its first statement changes anything. */
+  get #isStandardStrings(): boolean {
+    return this.#actual.get("standard_conforming_strings") === "on";
   }
 
   #followAnew(session: SessionParameters): Uint8Array[] {
@@ -266,88 +293,6 @@ export function readParameterStatus(bytes: Uint8Array): { name: string; value: s
 /** Whether a parameter of this name may be sent from one server to another. */
 export function follows(name: string): boolean {
   return !FIXED.has(name) && !TRANSIENT.has(name) && name.length <= NAME_SIZE_MAX;
-}
-
-/** What the encoding of a text is has to be settled before a text in it is sent. */
-function statementsFor(
-  resets: string[],
-  sets: [string, string][],
-  isStandardStrings: boolean,
-): Uint8Array[] {
-  const isEncoding = (name: string) => name === "client_encoding";
-  const texts: Uint8Array[] = [];
-  const encoding = sets.find(([name]) => isEncoding(name));
-  if (encoding !== undefined || resets.some(isEncoding)) {
-    texts.push(statement(resets.filter(isEncoding), encoding ? [encoding] : [], true));
-  }
-  const otherResets = resets.filter((name) => !isEncoding(name));
-  // Becoming another user resets the role.
-  const isUser = ([name]: readonly [string, string]) => name === "session_authorization";
-  const otherSets = sets.filter(([name]) => !isEncoding(name))
-    .sort((a, b) => Number(isUser(b)) - Number(isUser(a)));
-  if (otherResets.length > 0 || otherSets.length > 0) {
-    texts.push(statement(otherResets, otherSets, isStandardStrings));
-  }
-  return texts;
-}
-
-function statement(
-  resets: readonly string[],
-  sets: readonly (readonly [string, string])[],
-  isStandardStrings: boolean,
-): Uint8Array {
-  const parts = resets.map((name) => `RESET ${identifier(name)}`);
-  if (sets.length > 0) parts.push(setStatement(sets, isStandardStrings));
-  return nameBytes(parts.join(";"));
-}
-
-/**
- * Sets parameters for the session; the row that it returns says what they have become.
- *
- * @throws {ProtocolError} As `literal`.
- */
-export function setStatement(
-  sets: readonly (readonly [string, string])[],
-  isStandardStrings: boolean,
-): string {
-  const calls = sets.map((pair) => {
-    const [name, value] = pair.map((text) => literal(text, isStandardStrings));
-    return `pg_catalog.set_config(${name},${value},false)`;
-  });
-  return `SELECT ${calls.join(",")}`;
-}
-
-/** Asks what parameters are now; NULL for one that does not exist. */
-export function readStatement(names: readonly string[]): Uint8Array {
-  const calls = names.map((name) => {
-    // No parameter's name has a backslash, and some encodings and settings make it a danger.
-    const text = name.includes("\\") ? "''" : literal(name, true);
-    return `pg_catalog.current_setting(${text},true)`;
-  });
-  return nameBytes(`SELECT ${calls.join(",")}`);
-}
-
-/**
- * A string literal that means the same whatever `standard_conforming_strings` is. Where a byte
- * above 127 could be half of a character whose other half is a backslash, none is escaped: then the
- * setting must be on.
- *
- * @throws {ProtocolError} If it is off then: there is no safe way to write the text.
- */
-export function literal(value: string, isStandardStrings: boolean): string {
-  const quoted = value.replaceAll("'", "''");
-  if (!quoted.includes("\\")) return `'${quoted}'`;
-  // deno-lint-ignore no-control-regex -- any byte of ASCII is meant
-  const isAscii = /^[\x00-\x7f]*$/.test(quoted);
-  if (isAscii) return `E'${quoted.replaceAll("\\", "\\\\")}'`;
-  if (isStandardStrings) return `'${quoted}'`;
-  const rule = "a value with a backslash and characters that are not ASCII";
-  throw new ProtocolError(`${rule} needs standard_conforming_strings = on`, "0A000");
-}
-
-/** A parameter's name; a custom one has two parts. */
-function identifier(name: string): string {
-  return name.split(".").map((part) => `"${part.replaceAll('"', '""')}"`).join(".");
 }
 
 /** Parameters of a StartupMessage that are not about the session itself. */

@@ -251,10 +251,8 @@ export class PooledSession implements Upstream, BackendOwner {
 
   onReady(status: number, isOwn: boolean): void {
     const backend = this.#backend!;
-    if (!isOwn) {
-      this.#relay.onReady(backend);
-      this.#limits.onReady(status !== STATUS_IDLE, !backend.replies.isEmpty);
-    }
+    if (!isOwn) this.#relay.onReady(backend);
+    this.#limits.onReady(isOwn, status !== STATUS_IDLE, !backend.replies.isEmpty);
     if (this.#state !== "active" || this.#relay.isFollowing) return;
     const isFollowed = isOwn && this.#relay.isHeldBack;
     if (this.#relay.isHeldBack) this.#relay.goOn(); // soon, and maybe with another server
@@ -356,7 +354,7 @@ export class PooledSession implements Upstream, BackendOwner {
     this.#backend = undefined;
     if (backend === undefined) return;
     // What was on its way may have changed what nobody has read yet.
-    if (this.touched.isPending || this.#relay.isPending) backend.isDirty = true;
+    if (this.touched.isPending || this.#relay.isPending) backend.distrust();
     backend.abandon(this.#relay.isBetweenMessages, this.#isTerminating);
   }
 

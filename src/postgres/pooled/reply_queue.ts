@@ -17,43 +17,7 @@
 import { assert } from "../../base/assert.ts";
 import { BACKEND } from "../wire/tags.ts";
 import { MessageCounts } from "./message_counts.ts";
-
-/** What an entry waits for, or stands for. */
-export const REPLY = {
-  /** Query or FunctionCall of the client: answered up to and with ReadyForQuery. */
-  query: 1,
-  /** Sync: answered with ReadyForQuery, unless it comes in copy-in mode. */
-  sync: 2,
-  /** CopyDone or CopyFail: not answered; where copy-in mode ends. */
-  copyEnd: 3,
-  parse: 4,
-  /** A Parse that the server has seen before: the gateway answers. */
-  parseOmitted: 5,
-  /** A Parse of the gateway's own: the client does not hear of it. */
-  parseInjected: 6,
-  bind: 7,
-  describe: 8,
-  execute: 9,
-  close: 10,
-  closeOmitted: 11,
-  closeInjected: 12,
-  /** A Query of the gateway's own: the client hears nothing up to and with ReadyForQuery. */
-  own: 13,
-} as const;
-
-/** Kinds that a server answers to the client. */
-const IS_CLIENTS = new Uint8Array(16);
-for (const kind of ["query", "sync", "parse", "bind", "describe", "execute", "close"] as const) {
-  IS_CLIENTS[REPLY[kind]] = 1;
-}
-
-/** Kinds that leave something open on the server until a Sync or a Query. */
-const IS_OPENING = new Uint8Array(16);
-for (
-  const kind of [
-    ...["parse", "parseInjected", "bind", "describe", "execute", "close", "closeInjected"] as const,
-  ]
-) IS_OPENING[REPLY[kind]] = 1;
+import { IS_CLIENTS, IS_OPENING, isRequest, REPLY } from "./reply_kinds.ts";
 
 /** Whether a server may send a message of this type without being asked. */
 export function isUnasked(tag: number): boolean {
@@ -93,7 +57,9 @@ export class ReplyQueue {
   #head = 0;
   #length = 0;
   #isCopyIn = false;
+  #entries = 0;
   #requests = 0;
+  #requestsDue = 0;
   #answers = 0;
   #clientAnswers = 0;
   #failedThrough = 0;
@@ -145,6 +111,16 @@ export class ReplyQueue {
     return this.#isSkipping;
   }
 
+  /** The number of the entry that was made last. */
+  get entryCount(): number {
+    return this.#entries;
+  }
+
+  /** The number up to which entries have been answered, or skipped; it may be more. */
+  get doneCount(): number {
+    return this.#entries - this.#length;
+  }
+
   /** The number of the client's last Query or Sync; the next one has the next number. */
   get requestCount(): number {
     return this.#requests;
@@ -161,7 +137,7 @@ export class ReplyQueue {
       const slot = this.#slot(i);
       const kind = this.#kinds[slot]!;
       if (kind === REPLY.own) return 0;
-      if (kind === REPLY.sync || kind === REPLY.query) return this.#numbers[slot]!;
+      if (isRequest(kind)) return this.#numbers[slot]!;
     }
     return 0;
   }
@@ -173,11 +149,15 @@ export class ReplyQueue {
 
   /** True if a Query or Sync of the client has still to be answered. */
   get isRequestDue(): boolean {
-    for (let i = 0; i < this.#length; i++) {
-      const kind = this.#kinds[this.#slot(i)]!;
-      if (kind === REPLY.sync || kind === REPLY.query) return true;
-    }
-    return false;
+    return this.#requestsDue > 0;
+  }
+
+  /**
+   * Whether a request of this number, which has been sent whole, has still to be answered. One
+   * whose Sync was ignored in a copy is a part of the next one.
+   */
+  isDue(request: number): boolean {
+    return request > this.#answers && request <= this.#requests && this.isRequestDue;
   }
 
   /** How many messages of the client have been answered by the server, of whatever kind. */
@@ -220,8 +200,12 @@ export class ReplyQueue {
     this.#kinds[slot] = kind;
     this.#undos[slot] = undo;
     this.#length += 1;
-    if (kind === REPLY.sync || kind === REPLY.query) this.#numbers[slot] = this.#requests += 1;
-    if (kind === REPLY.sync || kind === REPLY.query || kind === REPLY.own) this.#isUnsynced = false;
+    this.#entries += 1;
+    if (isRequest(kind)) {
+      this.#numbers[slot] = this.#requests += 1;
+      this.#requestsDue += 1;
+    }
+    if (isRequest(kind) || kind === REPLY.own) this.#isUnsynced = false;
     else if (IS_OPENING[kind] === 1) this.#isUnsynced = true;
   }
 
@@ -307,7 +291,7 @@ export class ReplyQueue {
       const kind = this.first;
       const number = this.#numbers[this.#head]!;
       this.#pop();
-      if (kind !== REPLY.sync && kind !== REPLY.query) continue;
+      if (!isRequest(kind)) continue;
       this.#answers = number;
       // PostgreSQL 18 is left in an odd state by a Query that was executed before a Sync was due.
       if (number === this.#unsyncedQuery) this.#isUncertain = true;
@@ -344,10 +328,13 @@ export class ReplyQueue {
     for (; i < this.#length && this.#isCopyIn; i++) {
       const kind = this.#kinds[this.#slot(i)]!;
       if (kind === REPLY.copyEnd) this.#isCopyIn = false;
-      else if (kind === REPLY.sync) this.#ignoredSyncs += 1;
-      else this.#move(i, kept++);
+      else if (kind === REPLY.sync) {
+        this.#ignoredSyncs += 1;
+        this.#requestsDue -= 1;
+      } else this.#move(i, kept++);
     }
     for (; i < this.#length; i++) this.#move(i, kept++);
+    this.#entries -= this.#length - kept; // so that what is left does not seem to be done
     this.#length = kept;
   }
 
@@ -359,7 +346,9 @@ export class ReplyQueue {
   }
 
   #pop(): void {
-    if (IS_CLIENTS[this.#kinds[this.#head]!] === 1) this.#clientAnswers += 1;
+    const kind = this.#kinds[this.#head]!;
+    if (IS_CLIENTS[kind] === 1) this.#clientAnswers += 1;
+    if (isRequest(kind)) this.#requestsDue -= 1;
     this.#undos[this.#head] = undefined;
     this.#head = (this.#head + 1) & (this.#kinds.length - 1);
     this.#length -= 1;

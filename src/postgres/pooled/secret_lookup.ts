@@ -16,7 +16,8 @@ import type { Backend } from "./backend.ts";
 import type { BackendOwner } from "./backend_parts.ts";
 import type { OpenFailure } from "./backend_opener.ts";
 import type { OwnResult } from "./own_queries.ts";
-import { literal, SessionParameters } from "./parameters.ts";
+import { literal } from "./parameter_statements.ts";
+import { SessionParameters } from "./parameters.ts";
 
 /** Nobody listens to what such a connection would tell a client. */
 const NOBODY: Socket = {

@@ -74,11 +74,16 @@ export class SessionLimits implements Watched {
     if (this.#isOn) this.#transactionMs = this.#context.clock.nowMs();
   }
 
-  /** A request of the client has been answered. */
-  onReady(isInTransaction: boolean, isMoreDue: boolean): void {
+  /**
+   * A request has been answered.
+   *
+   * @param isOwn One of the gateway's own.
+   */
+  onReady(isOwn: boolean, isInTransaction: boolean, isMoreDue: boolean): void {
     if (!this.#isOn) return;
-    this.#activeMs = this.#context.clock.nowMs();
     this.#cancelledMs = undefined;
+    if (isOwn) return;
+    this.#activeMs = this.#context.clock.nowMs();
     if (!isInTransaction) this.#transactionMs = isMoreDue ? this.#activeMs : undefined;
   }
 

@@ -7,36 +7,21 @@
  * @module
  */
 
-import { utf8 } from "../../base/bytes.ts";
-import type { StatementName, Traits } from "../sql/traits.ts";
+import { isPlain, type Traits } from "../sql/traits.ts";
 import { ProtocolError } from "../wire/errors.ts";
 import type { Backend } from "./backend.ts";
-import { type ClientStatements, renamedText } from "./client_statements.ts";
-import { nameOf, query } from "./extended_messages.ts";
+import type { ClientStatements } from "./client_statements.ts";
+import { executeOnce, query } from "./extended_messages.ts";
 import type { OwnResult } from "./own_queries.ts";
-import { NOBODYS_NAME, SERVER_NAME_PREFIX } from "./statements.ts";
+import { OWN_NAME } from "./statements.ts";
+import { type Effect, PreparedBySql } from "./prepared_by_sql.ts";
 import { refusalOf } from "./refused_statements.ts";
 import type { PooledContext, PoolSettings } from "./pooled_context.ts";
 import type { PooledSession } from "./pooled_session.ts";
 import type { Replacement } from "./unnamed_statement.ts";
 
-/** Statements that one session may have prepared by SQL and taken along. */
-const SQL_STATEMENTS_MAX = 100;
-
-/** Longest text of one that is sent again, in bytes. */
-const SQL_STATEMENT_SIZE_MAX = 64 * 1024;
-
 /** Effects that may be due at the same time; each statement has a few at most. */
 const EFFECTS_MAX = 1_000;
-
-/** Something that is to be done when a request has been answered without an error. */
-interface Effect {
-  /** The request's number: see `ReplyQueue.requestCount`. */
-  readonly request: number;
-  /** It would be undone by a ROLLBACK: in a transaction block it is not counted on. */
-  readonly isTransactional?: boolean;
-  readonly apply: (backend: Backend) => void;
-}
 
 /** One session's state that SQL made. */
 export class SqlState {
@@ -44,8 +29,7 @@ export class SqlState {
   readonly #settings: PoolSettings;
   readonly #session: PooledSession;
   readonly #statements: ClientStatements;
-  /** Texts of PREPARE by the name they prepare. */
-  readonly #prepared = new Map<string, Uint8Array>();
+  readonly #prepared: PreparedBySql;
   #effects: Effect[] = [];
   #isSettled = true;
   /** Queries of `follow` on their way. */
@@ -54,6 +38,9 @@ export class SqlState {
   #dirtied = 0;
   /** The last request that resets parameters. */
   #resettingRequest = 0;
+  #hasFollowed = false;
+  /** In session mode: what the client has reset since, and its StartupMessage asked for. */
+  readonly #resetNames = new Set<string>();
 
   constructor(
     context: PooledContext,
@@ -65,6 +52,7 @@ export class SqlState {
     this.#settings = settings;
     this.#session = session;
     this.#statements = statements;
+    this.#prepared = new PreparedBySql(session, statements, (effect) => this.#effects.push(effect));
   }
 
   /** False if the session's server is no longer as the session wants it. */
@@ -79,7 +67,7 @@ export class SqlState {
 
   /** True if what follows must wait until that is known: its request has been sent whole. */
   isBarrier({ replies }: Backend): boolean {
-    return this.#effects.some(({ request }) => request <= replies.requestCount);
+    return this.#effects.some(({ request }) => replies.isDue(request));
   }
 
   /** True while `follow` is under way. */
@@ -90,6 +78,9 @@ export class SqlState {
   /** Brings the session's state to a server that is quiet. */
   follow(backend: Backend): void {
     this.#isSettled = true;
+    const isAgain = this.#hasFollowed && this.#settings.mode === "session";
+    this.#hasFollowed = true;
+    if (isAgain) return this.#setAgain(backend);
     const run = (text: Uint8Array, onError: (error: ReadonlyMap<string, string>) => void) => {
       this.#following += 1;
       backend.run(text, ({ error }: OwnResult) => {
@@ -100,17 +91,23 @@ export class SqlState {
     for (const text of backend.parameters.follow(this.#session.parameters)) {
       run(text, (error) => this.#session.cannotFollow(backend, error));
     }
-    if (this.#prepared.size === 0 && backend.sqlStatements.size === 0) return;
-    for (const [name, text] of [...backend.sqlStatements]) {
-      if (this.#prepared.get(name) === text) continue;
-      backend.sqlStatements.delete(name);
-      run(utf8(`DEALLOCATE ${quoted(name)}`), () => {});
-    }
-    for (const [name, text] of this.#prepared) {
-      if (backend.sqlStatements.has(name)) continue;
-      backend.sqlStatements.set(name, text);
-      // What it is about may be gone; PostgreSQL would say so when it is executed.
-      run(text, () => void backend.sqlStatements.delete(name));
+    this.#prepared.follow(backend, run);
+  }
+
+  /**
+   * In session mode nobody knows what else the client has set, and what it has prepared stays: a
+   * Query would end its unnamed statement.
+   */
+  #setAgain(backend: Backend): void {
+    const { defaults } = this.#session.parameters;
+    const sets = [...defaults].filter(([name]) => this.#resetNames.has(name));
+    this.#resetNames.clear();
+    for (const text of backend.parameters.set(sets)) {
+      this.#following += 1;
+      backend.runMessages(executeOnce(OWN_NAME, text), ({ error }: OwnResult) => {
+        this.#following -= 1;
+        if (error !== undefined) this.#session.cannotFollow(backend, error);
+      });
     }
   }
 
@@ -129,7 +126,7 @@ export class SqlState {
     const request = backend.replies.requestCount + 1;
     this.#onTraits(backend, traits, request);
     if (traits.statementNames.length === 0 || this.#settings.mode === "session") return undefined;
-    return this.#onStatementNames(backend, text, traits, isWhole, request);
+    return this.#prepared.onQuery(backend, text, traits, isWhole, request);
   }
 
   /** A statement of the extended protocol is going to be executed. */
@@ -139,18 +136,7 @@ export class SqlState {
     this.#noteUse(backend, traits);
     if (isPlain(traits)) return;
     this.#onTraits(backend, traits, backend.replies.requestCount + 1); // its Sync is to come
-    for (const { use, name } of traits.statementNames) {
-      if (use === "prepare") this.#session.pin("prepare");
-      if (use !== "deallocate") continue;
-      this.#effects.push({
-        request: backend.replies.requestCount + 1,
-        apply: (server) => {
-          this.#prepared.delete(name);
-          server.sqlStatements.delete(name);
-          this.#statements.onDeallocated(server, nameOf(utf8(name)));
-        },
-      });
-    }
+    this.#prepared.onExecute(traits, backend.replies.requestCount + 1);
   }
 
   /** A request has failed: it did nothing. */
@@ -207,6 +193,7 @@ export class SqlState {
     if (this.#settings.mode !== "session") {
       for (const pin of traits.pins) session.pin(pin);
       if (traits.setsUnknownParameter) session.pin("parameter");
+      if (traits.hasMoreStatementNames) session.pin("prepare");
       session.touched.touch(traits.parameters, traits.resets);
       if (traits.resetsAllParameters) session.touched.touchAll(backend);
     }
@@ -224,14 +211,18 @@ export class SqlState {
     const resetsAll = traits.resetsAllParameters || traits.discards.includes("all");
     if (resetsAll || traits.resets.length > 0) {
       session.parameters.isResetting = true;
-      session.parameters.isResettingAll = resetsAll;
+      session.parameters.resetting = resetsAll ? "all" : traits.resets;
       session.parameters.resettingRequest = request;
       this.#resettingRequest = request;
     }
     if (traits.changesSchema) onSuccess(() => this.#context.onSchemaChange());
     if (traits.discards.includes("all")) {
       const dirtied = this.#dirtied;
-      onSuccess((server) => this.#onDiscardAll(server, dirtied));
+      const forgetTouched = session.touched.discard();
+      onSuccess((server) => {
+        forgetTouched();
+        this.#onDiscardAll(server, dirtied);
+      });
     }
     if (traits.discards.includes("temp")) {
       onSuccess(() => session.unpin("temporary object"), true);
@@ -247,80 +238,15 @@ export class SqlState {
     }
   }
 
-  /** @returns The Query with the names that the server knows, if there are others in it. */
-  #onStatementNames(
-    backend: Backend,
-    text: Uint8Array,
-    traits: Traits,
-    isWhole: boolean,
-    request: number,
-  ): Replacement {
-    const isOnly = traits.statementCount === 1 && isWhole;
-    let renamed = text;
-    // From the end, so that the ranges before stay right.
-    for (const name of traits.statementNames.toReversed()) {
-      if (name.use === "prepare") this.#onPrepare(text, name.name, isOnly, request);
-      else if (name.use !== "deallocate all") {
-        const serverName = this.#onNameUsed(backend, name, request);
-        if (serverName !== undefined) renamed = renamedText(renamed, name, serverName);
-      }
-    }
-    return renamed === text || !isWhole ? undefined : query(renamed);
-  }
-
-  #onPrepare(text: Uint8Array, name: string, isOnly: boolean, request: number): void {
-    const isKept = isOnly && text.length <= SQL_STATEMENT_SIZE_MAX &&
-      this.#prepared.size < SQL_STATEMENTS_MAX;
-    if (!isKept) return this.#session.pin("prepare");
-    const copy = text.slice();
-    this.#effects.push({
-      request,
-      apply: (server) => {
-        this.#prepared.set(name, copy);
-        server.sqlStatements.set(name, copy);
-      },
-    });
-  }
-
-  /** @returns What the server knows it as, if that is another name. */
-  #onNameUsed(backend: Backend, { name, use }: StatementName, request: number) {
-    const isDeallocate = use === "deallocate";
-    if (this.#prepared.has(name)) {
-      if (!isDeallocate) return undefined;
-      this.#effects.push({
-        request,
-        apply: (server) => {
-          this.#prepared.delete(name);
-          server.sqlStatements.delete(name);
-        },
-      });
-      return undefined;
-    }
-    const protocolName = nameOf(utf8(name));
-    const statement = this.#statements.get(protocolName);
-    // Another client's statement may have a name like those of servers.
-    if (statement === undefined) {
-      return name.startsWith(SERVER_NAME_PREFIX) ? NOBODYS_NAME : undefined;
-    }
-    // Prepared by Parse, named by SQL.
-    this.#statements.ensureNow(backend, protocolName, statement);
-    if (isDeallocate) {
-      this.#effects.push({
-        request,
-        apply: (server) => {
-          this.#statements.delete(protocolName);
-          server.statements.delete(statement);
-        },
-      });
-    }
-    return statement.serverName;
-  }
-
   /** In session mode nobody reads what is set: the server has its own defaults now. */
   #onReset(backend: Backend, names: Iterable<string>): void {
     if (this.#settings.mode !== "session") return;
     const { defaults } = this.#session.parameters;
-    for (const name of names) if (defaults.has(name)) backend.parameters.forget(name);
+    for (const name of names) {
+      if (!defaults.has(name)) continue;
+      backend.parameters.forget(name);
+      this.#resetNames.add(name);
+    }
     this.#isSettled = false;
   }
 
@@ -331,6 +257,7 @@ export class SqlState {
     this.#session.parameters.restore();
     backend.onDiscarded();
     if (this.#dirtied === dirtied) backend.isDirty = false; // what came behind it counts
+    for (const name of this.#session.parameters.defaults.keys()) this.#resetNames.add(name);
     this.#isSettled = false;
   }
 
@@ -366,15 +293,3 @@ const PIN_OF: Readonly<Record<Traits["unpins"][number], string>> = {
   "advisory unlock all": "advisory lock",
   "close all": "holdable cursor",
 };
-
-/** Whether a text does nothing to its session that anybody must know. */
-function isPlain(traits: Traits): boolean {
-  return traits.parameters.length === 0 && traits.pins.length === 0 &&
-    traits.statementNames.length === 0 && traits.discards.length === 0 &&
-    traits.unpins.length === 0 && !traits.changesSchema && !traits.resetsAllParameters &&
-    !traits.setsUnknownParameter && !traits.isOpaque;
-}
-
-function quoted(name: string): string {
-  return `"${name.replaceAll('"', '""')}"`;
-}

@@ -16,9 +16,14 @@ import { utf8 } from "../../base/bytes.ts";
 import { nameOf } from "./extended_messages.ts";
 import type { QueryScanner } from "../sql/query_scanner.ts";
 import type { Traits } from "../sql/traits.ts";
+import { PendingChanges } from "./pending_changes.ts";
+import type { ReplyQueue } from "./reply_queue.ts";
 
 /** Server-side names begin so; a client's own name that does is kept apart by its map. */
 export const SERVER_NAME_PREFIX = "sluice_";
+
+/** A statement of the gateway's own, which is closed at once. */
+export const OWN_NAME = utf8(`${SERVER_NAME_PREFIX}own`);
 
 /** A name of that kind that no statement has. */
 export const NOBODYS_NAME = utf8(`${SERVER_NAME_PREFIX}none`);
@@ -43,6 +48,8 @@ const SHARED_BYTES_MAX = 64 * 1024 * 1024;
 export interface Statement {
   /** Its name on servers, as bytes without the NUL. */
   readonly serverName: Uint8Array;
+  /** What it is found by; undefined if it is not shared. */
+  readonly key: string | undefined;
   /** The body of its Parse behind the name's NUL: text, NUL, parameter types. A copy. */
   readonly definition: Uint8Array<ArrayBuffer>;
   /** What it does to the session that executes it. */
@@ -61,6 +68,16 @@ export interface UnnamedStatement {
   readonly requires: Statement | undefined;
   readonly size: number;
 }
+
+/** What the names in a text mean. */
+export interface Meaning {
+  /** What those of tables and functions depend on; if that is not known, nobody shares it. */
+  readonly names: string | undefined;
+  /** The statement that it names, under the name that it has on servers. */
+  readonly requires?: Statement | undefined;
+}
+
+const PLAIN: Meaning = { names: "" };
 
 /** The statements of one worker, found by what they say. */
 export class SharedStatements {
@@ -83,28 +100,30 @@ export class SharedStatements {
   /**
    * The statement that this definition means. `definition` may be a view.
    *
-   * @param requires The statement that it names, under the name that it has on servers.
+   * @param meaning What its names mean: where that differs, so do two statements of one text.
    */
-  find(definition: Uint8Array, requires?: Statement): Statement {
+  find(definition: Uint8Array, { names, requires }: Meaning = PLAIN): Statement {
+    if (names === undefined) return this.#make(definition, undefined, requires);
     const generation = this.#generationNow();
     if (generation !== this.#generation) {
       this.#generation = generation;
       this.#byDefinition.clear();
       this.#bytes = 0;
     }
-    const key = keyOf(definition);
+    const key = keyOf(definition, names);
     const known = this.#byDefinition.get(key);
-    if (known !== undefined) return known;
-    const statement = this.#make(definition, requires);
+    if (known !== undefined && known.requires === requires) return known;
+    if (known !== undefined) this.#bytes -= key.length;
+    const statement = this.#make(definition, key, requires);
     this.#byDefinition.set(key, statement);
-    this.#bytes += definition.length;
+    this.#bytes += key.length;
     this.#forgetOldest();
     return statement;
   }
 
   /** Its plan is stale: whoever prepares the same from now on gets another one. */
-  forget({ definition }: Statement): void {
-    if (this.#byDefinition.delete(keyOf(definition))) this.#bytes -= definition.length;
+  forget({ key }: Statement): void {
+    if (key !== undefined && this.#byDefinition.delete(key)) this.#bytes -= key.length;
   }
 
   /** What an unnamed statement is. `definition` may be a view. */
@@ -114,9 +133,13 @@ export class SharedStatements {
     return { definition: new Uint8Array(definition), traits, requires, size };
   }
 
-  #make(definition: Uint8Array, requires: Statement | undefined): Statement {
+  #make(
+    definition: Uint8Array,
+    key: string | undefined,
+    requires: Statement | undefined,
+  ): Statement {
     const serverName = utf8(`${SERVER_NAME_PREFIX}${this.#lastNumber += 1}`);
-    return { serverName, ...this.unnamed(definition, requires) };
+    return { serverName, key, ...this.unnamed(definition, requires) };
   }
 
   /** What the statement of a definition does. */
@@ -126,12 +149,12 @@ export class SharedStatements {
   }
 
   #forgetOldest(): void {
-    for (const [key, { definition }] of this.#byDefinition) {
+    for (const key of this.#byDefinition.keys()) {
       const isWithin = this.#byDefinition.size <= SHARED_STATEMENTS_MAX &&
         this.#bytes <= SHARED_BYTES_MAX;
       if (isWithin) return;
       this.#byDefinition.delete(key);
-      this.#bytes -= definition.length;
+      this.#bytes -= key.length;
     }
   }
 }
@@ -140,6 +163,7 @@ export class SharedStatements {
 export class ServerStatements {
   readonly #max: number;
   readonly #prepared = new Set<Statement>();
+  readonly #changes = new PendingChanges<Statement>();
 
   /** @param max How many it may have; at least 1. */
   constructor(max: number) {
@@ -151,6 +175,16 @@ export class ServerStatements {
     if (!this.#prepared.delete(statement)) return false;
     this.#prepared.add(statement);
     return true;
+  }
+
+  /** The request that is being sent prepares or closes it. */
+  noteChange(statement: Statement, replies: ReplyQueue): void {
+    this.#changes.note(statement, replies);
+  }
+
+  /** Whether it is there depends on a request that has not been answered. */
+  isUnsure(statement: Statement, replies: ReplyQueue): boolean {
+    return this.#changes.isUnsure(statement, replies);
   }
 
   /** Adds one. @returns The one to close, if there are too many. */
@@ -176,8 +210,9 @@ export class ServerStatements {
     }
   }
 
-  delete(statement: Statement): void {
-    this.#prepared.delete(statement);
+  /** @returns Whether it was there. */
+  delete(statement: Statement): boolean {
+    return this.#prepared.delete(statement);
   }
 
   clear(): void {
@@ -185,10 +220,14 @@ export class ServerStatements {
   }
 }
 
-/** One character a byte: definitions are equal if and only if their keys are. */
-function keyOf(bytes: Uint8Array): string {
-  return latin1.decode(bytes);
+/** Definitions and what their names depend on are equal if and only if their keys are. */
+function keyOf(definition: Uint8Array, names: string): string {
+  const text = latin1.decode(definition);
+  return names === "" ? text : `${names}${BOUNDARY}${text}`;
 }
+
+/** A character that no byte becomes. */
+const BOUNDARY = "\u0100";
 
 /**
  * A string of the same length for any bytes. Windows-1252 (which this label means) maps every byte

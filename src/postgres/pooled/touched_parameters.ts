@@ -7,13 +7,11 @@
  */
 
 import type { Backend } from "./backend.ts";
-import { executeOnce, nameBytes, nameOf } from "./extended_messages.ts";
+import { executeOnce, nameOf } from "./extended_messages.ts";
 import type { OwnResult } from "./own_queries.ts";
-import { PARAMETERS_MAX, readStatement, type SessionParameters } from "./parameters.ts";
-import { SERVER_NAME_PREFIX } from "./statements.ts";
-
-/** The statement that asks, which is closed at once. */
-const OWN_NAME = nameBytes(`${SERVER_NAME_PREFIX}own`);
+import { readStatement } from "./parameter_statements.ts";
+import { PARAMETERS_MAX, type SessionParameters } from "./parameters.ts";
+import { OWN_NAME } from "./statements.ts";
 
 /** The session that they belong to. */
 export interface Toucher {
@@ -24,11 +22,18 @@ export interface Toucher {
   unsettle(): void;
 }
 
+/** What the meaning of names depends on. */
+const NAMING = ["search_path", "role", "session_authorization"] as const;
+
+interface Touch {
+  readonly isReset: boolean;
+}
+
 /** One session's. */
 export class TouchedParameters {
   readonly #session: Toucher;
-  /** By name, whether it was a RESET that touched it last. */
-  readonly #touched = new Map<string, boolean>();
+  /** By name, what touched it last. */
+  readonly #touched = new Map<string, Touch>();
   #isReading = false;
 
   constructor(session: Toucher) {
@@ -50,9 +55,9 @@ export class TouchedParameters {
     for (const name of names) {
       const isReset = resets.includes(name);
       if (this.#touched.size >= PARAMETERS_MAX) return this.#session.pin("too many parameters");
-      this.#touched.set(name, isReset);
+      this.#touched.set(name, { isReset });
       // Becoming another user resets the role.
-      if (name === "session_authorization") this.#touched.set("role", isReset);
+      if (name === "session_authorization") this.#touched.set("role", { isReset });
     }
   }
 
@@ -60,6 +65,33 @@ export class TouchedParameters {
   touchAll(backend: Backend): void {
     const names = [...backend.parameters.changed, ...this.#session.parameters.wanted.keys()];
     this.touch(names, names);
+  }
+
+  /**
+   * DISCARD ALL is going to be sent.
+   *
+   * @returns To be called if it has succeeded: what was touched before is no matter then.
+   */
+  discard(): () => void {
+    const before = [...this.#touched];
+    return () => {
+      for (const [name, touch] of before) {
+        if (this.#touched.get(name) === touch) this.#touched.delete(name);
+      }
+    };
+  }
+
+  /**
+   * What names of tables and functions mean for the session now: its `search_path`, and the role
+   * that `$user` in it is.
+   *
+   * @returns Undefined if it is not known.
+   */
+  namesNow(): string | undefined {
+    const { wanted } = this.#session.parameters;
+    if (this.#touched.size === 0 && wanted.size === 0) return "";
+    if (NAMING.some((name) => this.#touched.has(name))) return undefined;
+    return NAMING.map((name) => wanted.get(name) ?? "").join("\0").replace(/^\0*$/, "");
   }
 
   /** Asks a server that is quiet. @returns False if there is nothing to ask. */
@@ -77,19 +109,25 @@ export class TouchedParameters {
     return true;
   }
 
+  #keep(name: string, value: string | undefined): void {
+    const { parameters } = this.#session;
+    if (parameters.takes(name, value)) parameters.set(name, value);
+    else this.#session.pin("too many parameters");
+  }
+
   #onRead(
     backend: Backend,
-    touched: readonly (readonly [string, boolean])[],
+    touched: readonly (readonly [string, Touch])[],
     { rows: [row] }: OwnResult,
   ): void {
     const session = this.#session;
     // It may have been cancelled, or timed out by what was set: nobody knows what is set now.
     if (row === undefined) return session.pin("parameter");
-    touched.forEach(([name, isReset], i) => {
+    touched.forEach(([name, { isReset }], i) => {
       const value = row[i] === undefined ? undefined : nameOf(row[i]);
       backend.parameters.change(name, value);
       const { defaults, wanted } = session.parameters;
-      if (!isReset || !defaults.has(name)) return session.parameters.set(name, value);
+      if (!isReset || !defaults.has(name)) return this.#keep(name, value);
       // After a RESET in a transaction that was rolled back it is as it was.
       if (value !== wanted.get(name)) session.parameters.reset(name);
       session.unsettle();

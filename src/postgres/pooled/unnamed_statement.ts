@@ -11,7 +11,9 @@ import type { Traits } from "../sql/traits.ts";
 import { HEADER_SIZE } from "../wire/framer.ts";
 import type { Backend } from "./backend.ts";
 import { bindNothing, closeStatement, parse } from "./extended_messages.ts";
-import { REPLY } from "./reply_queue.ts";
+import { ensureRequired } from "./preparing.ts";
+import { REPLY } from "./reply_kinds.ts";
+import type { ReplyQueue, Undo } from "./reply_queue.ts";
 import {
   isRefusal,
   type SharedStatements,
@@ -45,29 +47,36 @@ export interface Meant {
   readonly requires?: Statement;
 }
 
-/** What it needs of the client's statements that have names. */
-export interface NamedStatements {
-  /** What is prepared in place of a statement, if it is not what it is. */
-  meant(statement: UnnamedStatement): Meant | undefined;
-  /** What must be sent ahead of a statement whose text names another one. */
-  require(backend: Backend, statement: UnnamedStatement): Uint8Array;
-}
-
 const NOTHING = new Uint8Array();
+
+/** What the unnamed statement is from one message on. */
+interface Version {
+  /** The number of that message's entry: see `ReplyQueue.entryCount`. */
+  readonly entry: number;
+  /** The request of that message: see `ReplyQueue.requestCount`. */
+  readonly request: number;
+  statement: UnnamedStatement | undefined;
+  /** The server whose unnamed statement is the client's although its text was too long to keep. */
+  keptOn: Backend | undefined;
+}
 
 /** The unnamed statement of one client. */
 export class ClientUnnamedStatement {
   readonly #shared: SharedStatements;
-  readonly #named: NamedStatements;
-  #current: UnnamedStatement | undefined;
-  /** The server whose unnamed statement is the client's although its text was too long to keep. */
-  #keptOn: Backend | undefined;
-  /** Changes with each change, so that what undoes an older one leaves a newer one alone. */
-  #version = 0;
+  readonly #meant: (statement: UnnamedStatement) => Meant | undefined;
+  /**
+   * What it is at the end, and what it is if messages on their way turn out to be skipped: the last
+   * one whose message has been answered, and those behind it.
+   */
+  #versions: Version[] = [];
 
-  constructor(shared: SharedStatements, named: NamedStatements) {
+  /** @param meant What is prepared in place of a statement, if it is not what it is. */
+  constructor(
+    shared: SharedStatements,
+    meant: (statement: UnnamedStatement) => Meant | undefined,
+  ) {
     this.#shared = shared;
-    this.#named = named;
+    this.#meant = meant;
   }
 
   /** True if only the server that the client has now knows its text. */
@@ -75,44 +84,80 @@ export class ClientUnnamedStatement {
     return this.#keptOn !== undefined;
   }
 
-  /** There is none any more, wherever it was. */
-  clear(): void {
-    this.#current = undefined;
-    this.#keptOn = undefined;
-    this.#version += 1;
+  /**
+   * Whether what it is depends on a request before the one that is being sent: what fails there
+   * may have had the message skipped that changed it.
+   */
+  isUnsure(replies: ReplyQueue): boolean {
+    const version = this.#versions.at(-1);
+    return version !== undefined && replies.isDue(version.request);
   }
 
-  /** There is none any more, on the client's server either. */
-  forget(backend: Backend): void {
-    this.clear();
+  get #current(): UnnamedStatement | undefined {
+    return this.#versions.at(-1)?.statement;
+  }
+
+  get #keptOn(): Backend | undefined {
+    return this.#versions.at(-1)?.keptOn;
+  }
+
+  /**
+   * A Query or Close is going to be sent, which ends it.
+   *
+   * @returns To be called if the message turns out to be skipped.
+   */
+  end(backend: Backend): Undo {
+    const version = this.#change(backend, undefined, undefined);
     backend.unnamed = undefined;
+    return () => this.#drop(version);
+  }
+
+  #change(
+    { replies }: Backend,
+    statement: UnnamedStatement | undefined,
+    keptOn: Backend | undefined,
+  ): Version {
+    const versions = this.#versions;
+    const [entry, request] = [replies.entryCount + 1, replies.requestCount + 1];
+    const version = { entry, request, statement, keptOn };
+    if (versions.length === 0 && statement === undefined && keptOn === undefined) return version;
+    let answered = versions.length - 1;
+    while (answered > 0 && versions[answered]!.entry > replies.doneCount) answered -= 1;
+    if (answered > 0) versions.splice(0, answered);
+    versions.push(version);
+    return version;
+  }
+
+  /** Its message has been skipped: what was before it counts. */
+  #drop(version: Version): void {
+    const at = this.#versions.lastIndexOf(version);
+    if (at >= 0) this.#versions.splice(at, 1);
   }
 
   /** A Parse of it is going to be sent. */
   onParse(backend: Backend, { view, start, end, isWhole }: Piece): Replacement {
-    const [before, beforeOn, version] = [this.#current, this.#keptOn, this.#version];
-    let replacement: Replacement;
-    if (!backend.replies.isSkipping) {
-      let unnamed = this.#shared.unnamed(view.subarray(start + HEADER_SIZE + 1, end));
-      const meant = isWhole ? this.#named.meant(unnamed) : undefined;
-      if (meant !== undefined) {
-        unnamed = this.#shared.unnamed(meant.definition, meant.requires);
-        const required = this.#named.require(backend, unnamed);
-        replacement = concat(required, parse(NOTHING, meant.definition));
-      }
-      this.#current = isWhole ? unnamed : undefined;
-      this.#keptOn = isWhole ? undefined : backend;
-      this.#version += 1;
-      backend.unnamed = this.#current;
+    if (backend.replies.isSkipping) {
+      backend.replies.push(REPLY.parse);
+      return undefined;
     }
+    let unnamed = this.#shared.unnamed(view.subarray(start + HEADER_SIZE + 1, end));
+    const meant = isWhole ? this.#meant(unnamed) : undefined;
+    let replacement: Replacement;
+    if (meant !== undefined) {
+      unnamed = this.#shared.unnamed(meant.definition, meant.requires);
+      const required = ensureRequired(backend, unnamed);
+      replacement = concat(required, parse(NOTHING, meant.definition));
+    }
+    const version = isWhole
+      ? this.#change(backend, unnamed, undefined)
+      : this.#change(backend, undefined, backend);
+    backend.unnamed = version.statement;
     backend.replies.push(REPLY.parse, (hasFailed) => {
       backend.unnamed = undefined;
-      // What has come behind it in the pipeline counts more: a Query has ended the statement.
-      if (this.#version !== version + 1) return;
-      this.#version = version;
-      // A Parse that fails has dropped the unnamed statement before; one that is skipped has not.
-      this.#current = hasFailed ? undefined : before;
-      this.#keptOn = hasFailed ? undefined : beforeOn;
+      if (!hasFailed) return this.#drop(version);
+      // PostgreSQL has dropped the one before.
+      version.statement = undefined;
+      version.keptOn = undefined;
     });
     return replacement;
   }
@@ -156,7 +201,7 @@ export class ClientUnnamedStatement {
       backend.replies.push(reply);
       return { replacement: concat(ahead, view.subarray(start, end)) };
     }
-    const ahead = concat(this.#named.require(backend, current), parse(NOTHING, current.definition));
+    const ahead = concat(ensureRequired(backend, current), parse(NOTHING, current.definition));
     backend.replies.push(REPLY.parseInjected, () => {
       backend.unnamed = undefined;
     });

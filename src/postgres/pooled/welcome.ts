@@ -17,7 +17,8 @@ import { STATUS_IDLE } from "../wire/tags.ts";
 import { nameBytes, nameOf } from "./extended_messages.ts";
 import type { OwnResult } from "./own_queries.ts";
 import type { PairState } from "./pair_state.ts";
-import { PARAMETERS_MAX, parameterStatusOf, setStatement, startupSettings } from "./parameters.ts";
+import { setStatement } from "./parameter_statements.ts";
+import { PARAMETERS_MAX, parameterStatusOf, startupSettings } from "./parameters.ts";
 import type { SessionParameters } from "./parameters.ts";
 
 const APPLICATION_NAME = "application_name";

@@ -59,11 +59,7 @@ export function readTransactionEnd(lexer: Lexer, draft: TraitsDraft, word: Keywo
   lexer.next();
   if (lexer.word === "prepared") return; // COMMIT PREPARED: of another session, perhaps
   if (lexer.word === "work" || lexer.word === "transaction") lexer.next();
-  if (word === "rollback" && lexer.word === "to") {
-    draft.setFlag(Flag.usesSavepoint);
-    return;
-  }
-  draft.setFlag(Flag.endsTransaction);
+  if (word === "rollback" && lexer.word === "to") return;
   if (lexer.word === "and" && lexer.peekWord() === "chain") {
     draft.setFlag(Flag.beginsTransaction);
   }
@@ -72,11 +68,8 @@ export function readTransactionEnd(lexer: Lexer, draft: TraitsDraft, word: Keywo
 /** PREPARE name, or PREPARE TRANSACTION; a statement may be named "transaction", too. */
 export function readPrepare(lexer: Lexer, draft: TraitsDraft): void {
   lexer.next();
-  if (lexer.word === "transaction" && lexer.peek() === "string") {
-    draft.setFlag(Flag.endsTransaction);
-  } else {
-    readStatementName(lexer, draft, "prepare");
-  }
+  if (lexer.word === "transaction" && lexer.peek() === "string") return;
+  readStatementName(lexer, draft, "prepare");
 }
 
 /** Adds the prepared statement whose name the current token is. */

@@ -11,8 +11,8 @@ import { COMMANDS } from "./traits.ts";
 /** Words inside statements, and names of functions and schemas, in lower case. */
 const OTHER_KEYWORDS = [
   ...["all", "analyse", "analyze", "and", "as", "atomic", "authorization", "case", "catalog"],
-  ...["chain", "characteristics", "constraints", "currval", "default", "for", "from", "function"],
-  ...["global", "hold", "into", "isolation", "lastval", "local", "names", "no", "on", "only", "or"],
+  ...["chain", "characteristics", "constraints", "default", "for", "from", "function"],
+  ...["global", "hold", "into", "isolation", "local", "names", "no", "on", "only", "or"],
   ...["overriding", "pg_advisory_lock", "pg_advisory_lock_shared", "pg_advisory_unlock_all"],
   ...["pg_settings", "pg_temp", "pg_try_advisory_lock", "pg_try_advisory_lock_shared", "plans"],
   ...["prepared", "procedure", "replace", "role", "schema", "sequences", "session", "set_config"],

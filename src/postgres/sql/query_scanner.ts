@@ -27,7 +27,7 @@ const NO_TEXT = new Uint8Array();
 
 /** What is looked for in quotes: names of functions and schemas that are keywords here. */
 const QUOTED_NAMES: ReadonlySet<Keyword> = new Set<Keyword>([
-  ...["currval", "lastval", "pg_advisory_lock", "pg_advisory_lock_shared"] as const,
+  ...["pg_advisory_lock", "pg_advisory_lock_shared"] as const,
   ...["pg_advisory_unlock_all", "pg_settings", "pg_temp", "pg_try_advisory_lock"] as const,
   ...["pg_try_advisory_lock_shared", "set_config"] as const,
 ]);
@@ -121,9 +121,6 @@ export class QueryScanner {
       case "end":
       case "rollback":
         return readTransactionEnd(lexer, draft, word);
-      case "release":
-      case "savepoint":
-        return draft.setFlag(Flag.usesSavepoint);
       case "call":
       case "do":
         return draft.setFlag(Flag.isOpaque);
@@ -246,8 +243,6 @@ export class QueryScanner {
       case "pg_temp":
         if (this.#isCreate && lexer.peek() === ".") this.#isTemporary = true;
         return;
-      case "currval":
-      case "lastval":
       case "pg_advisory_lock":
       case "pg_advisory_lock_shared":
       case "pg_advisory_unlock_all":
@@ -267,9 +262,6 @@ export class QueryScanner {
   #readCall(name: Keyword): void {
     const draft = this.#draft;
     switch (name) {
-      case "currval":
-      case "lastval":
-        return draft.setFlag(Flag.usesSequenceState);
       case "pg_advisory_unlock_all":
         return draft.addUnpin("advisory unlock all");
       case "set_config": {

@@ -88,19 +88,21 @@ export interface Traits {
   readonly pins: readonly Pin[];
   /** Which reasons have ended, each once. In a text with both, the order is not told. */
   readonly unpins: readonly Unpin[];
-  /** True if currval() or lastval() is called: its answer depends on an earlier nextval(). */
-  readonly usesSequenceState: boolean;
   /** True for CREATE, ALTER, DROP and SELECT INTO: plans of prepared statements may be stale. */
   readonly changesSchema: boolean;
   /** True for BEGIN, START TRANSACTION, and COMMIT or ROLLBACK with AND CHAIN. */
   readonly beginsTransaction: boolean;
-  /** True for COMMIT, END, ROLLBACK, ABORT and PREPARE TRANSACTION. */
-  readonly endsTransaction: boolean;
-  /** True for SAVEPOINT, RELEASE and ROLLBACK TO. */
-  readonly usesSavepoint: boolean;
   /**
    * True if what runs cannot be seen: DO, CALL, or a text that ends inside a string, a comment or
    * a parenthesis, so that the server reads it in another way or not at all.
    */
   readonly isOpaque: boolean;
+}
+
+/** Whether a text does nothing to its session that anybody must know. */
+export function isPlain(traits: Traits): boolean {
+  return traits.parameters.length === 0 && traits.pins.length === 0 &&
+    traits.statementNames.length === 0 && traits.discards.length === 0 &&
+    traits.unpins.length === 0 && !traits.changesSchema && !traits.resetsAllParameters &&
+    !traits.setsUnknownParameter && !traits.isOpaque;
 }

@@ -38,15 +38,12 @@ const COMMAND_OF_KEYWORD: ReadonlyMap<string, Command> = new Map(
 export const Flag = {
   setsUnknownParameter: 1,
   resetsAllParameters: 2,
-  usesSequenceState: 4,
-  changesSchema: 8,
-  beginsTransaction: 16,
-  endsTransaction: 32,
-  usesSavepoint: 64,
-  isOpaque: 128,
+  changesSchema: 4,
+  beginsTransaction: 8,
+  isOpaque: 16,
 } as const;
 
-const FLAG_COMBINATIONS = 256;
+const FLAG_COMBINATIONS = 32;
 
 /** The traits of one text while it is scanned. */
 export class TraitsDraft {
@@ -167,11 +164,8 @@ export class TraitsDraft {
       hasMoreStatementNames: this.#hasMoreStatementNames,
       pins: Object.freeze([...this.#pins]),
       unpins: Object.freeze([...this.#unpins]),
-      usesSequenceState: isSet(Flag.usesSequenceState),
       changesSchema: isSet(Flag.changesSchema),
       beginsTransaction: isSet(Flag.beginsTransaction),
-      endsTransaction: isSet(Flag.endsTransaction),
-      usesSavepoint: isSet(Flag.usesSavepoint),
       isOpaque: isSet(Flag.isOpaque),
     });
   }

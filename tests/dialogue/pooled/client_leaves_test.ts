@@ -1,6 +1,6 @@
 import { deepEqual, equal } from "node:assert/strict";
 import { type Actor, SERVER_KEY, type World } from "../../support/dialogue.ts";
-import { copyFail } from "../../support/extended_messages.ts";
+import { close, copyFail, parseNamed } from "../../support/extended_messages.ts";
 import {
   BIND,
   cancelRequest,
@@ -17,7 +17,7 @@ import {
   SYNC,
   TERMINATE,
 } from "../../support/messages.ts";
-import { exchanges, joins, pooledPair, read, reading } from "../../support/pooled_world.ts";
+import { admits, exchanges, joins, pooledPair, read, reading } from "../../support/pooled_world.ts";
 
 const CANCELLED = error("ERROR", "57014", "canceling statement due to user request");
 
@@ -80,6 +80,23 @@ Deno.test("PooledSession that leaves in the middle of a query has it cancelled",
   await server.says(CANCELLED, ready(), ready());
   deepEqual(world.states(), { "db0 cleaning": 1 }, "the cancel may still come");
   await cancel.leaves();
+  await isClean(world, server);
+});
+
+Deno.test("PooledSession that leaves has its query cancelled once the gateway's own ahead of it is done", async () => {
+  const { world, client, server } = await pooledPair({ pool: { preparedStatementsMax: 1 } });
+  for (const name of ["a", "b"]) await client.says(parseNamed(name, "select 1 --" + name), SYNC);
+  server.peer.take();
+  await server.says(message("1"), ready(), message("1"), message("3"), ready());
+  await client.says(query("execute a"));
+  const again = [parseNamed("sluice_1", "select 1 --a"), close("S", "sluice_2"), SYNC];
+  await server.hears(...again, query("execute sluice_1"));
+  await client.leaves();
+  await server.hears(SYNC);
+  await world.noServer(); // a cancel would hit the Parse
+  await server.says(message("1"), message("3"), ready());
+  await takesCancel(world);
+  await server.says(CANCELLED, ready(), ready());
   await isClean(world, server);
 });
 
@@ -147,20 +164,20 @@ Deno.test("PooledSession that leaves in the middle of a message costs its server
   equal(server.peer.take().includes(0x58), false, "a Terminate would be read as a part of it");
 });
 
-Deno.test("PooledSession that leaves without a Sync does not leave its transaction to the next one", async () => {
-  for (const isAnswered of [false, true]) {
+Deno.test("PooledSession that leaves before its Sync has nothing committed by a Sync of ours", async () => {
+  for (const [isAnswered, isPolite] of [[false, false], [true, false], [true, true]] as const) {
     const { world, client, server } = await pooledPair();
     await client.says(parse("insert"), BIND, EXECUTE, FLUSH);
     await server.hears(parse("insert"), BIND, EXECUTE, FLUSH);
-    const answers = [message("1"), message("2"), complete("INSERT 0 1")];
-    if (isAnswered) await server.says(...answers);
+    if (isAnswered) await server.says(message("1"), message("2"), complete("INSERT 0 1"));
+    if (isPolite) await client.says(TERMINATE);
     await client.leaves();
-    await takesCancel(world);
-    await server.hears(SYNC);
-    if (!isAnswered) await server.says(...answers);
-    deepEqual(world.states(), { "db0 cleaning": 1 });
-    await server.says(ready());
-    await isClean(world, server);
+    if (!isPolite) await takesCancel(world);
+    await server.hearsEnd();
+    await server.leaves();
+    const { client: next } = await joins(world);
+    await next.says(query("select 'next'"));
+    await (await admits(world)).hears(query("select 'next'"));
   }
 });
 

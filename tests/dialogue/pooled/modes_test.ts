@@ -4,19 +4,29 @@ import {
   complete,
   error,
   EXECUTE,
+  FLUSH,
   message,
   notification,
+  parameterStatus,
+  parse,
   query,
   ready,
   startup,
   SYNC,
 } from "../../support/messages.ts";
 import {
+  admits,
+  connects,
   exchanges,
+  executing,
   follows,
+  hearsWelcome,
   joins,
   type PooledOptions,
   pooledPair,
+  read,
+  setting,
+  startPooled,
 } from "../../support/pooled_world.ts";
 
 const SESSION: PooledOptions = { pool: { mode: "session", size: 1 } };
@@ -213,4 +223,34 @@ Deno.test("PooledSession of a walsender has a server connection of its own", asy
   await walsender.hears(query("IDENTIFY_SYSTEM"));
   await client.leaves();
   await server.hears();
+});
+
+Deno.test("PooledSession in session mode sets its own parameters again without a Query", async () => {
+  const zone = "Asia/Tokyo";
+  const world = await startPooled(SESSION);
+  const client = await connects(world, { TimeZone: zone });
+  const server = await admits(world);
+  await server.hears(query(setting({ timezone: zone })));
+  await server.says(complete("SELECT 1"), parameterStatus("TimeZone", zone), ready());
+  await hearsWelcome(world, client, { TimeZone: zone });
+  const run = [parse("reset timezone"), bind(), EXECUTE, SYNC];
+  const answers = [message("1"), message("2"), complete("RESET")];
+  // What is prepared resets nothing before it is executed, and does so each time.
+  await client.says(run[0]!, SYNC);
+  await server.hears(run[0]!, SYNC);
+  await server.says(answers[0]!, ready());
+  await client.hears(answers[0]!, ready());
+  await exchanges(client, server, "select 1", "SELECT 1");
+  for (const messages of [run, run.slice(1)]) {
+    await client.says(...messages);
+    await server.hears(...messages);
+    const heard = answers.slice(-messages.length + 1);
+    await server.says(...heard, parameterStatus("TimeZone", "UTC"), ready());
+    await client.hears(...heard, ready());
+    await client.says(FLUSH);
+    // A Query would end the client's unnamed statement.
+    await server.hears(executing(setting({ timezone: zone })));
+    await server.says(parameterStatus("TimeZone", zone), read(zone));
+    await server.hears(FLUSH);
+  }
 });

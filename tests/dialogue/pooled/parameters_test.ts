@@ -124,6 +124,51 @@ Deno.test("SessionParameters go back to what the StartupMessage asked for", asyn
   await follows(server, asked, query("show work_mem"));
 });
 
+Deno.test("SessionParameters report what a RESET of one has gone back to before its ReadyForQuery", async () => {
+  const { world, server } = await pooledPair();
+  const zone = "Asia/Tokyo";
+  const client = await connects(world, { TimeZone: zone, "application_name": "report" });
+  await answersOwn(server, setting({ timezone: zone }), zone);
+  await hearsWelcome(world, client, { TimeZone: "UTC", "application_name": "report" });
+  const named = parameterStatus("application_name", "report");
+  const ahead = { [setting({ application_name: "report" })]: [complete("SELECT 1"), named] };
+  for (const [key, name] of [["timezone", "TimeZone"], ["application_name", "application_name"]]) {
+    const text = query(`set ${key} = 'Peru'`);
+    await client.says(text);
+    if (key === "timezone") await follows(server, ahead, text);
+    else await server.hears(text);
+    const change = parameterStatus(name!, "Peru");
+    await server.says(complete("SET"), change, ready());
+    await client.hears(complete("SET"), change, ready());
+    await answersRead(server, key!, "Peru");
+  }
+  await client.says(query("reset timezone"));
+  await server.hears(query("reset timezone"));
+  await server.says(complete("RESET"), ready());
+  await client.hears(complete("RESET"), parameterStatus("TimeZone", zone), ready());
+});
+
+Deno.test("SessionParameters forget a SET that DISCARD ALL has undone before it was read", async () => {
+  const { world, server } = await pooledPair();
+  const client = await connects(world, { work_mem: "8MB" });
+  await answersOwn(server, setting({ work_mem: "8MB" }), "8MB");
+  await hearsWelcome(world, client);
+  await client.says(query("set work_mem = '1GB'"), query("discard all"), query("show work_mem"));
+  await server.hears(query("set work_mem = '1GB'"), query("discard all"));
+  await server.says(complete("SET"), ready(), complete("DISCARD ALL"), ready());
+  const asked = { [setting({ work_mem: "8MB" })]: [complete("SELECT 1")] };
+  await follows(server, asked, query("show work_mem"));
+});
+
+Deno.test("SessionParameters keep a SET that a failed DISCARD ALL has not undone", async () => {
+  const { client, server } = await pooledPair();
+  await client.says(query("set work_mem = '1GB'"), query("discard all"), query("show work_mem"));
+  await server.hears(query("set work_mem = '1GB'"), query("discard all"));
+  await server.says(complete("SET"), ready(), error("ERROR", "57014", "canceled"), ready());
+  await answersRead(server, "work_mem", "1GB");
+  await server.hears(query("show work_mem"));
+});
+
 Deno.test("SessionParameters keep a role through RESET ALL, as PostgreSQL does", async () => {
   const { world, client, server } = await pooledPair();
   const { client: other } = await joins(world);
@@ -261,6 +306,20 @@ Deno.test("SessionParameters return to the login's with DISCARD ALL, and stateme
   await exchanges(other, server, "select 1", "SELECT 1");
 });
 
+Deno.test("SessionParameters that nobody has read are reset, whatever the reset query is", async () => {
+  const { world, client, server } = await pooledPair({ pool: { resetQuery: "" } });
+  const { client: other } = await joins(world);
+  await client.says(query("set work_mem = '8MB'"), TERMINATE);
+  await server.hears(query("set work_mem = '8MB'"));
+  await other.says(query("select 1"));
+  await client.leaves();
+  await server.says(complete("SET"), ready());
+  await server.hears(SYNC);
+  await server.says(ready());
+  const everything = "RESET SESSION AUTHORIZATION;RESET ROLE;RESET ALL";
+  await follows(server, { [everything]: [complete("RESET")] }, query("select 1"));
+});
+
 Deno.test("SessionParameters set client_encoding ahead of everything else", async () => {
   const { world, server } = await pooledPair();
   const client = await connects(world, { work_mem: "8MB", client_encoding: "LATIN1" });
@@ -274,6 +333,22 @@ Deno.test("SessionParameters set client_encoding ahead of everything else", asyn
     'RESET "work_mem"': [complete("RESET")],
   };
   await follows(server, asked, query("select 1"));
+});
+
+Deno.test("SessionParameters hold a session whose parameters become too many or too long", async () => {
+  const long = "x".repeat(16 * 1024);
+  const first = Object.fromEntries(Array.from({ length: 64 }, (_, i) => [`my.p${i}`, "1"]));
+  const cases = [[first, { "my.p64": "1" }], [{ "my.long": long }, { "my.long": `${long}x` }]];
+  for (const [within, beyond] of cases) {
+    const { world, client, server } = await pooledPair();
+    const { client: other } = await joins(world);
+    for (const [name, value] of Object.entries(within!)) await sets(client, server, name, value);
+    deepEqual(world.states(), { "client active": 2, "db0 idle": 1 });
+    for (const [name, value] of Object.entries(beyond!)) await sets(client, server, name, value);
+    await other.says(query("select 1"));
+    await server.hears();
+    deepEqual(world.states(), { "client active": 2, "db0 active": 1, "db0 waiting": 1 });
+  }
 });
 
 Deno.test("SessionParameters hold a session that sets more than it may take along", async () => {

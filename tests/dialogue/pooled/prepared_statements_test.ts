@@ -1,10 +1,9 @@
 import { deepEqual, equal } from "node:assert/strict";
-import type { Actor } from "../../support/dialogue.ts";
 import { bind, close, describe, parseNamed } from "../../support/extended_messages.ts";
 import {
-  BIND,
   type Bytes,
   complete,
+  COPY_DONE,
   error,
   EXECUTE,
   FLUSH,
@@ -14,48 +13,19 @@ import {
   ready,
   SYNC,
 } from "../../support/messages.ts";
+import { admits, exchanges, pooledPair } from "../../support/pooled_world.ts";
 import {
-  admits,
-  exchanges,
-  joins,
-  type PooledOptions,
-  pooledPair,
-} from "../../support/pooled_world.ts";
-
-const PARSED = message("1");
-const BOUND = message("2");
-const CLOSED = message("3");
-const DONE = complete("SELECT 1");
-
-const PREPARED = [PARSED, ready()];
-const RUN: readonly Bytes[] = [BOUND, DONE, ready()];
+  BOUND,
+  CLOSED,
+  does,
+  PARSED,
+  PREPARED,
+  prepared,
+  RUN,
+} from "../../support/prepared_world.ts";
 
 function use(name: string): Bytes[] {
   return [bind({ statement: name }), EXECUTE, SYNC];
-}
-
-/** Says what is heard as it is answered, in one go. */
-async function does(
-  client: Actor,
-  server: Actor,
-  said: readonly Bytes[],
-  heard: readonly Bytes[],
-  answers: readonly Bytes[],
-  told: readonly Bytes[],
-): Promise<void> {
-  await client.says(...said);
-  await server.hears(...heard);
-  if (answers.length > 0) await server.says(...answers);
-  await client.hears(...told);
-}
-
-/** A client that has prepared "a" on a server, and another one. */
-async function prepared(options: PooledOptions = {}) {
-  const { world, client, server } = await pooledPair(options);
-  const said = [parseNamed("a", "select 1"), SYNC];
-  await does(client, server, said, [parseNamed("sluice_1", "select 1"), SYNC], PREPARED, PREPARED);
-  const { client: other } = await joins(world);
-  return { world, client, server, other };
 }
 
 Deno.test("ClientStatements gives a statement a name that all clients share", async () => {
@@ -191,39 +161,20 @@ Deno.test("ClientStatements closes on a server what was used least when there ar
   );
 });
 
-Deno.test("ClientStatements takes an unnamed statement to another server", async () => {
-  const { world, client, server, other } = await prepared({ pool: { size: 2 } });
-  const said = [parse("select 7"), SYNC];
-  await does(client, server, said, said, PREPARED, PREPARED);
-  await exchanges(other, server, "begin", "BEGIN", "T");
-  await client.says(BIND, EXECUTE, SYNC);
-  const second = await admits(world);
-  await second.hears(parse("select 7"), BIND, EXECUTE, SYNC);
-  await second.says(PARSED, ...RUN);
-  await client.hears(...RUN);
-});
-
-Deno.test("ClientStatements never runs another client's unnamed statement", async () => {
-  const { client, server, other } = await prepared();
-  const said = [parse("select 'secret'"), SYNC];
-  await does(client, server, said, said, PREPARED, PREPARED);
-  await other.says(BIND, EXECUTE, SYNC);
-  await server.hears(close("S", ""), BIND, EXECUTE, SYNC);
-  const gone = [error("ERROR", "26000", "unnamed prepared statement does not exist"), ready()];
-  await server.says(CLOSED, ...gone);
-  await other.hears(...gone);
-  // The first one's is gone from the server, but not for the client.
-  await client.says(BIND, EXECUTE, SYNC);
-  await server.hears(parse("select 'secret'"), BIND, EXECUTE, SYNC);
-});
-
-Deno.test("ClientStatements lets a Query end the unnamed statement", async () => {
+Deno.test("ClientStatements does not take a portal's name for a statement's", async () => {
   const { client, server } = await prepared();
-  const said = [parse("select 7"), SYNC];
-  await does(client, server, said, said, PREPARED, PREPARED);
-  await exchanges(client, server, "select 1", "SELECT 1");
-  await client.says(BIND, EXECUTE, SYNC);
-  await server.hears(close("S", ""), BIND, EXECUTE, SYNC);
+  await client.says(parseNamed("b", "select 2"), SYNC, describe("P", "b"), SYNC);
+  await server.hears(parseNamed("sluice_2", "select 2"), SYNC, describe("P", "b"), SYNC);
+});
+
+Deno.test("ClientStatements goes on behind a Sync that a copy ignores", async () => {
+  const { client, server } = await prepared();
+  await client.says(parseNamed("b", "copy t from stdin"), bind({ statement: "b" }), EXECUTE, SYNC);
+  await client.says(COPY_DONE, bind({ statement: "b" }), EXECUTE, SYNC);
+  const copy = [parseNamed("sluice_2", "copy t from stdin"), bind({ statement: "sluice_2" })];
+  await server.hears(...copy, EXECUTE, SYNC, COPY_DONE);
+  await server.says(PARSED, BOUND, message("G", "\0\0\0"));
+  await server.hears(bind({ statement: "sluice_2" }), EXECUTE, SYNC);
 });
 
 Deno.test("ClientStatements does not let a client use names of the gateway's own", async () => {
@@ -246,17 +197,6 @@ Deno.test("ClientStatements prepares a text that is too long to keep under the c
   await does(client, server, use("long"), use("long"), RUN, RUN);
   const closing = [close("S", "long"), SYNC];
   await does(client, server, closing, closing, [CLOSED, ready()], [CLOSED, ready()]);
-  deepEqual(world.states(), { "client active": 2, "db0 idle": 1 });
-});
-
-Deno.test("ClientStatements stays with the server of a long unnamed statement until it is replaced", async () => {
-  const { world, client, server } = await prepared();
-  world.network.readSizeMax = 10_000; // so that it comes in pieces
-  const long = [parse(`select '${"x".repeat(200_000)}'`), SYNC];
-  await does(client, server, long, long, PREPARED, PREPARED);
-  deepEqual(world.states(), { "client active": 2, "db0 active": 1 });
-  await does(client, server, [BIND, EXECUTE, SYNC], [BIND, EXECUTE, SYNC], RUN, RUN);
-  await exchanges(client, server, "select 1", "SELECT 1");
   deepEqual(world.states(), { "client active": 2, "db0 idle": 1 });
 });
 

@@ -277,3 +277,35 @@ Deno.test("SqlState lets a copy go on whose Query does more to the session", asy
   await client.hears(complete("COPY 1"), ready());
   await server.hears(query("select 1"));
 });
+
+Deno.test("SqlState keeps names of the gateway's own from clients in the extended protocol, too", async () => {
+  const { world, client, server } = await pooledPair();
+  const { client: other } = await joins(world);
+  await client.says(parseNamed("a", "select 1"), SYNC);
+  server.peer.take();
+  await server.says(message("1"), ready());
+  await client.hears(message("1"), ready());
+  await other.says(parse("execute sluice_1"), BIND, EXECUTE, SYNC);
+  const heard = new TextDecoder().decode(server.peer.take());
+  equal(heard.includes("execute sluice_none"), true, heard);
+});
+
+Deno.test("SqlState holds a session whose text names more statements than are read", async () => {
+  const { world, client, server } = await pooledPair();
+  const text = Array.from({ length: 17 }, (_, i) => `execute s${i}`).join(";");
+  await client.says(query(text));
+  await server.hears(query(text));
+  await server.says(error("ERROR", "26000", "no"), ready());
+  const { client: other } = await joins(world);
+  await other.says(query("select 2"));
+  await server.hears();
+});
+
+Deno.test("SqlState waits with a name that a request before it prepares by Parse", async () => {
+  const { client, server } = await pooledPair();
+  const bad = [parse("bad"), parseNamed("a", "select 1"), SYNC];
+  await client.says(...bad, query("select 7"), query("execute a"));
+  await server.hears(parse("bad"), parseNamed("sluice_1", "select 1"), SYNC, query("select 7"));
+  await server.says(error("ERROR", "42601", "no"), ready());
+  await server.hears(query("execute a"));
+});

@@ -111,10 +111,13 @@ Deno.test("SessionLimits cancels what a query waits for that follows other setti
   await cancel.leaves();
   await server.says(CANCELLED, ready());
   await server.hears(query("insert into t values (1)"));
-  // The client's own query has all of its time.
+  // The client's own query has all of its time, and is cancelled as any other.
   await world.pass(900);
-  await server.says(complete("INSERT 0 1"), ready());
-  await client.hears(complete("INSERT 0 1"), ready());
+  await world.noServer();
+  await world.pass(300);
+  await (await takesCancel(world)).leaves();
+  await server.says(CANCELLED, ready());
+  await client.hears(TIMED_OUT, ready());
 });
 
 Deno.test("SessionLimits ends a transaction that takes too long, busy or idle", async () => {

@@ -1,13 +1,15 @@
 import { deepEqual, equal, throws } from "node:assert/strict";
 import { textOf } from "../../../src/base/bytes.ts";
 import {
-  follows,
   literal,
-  readParameterStatus,
   readStatement,
+  setStatement,
+} from "../../../src/postgres/pooled/parameter_statements.ts";
+import {
+  follows,
+  readParameterStatus,
   ServerParameters,
   SessionParameters,
-  setStatement,
   startupSettings,
 } from "../../../src/postgres/pooled/parameters.ts";
 import { message, parameterStatus } from "../../support/messages.ts";

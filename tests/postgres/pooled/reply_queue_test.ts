@@ -1,9 +1,9 @@
 import { deepEqual, equal, throws } from "node:assert/strict";
+import { REPLY } from "../../../src/postgres/pooled/reply_kinds.ts";
 import {
   ENTRIES_MAX,
   isUnasked,
   PASS,
-  REPLY,
   ReplyQueue,
   SWALLOW,
 } from "../../../src/postgres/pooled/reply_queue.ts";
@@ -278,4 +278,16 @@ Deno.test("ReplyQueue keeps its order over any number of entries, and says when 
 Deno.test("ReplyQueue knows which messages may come without being asked for", () => {
   const unasked = (Object.keys(TAGS) as Tag[]).filter((tag) => isUnasked(TAGS[tag].charCodeAt(0)));
   deepEqual(unasked, ["error", "notice", "notification", "parameterStatus"]);
+});
+
+Deno.test("ReplyQueue counts entries as done when they have been answered, not before", () => {
+  const queue = queueOf("parse", "bind", "execute", "sync", "sync", "parse");
+  const last = queue.entryCount;
+  deepEqual([last, queue.doneCount], [6, 0]);
+  hear(queue, "parseComplete", "bindComplete");
+  equal(queue.doneCount, 2);
+  hear(queue, "copyIn"); // which ignores both Syncs
+  equal(queue.doneCount < last, true);
+  hear(queue, "commandComplete");
+  equal(queue.doneCount < last, true);
 });

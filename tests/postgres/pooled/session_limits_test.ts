@@ -49,7 +49,7 @@ Deno.test("SessionLimits without a limit are looked at by nobody", () => {
   limits.start();
   limits.onClient();
   limits.onRequest();
-  limits.onReady(true, false);
+  limits.onReady(false, true, false);
   equal(clock.pending, 0);
   equal(limits.shortestMs, Infinity);
   limits.check(clock.nowMs() + 1e9);
@@ -75,7 +75,7 @@ Deno.test("SessionLimits ends a client that says nothing, but not one that waits
   await clock.pass(5_000);
   deepEqual(told, []);
   backend.busySinceMs = undefined;
-  limits.onReady(false, false);
+  limits.onReady(false, false, false);
   await clock.pass(1_000);
   deepEqual(told, []);
   await clock.pass(100);
@@ -89,7 +89,7 @@ Deno.test("SessionLimits ends what is idle in a transaction, or open for too lon
   idle.limits.start();
   idle.link();
   idle.backend.isInTransaction = true;
-  idle.limits.onReady(true, false);
+  idle.limits.onReady(false, true, false);
   await idle.clock.pass(1_100);
   deepEqual(idle.told.slice(0, 2), ["idle_transaction", "25P03"]);
   for (const isBusy of [false, true]) {
@@ -100,7 +100,7 @@ Deno.test("SessionLimits ends what is idle in a transaction, or open for too lon
     open.backend.isInTransaction = true;
     await open.clock.pass(900);
     open.limits.onClient();
-    open.limits.onReady(true, false);
+    open.limits.onReady(false, true, false);
     if (isBusy) open.backend.busySinceMs = open.clock.nowMs();
     await open.clock.pass(200);
     deepEqual(open.told.slice(0, 2), ["transaction", "25P04"]);
@@ -114,7 +114,7 @@ Deno.test("SessionLimits counts a transaction anew where another one is on its w
     link();
     limits.onRequest();
     await clock.pass(900);
-    limits.onReady(false, isMoreDue);
+    limits.onReady(false, false, isMoreDue);
     backend.busySinceMs = clock.nowMs();
     await clock.pass(900);
     deepEqual(told, []);
@@ -139,6 +139,6 @@ Deno.test("SessionLimits cancels a query once, and gives it up if that does not 
   deepEqual([told, cancels.length], [["query", "released"], 1]);
   await clock.pass(200);
   equal(told[2], "57014");
-  limits.onReady(false, false);
+  limits.onReady(false, false, false);
   equal(limits.translate(text), text, "it was another query that this one cancelled");
 });

@@ -72,6 +72,34 @@ Deno.test("SharedStatements does not grow without end", () => {
   notEqual(statements.find(definition("select 0")), first);
 });
 
+Deno.test("SharedStatements tells texts apart by the statements that they name", () => {
+  const statements = shared();
+  const [one, two] = [statements.find(definition("select 1")), statements.find(definition("2"))];
+  const text = definition("execute sluice_1");
+  const alone = statements.find(text);
+  const named = statements.find(text, { names: "", requires: one });
+  notEqual(named, alone);
+  deepEqual([alone.requires, named.requires], [undefined, one]);
+  equal(statements.find(text, { names: "", requires: one }), named);
+  equal(statements.find(text, { names: "", requires: two }).requires, two);
+});
+
+Deno.test("SharedStatements tells texts apart by what their names depend on", () => {
+  const statements = shared();
+  const text = definition("select 1");
+  const [plain, a] = [statements.find(text), statements.find(text, { names: "a" })];
+  notEqual(plain, a);
+  equal(statements.find(text, { names: "a" }), a);
+  notEqual(statements.find(text, { names: "b" }), a);
+  const crafted = new Uint8Array([0x61, 0, ...text]);
+  notEqual(statements.find(crafted), a);
+  statements.forget(a);
+  notEqual(statements.find(text, { names: "a" }), a);
+  equal(statements.find(text), plain);
+  const unknown = { names: undefined };
+  notEqual(statements.find(text, unknown), statements.find(text, unknown));
+});
+
 function made(count: number): Statement[] {
   const statements = shared();
   return Array.from({ length: count }, (_, i) => statements.find(definition(`select ${i}`)));

@@ -8,7 +8,7 @@ import type { Command, Pin } from "../../../src/postgres/sql/traits.ts";
 import type { Example, FlagName, Seen } from "./examples.ts";
 
 function flags(command: Command, ...flags: readonly FlagName[]): Seen {
-  return { command, flags };
+  return flags.length === 0 ? { command } : { command, flags };
 }
 
 function pins(command: Command, ...pins: readonly Pin[]): Seen {
@@ -33,26 +33,26 @@ export const COMMAND_EXAMPLES: readonly Example[] = [
   ["BEGIN", flags("begin", "beginsTransaction")],
   ["BEGIN ISOLATION LEVEL SERIALIZABLE, READ ONLY", flags("begin", "beginsTransaction")],
   ["START TRANSACTION READ WRITE", flags("start", "beginsTransaction")],
-  ["COMMIT", flags("commit", "endsTransaction")],
-  ["COMMIT WORK", flags("commit", "endsTransaction")],
-  ["END TRANSACTION", flags("end", "endsTransaction")],
-  ["ABORT", flags("abort", "endsTransaction")],
-  ["ROLLBACK", flags("rollback", "endsTransaction")],
-  ["ROLLBACK TRANSACTION AND NO CHAIN", flags("rollback", "endsTransaction")],
+  ["COMMIT", flags("commit")],
+  ["COMMIT WORK", flags("commit")],
+  ["END TRANSACTION", flags("end")],
+  ["ABORT", flags("abort")],
+  ["ROLLBACK", flags("rollback")],
+  ["ROLLBACK TRANSACTION AND NO CHAIN", flags("rollback")],
   ["BEGIN; SELECT 1; COMMIT AND CHAIN", {
-    ...flags("begin", "beginsTransaction", "endsTransaction"),
+    ...flags("begin", "beginsTransaction"),
     count: 3,
   }],
   ["BEGIN; SAVEPOINT a; ROLLBACK WORK TO a; RELEASE SAVEPOINT a; END", {
-    ...flags("begin", "beginsTransaction", "endsTransaction", "usesSavepoint"),
+    ...flags("begin", "beginsTransaction"),
     count: 5,
   }],
   ["BEGIN; SAVEPOINT a; ROLLBACK TO SAVEPOINT a", {
-    ...flags("begin", "beginsTransaction", "usesSavepoint"),
+    ...flags("begin", "beginsTransaction"),
     count: 3,
   }],
   ["BEGIN; PREPARE TRANSACTION 'p1'", {
-    ...flags("begin", "beginsTransaction", "endsTransaction"),
+    ...flags("begin", "beginsTransaction"),
     count: 2,
   }],
   ["COMMIT PREPARED 'p1'", { command: "commit" }],
@@ -134,17 +134,17 @@ export const COMMAND_EXAMPLES: readonly Example[] = [
   ["DECLARE c CURSOR WITH HOLD FOR SELECT 1", pins("declare", "holdable cursor")],
   ["DECLARE c NO SCROLL CURSOR WITH/**/HOLD FOR SELECT 1", pins("declare", "holdable cursor")],
   ["BEGIN; DECLARE c CURSOR FOR SELECT 1; COMMIT", {
-    ...flags("begin", "beginsTransaction", "endsTransaction"),
+    ...flags("begin", "beginsTransaction"),
     count: 3,
   }],
   ["BEGIN; DECLARE c CURSOR WITHOUT HOLD FOR WITH hold AS (SELECT 1) TABLE hold; END", {
-    ...flags("begin", "beginsTransaction", "endsTransaction"),
+    ...flags("begin", "beginsTransaction"),
     count: 3,
   }],
   ["CLOSE ALL", { command: "close", unpins: ["close all"] }],
   ["LOAD 'plpgsql'", pins("load", "load")],
   ["BEGIN; LOCK TABLE t IN ACCESS SHARE MODE; END", {
-    ...flags("begin", "beginsTransaction", "endsTransaction"),
+    ...flags("begin", "beginsTransaction"),
     count: 3,
   }],
   // Advisory locks.
@@ -219,8 +219,8 @@ export const COMMAND_EXAMPLES: readonly Example[] = [
   ["TRUNCATE temp", { command: "truncate" }],
   ["DROP TABLE IF EXISTS pg_temp.nothing", flags("drop", "changesSchema")],
   // Sequences.
-  ["SELECT nextval('s'), currval('s')", flags("select", "usesSequenceState")],
-  ["SELECT nextval('s'), pg_catalog.lastval()", flags("select", "usesSequenceState")],
+  ["SELECT nextval('s'), currval('s')", flags("select")],
+  ["SELECT nextval('s'), pg_catalog.lastval()", flags("select")],
   ["SELECT setval('s', 7), nextval('s')", { command: "select" }],
   ["SELECT 1 AS currval, 2 AS lastval", { command: "select" }],
   // Others.

@@ -106,7 +106,7 @@ export const PARAMETER_EXAMPLES: readonly Example[] = [
     command: "begin",
     count: 4,
     parameters: ["b.b"],
-    flags: ["beginsTransaction", "endsTransaction"],
+    flags: ["beginsTransaction"],
   }],
   [`SET ${"a".repeat(70)}.b = 1`, set(`${"a".repeat(63)}.b`)],
   // Calls.

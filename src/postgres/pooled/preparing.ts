@@ -1,0 +1,90 @@
+/**
+ * Gives servers the statements that they lack.
+ *
+ * @module
+ */
+
+import { concat } from "../../base/bytes.ts";
+import type { Backend } from "./backend.ts";
+import { closeStatement, parse, SYNC } from "./extended_messages.ts";
+import { REPLY } from "./reply_kinds.ts";
+import type { Statement, UnnamedStatement } from "./statements.ts";
+
+const NOTHING = new Uint8Array();
+
+/** Makes sure that the server has a statement. @returns What must be sent ahead, if anything. */
+export function ensure(backend: Backend, statement: Statement): Uint8Array {
+  const { replies, statements } = backend;
+  if (replies.isSkipping) return NOTHING;
+  const isUnsure = statements.isUnsure(statement, replies);
+  if (statements.use(statement) && !isUnsure) return NOTHING;
+  return concat(
+    ensureRequired(backend, statement),
+    isUnsure ? closeOnServer(backend, statement) : NOTHING,
+    prepare(backend, statement, REPLY.parseInjected, undefined),
+  );
+}
+
+/** What must be sent ahead of a statement whose text names another one. */
+export function ensureRequired(backend: Backend, { requires }: UnnamedStatement): Uint8Array {
+  return requires === undefined ? NOTHING : ensure(backend, requires);
+}
+
+/**
+ * As `ensure`, with a request of its own: a Query behind a Parse that fails would be skipped. So
+ * it is behind messages without a Sync that fail, which is not to be concluded by a Sync of ours.
+ */
+export function ensureNow(backend: Backend, statement: Statement): void {
+  const { replies, statements } = backend;
+  if (replies.isUnsynced) return backend.write(ensure(backend, statement));
+  if (replies.isSkipping) return;
+  const isUnsure = statements.isUnsure(statement, replies);
+  if (statements.use(statement) && !isUnsure) return;
+  const { serverName, definition } = statement;
+  const evicted = statements.add(statement);
+  const close = evicted === undefined ? NOTHING : closeStatement(evicted.serverName);
+  const before = isUnsure ? closeStatement(serverName) : NOTHING;
+  const messages = concat(before, parse(serverName, definition), close, SYNC);
+  replies.counts.addInjectedParse();
+  backend.runMessages(messages, ({ error }) => {
+    if (error !== undefined) statements.delete(statement);
+  });
+}
+
+/**
+ * Prepares a statement, and closes the one that was used least if there are too many.
+ *
+ * @param reply What the Parse waits for.
+ * @param undo What else is to be done if the Parse fails or is skipped.
+ */
+export function prepare(
+  { replies, statements }: Backend,
+  statement: Statement,
+  reply: number,
+  undo: (() => void) | undefined,
+): Uint8Array {
+  const bytes = parse(statement.serverName, statement.definition);
+  if (replies.isSkipping) {
+    undo?.();
+    return bytes;
+  }
+  const evicted = statements.add(statement);
+  statements.noteChange(statement, replies);
+  replies.push(reply, () => {
+    statements.delete(statement);
+    undo?.();
+  });
+  if (evicted === undefined) return bytes;
+  statements.noteChange(evicted, replies);
+  replies.push(REPLY.closeInjected, () => statements.restore(evicted));
+  return concat(bytes, closeStatement(evicted.serverName));
+}
+
+/** Has the server forget a statement, if it has it, so that it can be prepared again. */
+export function closeOnServer({ replies, statements }: Backend, statement: Statement): Uint8Array {
+  const wasThere = statements.delete(statement);
+  replies.push(REPLY.closeInjected, () => {
+    if (wasThere) statements.restore(statement);
+  });
+  return closeStatement(statement.serverName);
+}

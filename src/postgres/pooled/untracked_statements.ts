@@ -1,0 +1,53 @@
+/**
+ * Statements that keep the client's own names, because the session keeps its server: nothing is
+ * translated, but what executes them may do to the session has to be known.
+ *
+ * @module
+ */
+
+import type { QueryScanner } from "../sql/query_scanner.ts";
+import { isPlain, type Traits } from "../sql/traits.ts";
+import { HEADER_SIZE } from "../wire/framer.ts";
+import type { Backend } from "./backend.ts";
+import { nameOf } from "./extended_messages.ts";
+import type { Piece } from "./unnamed_statement.ts";
+
+/** Names that are kept; a statement beyond counts as executed when it is prepared. */
+const NAMES_MAX = 1_000;
+
+/** Those of one client. */
+export class UntrackedStatements {
+  readonly #scanner: QueryScanner;
+  readonly #onExecute: (backend: Backend, traits: Traits) => void;
+  /** Those that do anything to the session. */
+  readonly #traits = new Map<string, Traits>();
+
+  /** @param onExecute A statement is going to be executed that is not plain. */
+  constructor(scanner: QueryScanner, onExecute: (backend: Backend, traits: Traits) => void) {
+    this.#scanner = scanner;
+    this.#onExecute = onExecute;
+  }
+
+  onParse(backend: Backend, { view, start, end, isWhole }: Piece): void {
+    const nameStart = start + HEADER_SIZE;
+    const nameEnd = view.indexOf(0, nameStart);
+    if (nameEnd < 0 || nameEnd >= end) return; // for the server to refuse
+    if (nameEnd > nameStart) backend.isDirty = true;
+    const text = view.subarray(nameEnd + 1, end);
+    const size = isWhole ? text.indexOf(0) : text.length;
+    const traits = this.#scanner.scan(text.subarray(0, size), true);
+    const name = nameOf(view.subarray(nameStart, nameEnd));
+    this.#traits.delete(name);
+    if (isPlain(traits) || this.#traits.size >= NAMES_MAX) this.#onExecute(backend, traits);
+    else this.#traits.set(name, traits);
+  }
+
+  onBind(backend: Backend, { view, start, end }: Piece): void {
+    if (this.#traits.size === 0) return;
+    const portalEnd = view.indexOf(0, start + HEADER_SIZE);
+    const nameEnd = portalEnd < 0 ? -1 : view.indexOf(0, portalEnd + 1);
+    if (nameEnd < 0 || nameEnd >= end) return;
+    const traits = this.#traits.get(nameOf(view.subarray(portalEnd + 1, nameEnd)));
+    if (traits !== undefined) this.#onExecute(backend, traits);
+  }
+}
