@@ -110,7 +110,10 @@ function extended(random: Random, client: ModelClient, next: () => string): Uint
     case 3:
       return [bind({ portal, statement: name }), execute(portal)];
     case 4:
-      return [describe(random.pick(["S", "P"]), name)];
+      // What a server lacks cannot be described in a transaction that has failed.
+      return [
+        describe(client.reference.state.status === "E" ? "P" : random.pick(["S", "P"]), name),
+      ];
     case 5:
       return [close(random.pick(["S", "S", "P"]), name)];
     case 6:

@@ -192,6 +192,40 @@ export const STATEMENT_SCRIPTS: DialogueScripts = {
       say(run("b")),
     ],
   },
+  "a described statement whose result changes its type": {
+    needs: "statement",
+    exchanges: [
+      ask("create table dialogue.t (i int)"),
+      ask("insert into dialogue.t values (1)"),
+      say([parseNamed("a", "select * from dialogue.t"), describe("S", "a"), SYNC]),
+      ...Array.from({ length: 4 }, () => say(run("a"))),
+      ask("alter table dialogue.t alter i type text"),
+      ...Array.from({ length: 4 }, () => say(run("a"))),
+      say([parseNamed("b", "select * from dialogue.t"), describe("S", "b"), SYNC]),
+      ...Array.from({ length: 4 }, () => say(run("b"))),
+      say([close("S", "a"), parseNamed("a", "select * from dialogue.t"), SYNC]),
+      ...Array.from({ length: 4 }, () => say(run("a"))),
+    ],
+  },
+  "the same text under another search_path": {
+    needs: "transaction",
+    exchanges: [
+      ask("create table dialogue.t as select 1 as i"),
+      ask("create schema dialogue_other"),
+      ask("create table dialogue_other.t as select 'other' as t"),
+      ...["dialogue", "dialogue_other", "dialogue"].flatMap((schema, i) => [
+        ask("begin"),
+        ask(`set local search_path = ${schema}`),
+        say([parseNamed(`l${i}`, "select * from t"), SYNC]),
+        say(run(`l${i}`)),
+        ask("commit"),
+        ask(`set search_path = ${schema}`),
+        say([parseNamed(`s${i}`, "select * from t"), SYNC]),
+        say(run(`s${i}`)),
+      ]),
+      ask("drop schema dialogue_other cascade"),
+    ],
+  },
   "many statements with names": {
     needs: "statement",
     exchanges: [

@@ -20,6 +20,7 @@ import { readDataRow, readReadyForQuery, TERMINATE } from "../wire/messages.ts";
 import { BACKEND, IS_BACKEND_TAG, STATUS_FAILED, STATUS_IDLE } from "../wire/tags.ts";
 import { BackendCleaner } from "./backend_cleaner.ts";
 import type { BackendOwner, BackendParts, BackendState } from "./backend_parts.ts";
+import { CancelHolds } from "./cancel_holds.ts";
 import { ClientOutlet } from "./client_outlet.ts";
 import { CLOSE_COMPLETE, PARSE_COMPLETE, query } from "./extended_messages.ts";
 import { OwnQueries, type OwnResult } from "./own_queries.ts";
@@ -44,8 +45,7 @@ export class Backend {
   #isOwnAnswered = false;
   /** The client is not told of an error, nor of the ReadyForQuery behind it. */
   #isRetrying = false;
-  #cancelsInFlight = 0;
-  #mayBeCancelled = false;
+  readonly #cancels = new CancelHolds();
   /** The last message was FATAL or PANIC, and the client has it. */
   #hasSaidWhy = false;
 
@@ -99,7 +99,7 @@ export class Backend {
 
   /** True while a CancelRequest is on its way to it, which must not hit the next session. */
   get isBeingCancelled(): boolean {
-    return this.#cancelsInFlight > 0;
+    return this.#cancels.isAny;
   }
 
   /** True while the last answer waits for its client to take it. */
@@ -180,14 +180,10 @@ export class Backend {
 
   /** Keeps it from changing hands until what is returned is told what became of the cancel. */
   holdForCancel(): (result: CancelResult) => void {
-    this.#cancelsInFlight += 1;
-    return ({ mayStillHit = false }) => {
-      this.#cancelsInFlight -= 1;
-      this.#mayBeCancelled ||= mayStillHit;
-      if (this.#cancelsInFlight > 0) return;
+    return this.#cancels.hold(() => {
       if (this.#state === "cleaning") this.#cleaner.goOn();
       else this.#owner?.guard(() => this.#owner?.onReleasable());
-    };
+    });
   }
 
   /** What has been done to its session is not known, and the reset query may not undo it. */
@@ -288,6 +284,10 @@ export class Backend {
       case BACKEND.copyInResponse:
         if (this.#state === "cleaning") this.#cleaner.onCopyIn();
         break;
+      case BACKEND.rowDescription:
+      case BACKEND.noData:
+        this.replies.takeListener()?.(isLast ? view.subarray(start, end) : undefined);
+        break;
     }
     return this.#owner === undefined ? SWALLOW : verdict;
   }
@@ -363,10 +363,10 @@ export class Backend {
     }
   }
 
-  // The end -----------------------------------------------------------------------------------
-
   #becomeIdle(): void {
-    if (this.#mayBeCancelled) return this.close("a cancel for its last session may still hit it");
+    if (this.#cancels.mayStillHit) {
+      return this.close("a cancel for its last session may still hit it");
+    }
     this.#setState("idle");
     this.#parts.pool.release(this);
   }

@@ -16,15 +16,25 @@ import type { Backend } from "./backend.ts";
 import {
   bindNothing,
   closeStatement,
+  FLUSH,
   nameOf,
   parse,
   STATEMENT,
   stringEnd,
   withReplaced,
 } from "./extended_messages.ts";
+import { KnownColumns } from "./columns.ts";
+import { type Meant, meantBy } from "./meant.ts";
 import { checkNameSize, NamedStatements } from "./named_statements.ts";
 import { PendingChanges } from "./pending_changes.ts";
-import { closeOnServer, ensure, ensureNow, ensureRequired, prepare } from "./preparing.ts";
+import {
+  closeOnServer,
+  ensure,
+  ensureDescribed,
+  ensureNow,
+  ensureRequired,
+  prepare,
+} from "./preparing.ts";
 import { REPLY } from "./reply_kinds.ts";
 import type { ReplyQueue } from "./reply_queue.ts";
 import { ServerNames } from "./server_names.ts";
@@ -33,12 +43,12 @@ import {
   NOBODYS_NAME,
   SERVER_NAME_PREFIX,
   type SharedStatements,
+  STALE_NAME,
   type Statement,
   type UnnamedStatement,
 } from "./statements.ts";
 import {
   ClientUnnamedStatement,
-  type Meant,
   type Piece,
   type Replacement,
   type Translated,
@@ -58,11 +68,13 @@ const ENDS_TRANSACTION: ReadonlySet<string> = new Set([
 /** The names of one client. */
 export class ClientStatements {
   readonly #shared: SharedStatements;
-  readonly #refusal: (traits: Traits) => Uint8Array | undefined;
+  readonly #meantBy: (statement: UnnamedStatement) => Meant | undefined;
   readonly #namesNow: () => string | undefined;
   readonly #named = new NamedStatements();
   readonly #unnamed: ClientUnnamedStatement;
   readonly #names = new ServerNames();
+  /** What the client has been told of those that have names. */
+  readonly #columns = new KnownColumns();
   /** Names whose Parse or Close may turn out to be skipped. */
   readonly #changes = new PendingChanges<string>();
 
@@ -76,9 +88,9 @@ export class ClientStatements {
     namesNow: () => string | undefined,
   ) {
     this.#shared = shared;
-    this.#refusal = refusal;
     this.#namesNow = namesNow;
-    this.#unnamed = new ClientUnnamedStatement(shared, (statement) => this.#meant(statement));
+    this.#meantBy = (statement) => meantBy(statement, refusal, (name) => this.#named.get(name));
+    this.#unnamed = new ClientUnnamedStatement(shared, this.#meantBy);
   }
 
   /** True if only the server that the client has now can serve what it prepared. */
@@ -103,39 +115,55 @@ export class ClientStatements {
 
   /**
    * Whether a message at hand must wait for answers, since its names may mean something else if
-   * what was sent before turns out to have failed. A Bind, say, names what a request before it
-   * prepares.
+   * what was sent before turns out to have failed, or for what the server has to be asked.
    *
-   * @returns `flush` if nothing has been sent that makes the server answer.
+   * @returns `ask` if what {@linkcode ClientStatements.ask} gives is to be sent.
    */
-  waits(backend: Backend, view: Uint8Array, at: number): "no" | "yes" | "flush" {
-    const { replies } = backend;
-    if (!replies.hasUnanswered) return "no";
+  waits(backend: Backend, view: Uint8Array, at: number): boolean | "ask" {
     const bodyStart = at + HEADER_SIZE;
     switch (view[at]) {
       case FRONTEND.bind:
-        return this.#isUnsureNamed(replies, view, view.indexOf(0, bodyStart) + 1) ? "yes" : "no";
-      case FRONTEND.describe: {
-        const isStatement = view[bodyStart] === STATEMENT;
-        return isStatement && this.#isUnsureNamed(replies, view, bodyStart + 1) ? "yes" : "no";
-      }
+      case FRONTEND.describe:
+        return this.#waitsNamed(backend, view, usedNameAt(view, at));
       case FRONTEND.parse:
-        return this.#isTwice(replies, view, bodyStart) ? "flush" : "no";
+        return this.#isTwice(backend.replies, view, bodyStart) ? "ask" : false;
       case FRONTEND.query:
-        return this.#isUnsureQuery(replies, view.subarray(bodyStart)) ? "yes" : "no";
+        return this.#isUnsureQuery(backend.replies, view.subarray(bodyStart));
     }
-    return "no";
+    return false;
   }
 
-  #isUnsureNamed(replies: ReplyQueue, view: Uint8Array, nameStart: number): boolean {
+  /** What makes the server answer what such a message waits for. */
+  ask(backend: Backend, view: Uint8Array, at: number): Uint8Array {
+    if (view[at] === FRONTEND.parse) return FLUSH;
+    const nameStart = usedNameAt(view, at);
+    const name = nameOf(view.subarray(nameStart, view.indexOf(0, nameStart)));
+    return ensureDescribed(backend, this.#named.get(name)!);
+  }
+
+  #waitsNamed(backend: Backend, view: Uint8Array, nameStart: number): boolean | "ask" {
+    const { replies } = backend;
+    if (!replies.hasUnanswered && !this.#columns.hasAny) return false;
     const nameEnd = nameStart === 0 ? -1 : view.indexOf(0, nameStart);
-    if (nameEnd < 0) return false; // for the server to refuse
+    if (nameEnd < 0) return false; // for the server to refuse, or no statement's
     if (nameEnd === nameStart) return this.#unnamed.isUnsure(replies);
-    return this.#changes.isUnsure(nameOf(view.subarray(nameStart, nameEnd)), replies);
+    const name = nameOf(view.subarray(nameStart, nameEnd));
+    return this.#changes.isUnsure(name, replies) || this.#waitsForColumns(backend, name);
+  }
+
+  /** Whether the client was told of columns, and those on this server are not known. */
+  #waitsForColumns(backend: Backend, name: string): boolean | "ask" {
+    const statement = this.#named.get(name);
+    if (statement === undefined || !this.#columns.has(statement)) return false;
+    const { isInFailedTransaction, replies, statements } = backend;
+    if (statements.columns.has(statement) && statements.has(statement)) return false;
+    if (replies.isSkipping || isInFailedTransaction) return false;
+    return statements.checking.has(statement) || "ask";
   }
 
   /** Whether a Parse prepares a name that is prepared already, or may be still. */
   #isTwice(replies: ReplyQueue, view: Uint8Array, nameStart: number): boolean {
+    if (!replies.hasUnanswered) return false;
     const nameEnd = view.indexOf(0, nameStart);
     if (nameEnd <= nameStart) return false;
     const name = nameOf(view.subarray(nameStart, nameEnd));
@@ -174,11 +202,12 @@ export class ClientStatements {
     }
     const names = this.#namesNow();
     let statement = this.#shared.find(definition, { names });
-    const meant = this.#meant(statement);
+    const meant = this.#meantBy(statement);
     if (meant !== undefined) {
       statement = this.#shared.find(meant.definition, { names, requires: meant.requires });
     }
     this.#names.note(name, statement);
+    this.#columns.forget(statement);
     const undo = () => this.#named.delete(name);
     if (!backend.replies.isSkipping) this.#named.set(name, statement);
     this.#changes.note(name, backend.replies);
@@ -269,25 +298,6 @@ export class ClientStatements {
     return this.#names.translate(text);
   }
 
-  /**
-   * What is prepared in place of a statement: an error for one that may not be, or the same with
-   * the names that servers know for EXECUTE and DEALLOCATE of what was prepared by Parse.
-   */
-  #meant({ definition, traits }: UnnamedStatement): Meant | undefined {
-    const refusal = this.#refusal(traits);
-    if (refusal !== undefined) return { definition: refusal };
-    const [range] = traits.statementNames;
-    if (range === undefined || traits.statementCount !== 1) return undefined;
-    if (range.use === "prepare") return undefined;
-    const requires = this.#named.get(nameOf(utf8(range.name)));
-    if (requires !== undefined) {
-      return { definition: renamedText(definition, range, requires.serverName), requires };
-    }
-    // Another client's statement may have such a name.
-    if (!range.name.startsWith(SERVER_NAME_PREFIX)) return undefined;
-    return { definition: renamedText(definition, range, NOBODYS_NAME) };
-  }
-
   /** DEALLOCATE of a name on servers has been carried out by the extended protocol. */
   onDeallocated(backend: Backend, serverName: string): void {
     backend.statements.deleteNamed(serverName);
@@ -318,14 +328,33 @@ export class ClientStatements {
       const bind = bindNothing(view.subarray(start + HEADER_SIZE, nameStart), statement.serverName);
       return { replacement: concat(ahead, bind) };
     }
+    if (this.#columns.differs(backend.statements.columns, statement)) {
+      backend.replies.push(reply);
+      const stale = withReplaced(view, start, end, nameStart, nameEnd, utf8(STALE_NAME));
+      return { replacement: stale, statement };
+    }
     const ahead = concat(ensureRequired(backend, statement), ensure(backend, statement));
-    backend.replies.push(reply);
+    if (reply === REPLY.describe) this.#pushDescribe(backend, statement);
+    else backend.replies.push(reply);
     const renamed = withReplaced(view, start, end, nameStart, nameEnd, statement.serverName);
     return {
       replacement: ahead.length === 0 ? renamed : concat(ahead, renamed),
       traits: statement.traits,
+      requires: statement.requires,
       statement,
     };
+  }
+
+  #pushDescribe(backend: Backend, statement: Statement): void {
+    backend.replies.push(REPLY.describe, undefined, (bytes) => {
+      this.#columns.learn(statement, bytes);
+      backend.statements.columns.learn(statement, bytes);
+    });
+  }
+
+  /** The client is going to be told of its columns again. */
+  forgetColumns(statement: Statement): void {
+    this.#columns.forget(statement);
   }
 
   /**
@@ -340,16 +369,17 @@ export class ClientStatements {
   ): Uint8Array {
     this.#names.note(name, statement);
     const ahead = ensure(backend, statement);
-    backend.replies.push(REPLY.parse);
+    backend.replies.push(REPLY.parse, (hasFailed) => {
+      // The error says the server's name, for which the client may have another one by then.
+      if (hasFailed) this.#names.note(name, statement);
+    });
     return concat(ahead, parse(statement.serverName, definition));
   }
 }
 
-/** SQL that names a statement: the client's name replaced by one of the server's. */
-export function renamedText(
-  text: Uint8Array,
-  { start, end }: { readonly start: number; readonly end: number },
-  serverName: Uint8Array,
-): Uint8Array {
-  return concat(text.subarray(0, start), serverName, text.subarray(end));
+/** Where a Bind or Describe has the name of a statement; 0 if it has none that can be read. */
+function usedNameAt(view: Uint8Array, at: number): number {
+  const bodyStart = at + HEADER_SIZE;
+  if (view[at] === FRONTEND.bind) return view.indexOf(0, bodyStart) + 1;
+  return view[bodyStart] === STATEMENT ? bodyStart + 1 : 0;
 }

@@ -60,6 +60,11 @@ export function closeStatement(name: Uint8Array): Uint8Array {
   return message(FRONTEND.close, Uint8Array.of(STATEMENT), name, NUL);
 }
 
+/** Describe of a statement. */
+export function describeStatement(name: Uint8Array): Uint8Array {
+  return message(FRONTEND.describe, Uint8Array.of(STATEMENT), name, NUL);
+}
+
 /**
  * Everything to run a statement once under a name that is free again afterwards, with its Sync. One
  * that failed before may have left the name.

@@ -17,25 +17,15 @@ import type { Backend } from "./backend.ts";
 import { ClientStatements } from "./client_statements.ts";
 import type { PooledSession } from "./pooled_session.ts";
 import type { PooledContext, PoolSettings } from "./pooled_context.ts";
-import { FLUSH, nameBytes, nameOf } from "./extended_messages.ts";
+import { nameBytes, nameOf } from "./extended_messages.ts";
 import { refusalOf } from "./refused_statements.ts";
 import { REPLY } from "./reply_kinds.ts";
-import { RetryBuffer } from "./retry_buffer.ts";
 import { SqlState } from "./sql_state.ts";
-import type { Statement } from "./statements.ts";
+import { type Batch, StalePlans, translateStale } from "./stale_plans.ts";
 import type { Piece, Replacement } from "./unnamed_statement.ts";
 import { UntrackedStatements } from "./untracked_statements.ts";
 
 const NOTHING = new Uint8Array();
-
-/** Where PostgreSQL raises "cached plan must not change result type": the text is translated. */
-const STALE_PLAN_ROUTINE = "RevalidateCachedQuery";
-
-/** Messages of a batch that can be sent again. */
-const IS_KEPT = new Uint8Array(256);
-for (const tag of ["parse", "bind", "describe", "execute", "flush", "sync"] as const) {
-  IS_KEPT[FRONTEND[tag]] = 1;
-}
 
 const READY_IDLE = readyForQuery(STATUS_IDLE);
 
@@ -48,9 +38,9 @@ export class FrontendRelay {
   readonly #statements: ClientStatements;
   readonly #untracked: UntrackedStatements;
   readonly #sql: SqlState;
-  readonly #retry = new RetryBuffer();
+  readonly #stale: StalePlans;
   /** What is sent again at the next ReadyForQuery. */
-  #again: { readonly bytes: Uint8Array; readonly statements: readonly Statement[] } | undefined;
+  #again: Batch | undefined;
   /** What becomes of the rest of a large message. */
   #isDropping = false;
   #isHeldBack = false;
@@ -71,6 +61,9 @@ export class FrontendRelay {
       () => session.touched.namesNow(),
     );
     this.#sql = new SqlState(context, settings, session, this.#statements);
+    this.#stale = new StalePlans((statement) => {
+      context.sharedStatements.forget(statement);
+    }, (statement) => this.#statements.forgetColumns(statement));
     const onExecute = (backend: Backend, traits: Traits) => this.#sql.onExecute(backend, traits);
     this.#untracked = new UntrackedStatements(context.scanner, onExecute);
   }
@@ -124,8 +117,10 @@ export class FrontendRelay {
     this.#sql.onReady(backend);
   }
 
-  translate(message: string): string {
-    return this.#statements.translate(message);
+  /** An error's fields, as the client would have them from a server of its own. */
+  translate(fields: Map<string, string>): Map<string, string> {
+    if (translateStale(fields)) return fields;
+    return fields.set("M", this.#statements.translate(fields.get("M") ?? ""));
   }
 
   /** @returns How many bytes are done with. */
@@ -174,11 +169,19 @@ export class FrontendRelay {
     if (this.#session.touched.isReading) return true; // what the session wants is not known
     if (!this.#settings.tracksStatements) return false;
     const waits = this.#statements.waits(server, view, at);
-    if (waits === "flush") {
-      this.#flush(view, at);
-      server.write(FLUSH);
-    }
-    return waits !== "no";
+    if (waits !== "ask") return waits;
+    this.#flush(view, at);
+    this.#begin(server);
+    server.startClock();
+    server.write(this.#statements.ask(server, view, at));
+    return true;
+  }
+
+  /** A server is going to be asked something. */
+  #begin(backend: Backend): void {
+    if (!backend.isQuiet) return;
+    this.#session.onRequest();
+    this.#stale.begin(backend.replies.clientAnswerCount);
   }
 
   /** Whether the framer is going to take the message: nobody waits for a server for half of one. */
@@ -207,32 +210,18 @@ export class FrontendRelay {
       return;
     }
     const piece: Piece = { view, start, end, isWhole: isLast };
-    if (backend.isQuiet) this.#session.onRequest();
-    this.#keep(backend, tag, piece);
+    this.#begin(backend);
+    if (this.#settings.tracksStatements) this.#stale.keep(tag, piece);
     const replacement = this.#translateMessage(backend, tag, piece);
     if (replacement !== undefined) this.#replace(backend, view, replacement);
     if (backend.replies.isOmittedFirst) backend.answerOmitted();
   }
 
-  /** Keeps what may have to be sent again: see `RetryBuffer`. */
-  #keep(backend: Backend, tag: number, { view, start, end, isWhole }: Piece): void {
-    if (!this.#settings.tracksStatements) return;
-    if (backend.isQuiet) this.#retry.begin(backend.replies.clientAnswerCount);
-    if (!isWhole || IS_KEPT[tag] !== 1) return this.#retry.forget();
-    const [isDescribe, isSync] = [tag === FRONTEND.describe, tag === FRONTEND.sync];
-    this.#retry.add(view.subarray(start, end), isDescribe, isSync);
-  }
-
   /** Whether the client is kept from an error because its messages are going to be sent again. */
   retries(error: Uint8Array, answers: number): boolean {
-    if (errorFieldsOf(error).get("R") !== STALE_PLAN_ROUTINE) return false;
-    const statements = [...this.#retry.statements];
-    const bytes = this.#retry.take(answers);
-    // A client that must be told prepares its statement again: it is not to find the old plan then.
-    for (const statement of statements) this.#context.sharedStatements.forget(statement);
-    if (bytes === undefined || this.#session.backend?.isInTransaction === true) return false;
-    this.#again = { bytes, statements };
-    return true;
+    const isInTransaction = this.#session.backend?.isInTransaction === true;
+    this.#again = this.#stale.retries(errorFieldsOf(error), answers, isInTransaction);
+    return this.#again !== undefined;
   }
 
   /** Sends them again, to a server that prepares its statements anew. */
@@ -329,15 +318,16 @@ export class FrontendRelay {
         return this.#statements.onParse(backend, piece).replacement;
       case FRONTEND.describe: {
         const { replacement, statement } = this.#statements.onDescribe(backend, piece);
-        if (statement !== undefined) this.#retry.statements.add(statement);
+        if (statement !== undefined) this.#stale.use(statement);
         return replacement;
       }
       case FRONTEND.close:
         return this.#statements.onClose(backend, piece).replacement;
     }
-    const { replacement, traits, statement } = this.#statements.onBind(backend, piece);
-    if (statement !== undefined) this.#retry.statements.add(statement);
+    const { replacement, requires, statement, traits } = this.#statements.onBind(backend, piece);
+    if (statement !== undefined) this.#stale.use(statement);
     if (traits !== undefined) this.#sql.onExecute(backend, traits);
+    if (requires !== undefined) this.#sql.onExecute(backend, requires.traits);
     return replacement;
   }
 

@@ -82,7 +82,7 @@ export class SessionParameters {
    */
   hear(name: string, value: string, request: number): string | undefined {
     const key = name.toLowerCase();
-    const isReset = this.isReset(request);
+    const isReset = this.isReset(request) && this.#isResetOf(key);
     if (!isReset || !this.defaults.has(key)) this.set(key, value);
     return this.tell(name, value, isReset);
   }
@@ -113,11 +113,15 @@ export class SessionParameters {
       const key = name.toLowerCase();
       const meant = this.defaults.get(key);
       if (meant === undefined || meant === value) continue;
-      if (this.resetting !== "all" && !this.resetting.includes(key)) continue;
+      if (!this.#isResetOf(key)) continue;
       this.told.set(name, meant);
       messages.push(parameterStatusOf(name, meant));
     }
     return concat(...messages);
+  }
+
+  #isResetOf(key: string): boolean {
+    return this.resetting === "all" || this.resetting.includes(key);
   }
 
   /** The client begins with these, which servers have accepted. */

@@ -244,9 +244,10 @@ export class PooledSession implements Upstream, BackendOwner {
   translateError(bytes: Uint8Array): Uint8Array | undefined {
     const fields = errorFieldsOf(bytes);
     const before = fields.get("M") ?? "";
-    const after = this.#limits.translate(this.#relay.translate(before));
+    const translated = this.#relay.translate(fields);
+    const after = this.#limits.translate(translated.get("M") ?? "");
     if (after === before) return undefined;
-    return errorResponseOf(fields.set("M", after));
+    return errorResponseOf(translated.set("M", after));
   }
 
   onReady(status: number, isOwn: boolean): void {

@@ -8,8 +8,9 @@
 import { utf8 } from "../../base/bytes.ts";
 import type { StatementName, Traits } from "../sql/traits.ts";
 import type { Backend } from "./backend.ts";
-import { type ClientStatements, renamedText } from "./client_statements.ts";
+import type { ClientStatements } from "./client_statements.ts";
 import { nameOf, query } from "./extended_messages.ts";
+import { renamedText } from "./meant.ts";
 import { NOBODYS_NAME, SERVER_NAME_PREFIX } from "./statements.ts";
 import type { PooledSession } from "./pooled_session.ts";
 import type { Replacement } from "./unnamed_statement.ts";
@@ -29,23 +30,32 @@ export interface Effect {
   readonly apply: (backend: Backend) => void;
 }
 
+/** What they need of the session's state. */
+export interface Hooks {
+  schedule(effect: Effect): void;
+  /** One of them is going to be executed. */
+  onExecute(backend: Backend, traits: Traits, request: number): void;
+}
+
 /** Those of one client. */
 export class PreparedBySql {
   readonly #session: PooledSession;
   readonly #statements: ClientStatements;
-  readonly #schedule: (effect: Effect) => void;
+  readonly #hooks: Hooks;
   /** Texts of PREPARE by the name they prepare. */
   readonly #texts = new Map<string, Uint8Array>();
+  /** What those do when they are executed, if it is anything. */
+  readonly #traits = new WeakMap<Uint8Array, Traits>();
 
   /** @param statements Those that were prepared by Parse, which SQL may name, too. */
   constructor(
     session: PooledSession,
     statements: ClientStatements,
-    schedule: (effect: Effect) => void,
+    hooks: Hooks,
   ) {
     this.#session = session;
     this.#statements = statements;
-    this.#schedule = schedule;
+    this.#hooks = hooks;
   }
 
   /** DEALLOCATE ALL has been carried out. */
@@ -70,11 +80,12 @@ export class PreparedBySql {
   }
 
   /** A statement of the extended protocol is going to be executed. */
-  onExecute(traits: Traits, request: number): void {
+  onExecute(backend: Backend, traits: Traits, request: number): void {
     for (const { use, name } of traits.statementNames) {
       if (use === "prepare") this.#session.pin("prepare");
+      if (use === "execute") this.#onExecuted(backend, name, request);
       if (use !== "deallocate") continue;
-      this.#schedule({
+      this.#hooks.schedule({
         request,
         apply: (server) => {
           this.#texts.delete(name);
@@ -97,7 +108,7 @@ export class PreparedBySql {
     let renamed = text;
     // From the end, so that the ranges before stay right.
     for (const name of traits.statementNames.toReversed()) {
-      if (name.use === "prepare") this.#onPrepare(text, name.name, isOnly, request);
+      if (name.use === "prepare") this.#onPrepare(text, traits, name.name, isOnly, request);
       else if (name.use !== "deallocate all") {
         const serverName = this.#onNameUsed(backend, name, request);
         if (serverName !== undefined) renamed = renamedText(renamed, name, serverName);
@@ -106,12 +117,19 @@ export class PreparedBySql {
     return renamed === text || !isWhole ? undefined : query(renamed);
   }
 
-  #onPrepare(text: Uint8Array, name: string, isOnly: boolean, request: number): void {
+  #onPrepare(
+    text: Uint8Array,
+    traits: Traits,
+    name: string,
+    isOnly: boolean,
+    request: number,
+  ): void {
     const isKept = isOnly && text.length <= SQL_STATEMENT_SIZE_MAX &&
       this.#texts.size < SQL_STATEMENTS_MAX;
     if (!isKept) return this.#session.pin("prepare");
     const copy = text.slice();
-    this.#schedule({
+    this.#traits.set(copy, traits);
+    this.#hooks.schedule({
       request,
       apply: (server) => {
         this.#texts.set(name, copy);
@@ -120,12 +138,22 @@ export class PreparedBySql {
     });
   }
 
+  /** What a statement does that SQL names counts as if it were in the text. */
+  #onExecuted(backend: Backend, name: string, request: number): void {
+    const text = this.#texts.get(name);
+    const traits = text === undefined
+      ? this.#statements.get(nameOf(utf8(name)))?.traits
+      : this.#traits.get(text);
+    if (traits !== undefined) this.#hooks.onExecute(backend, traits, request);
+  }
+
   /** @returns What the server knows it as, if that is another name. */
   #onNameUsed(backend: Backend, { name, use }: StatementName, request: number) {
     const isDeallocate = use === "deallocate";
+    if (!isDeallocate) this.#onExecuted(backend, name, request);
     if (this.#texts.has(name)) {
       if (!isDeallocate) return undefined;
-      this.#schedule({
+      this.#hooks.schedule({
         request,
         apply: (server) => {
           this.#texts.delete(name);
@@ -143,7 +171,7 @@ export class PreparedBySql {
     // Prepared by Parse, named by SQL.
     this.#statements.ensureNow(backend, protocolName, statement);
     if (isDeallocate) {
-      this.#schedule({
+      this.#hooks.schedule({
         request,
         apply: (server) => {
           this.#statements.delete(protocolName);

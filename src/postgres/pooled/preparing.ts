@@ -6,7 +6,7 @@
 
 import { concat } from "../../base/bytes.ts";
 import type { Backend } from "./backend.ts";
-import { closeStatement, parse, SYNC } from "./extended_messages.ts";
+import { closeStatement, describeStatement, FLUSH, parse, SYNC } from "./extended_messages.ts";
 import { REPLY } from "./reply_kinds.ts";
 import type { Statement, UnnamedStatement } from "./statements.ts";
 
@@ -30,13 +30,25 @@ export function ensureRequired(backend: Backend, { requires }: UnnamedStatement)
   return requires === undefined ? NOTHING : ensure(backend, requires);
 }
 
+/** Makes sure that the server has a statement, and asks it for its columns. */
+export function ensureDescribed(backend: Backend, statement: Statement): Uint8Array {
+  const { replies, statements: { checking, columns } } = backend;
+  const ahead = ensure(backend, statement);
+  checking.add(statement);
+  replies.push(REPLY.describeInjected, () => void checking.delete(statement), (bytes) => {
+    checking.delete(statement);
+    columns.learn(statement, bytes);
+  });
+  return concat(ahead, describeStatement(statement.serverName), FLUSH);
+}
+
 /**
  * As `ensure`, with a request of its own: a Query behind a Parse that fails would be skipped. So
  * it is behind messages without a Sync that fail, which is not to be concluded by a Sync of ours.
  */
 export function ensureNow(backend: Backend, statement: Statement): void {
   const { replies, statements } = backend;
-  if (replies.isUnsynced) return backend.write(ensure(backend, statement));
+  if (replies.mayBeUnsynced) return backend.write(ensure(backend, statement));
   if (replies.isSkipping) return;
   const isUnsure = statements.isUnsure(statement, replies);
   if (statements.use(statement) && !isUnsure) return;

@@ -25,6 +25,8 @@ export const REPLY = {
   closeInjected: 12,
   /** A Query of the gateway's own: the client hears nothing up to and with ReadyForQuery. */
   own: 13,
+  /** A Describe of the gateway's own: the client does not hear of it. */
+  describeInjected: 14,
 } as const;
 
 /** Kinds that a server answers to the client. */
@@ -37,7 +39,16 @@ for (const kind of ["query", "sync", "parse", "bind", "describe", "execute", "cl
 export const IS_OPENING = new Uint8Array(16);
 for (
   const kind of [
-    ...["parse", "parseInjected", "bind", "describe", "execute", "close", "closeInjected"] as const,
+    ...[
+      "parse",
+      "parseInjected",
+      "bind",
+      "describe",
+      "describeInjected",
+      "execute",
+      "close",
+      "closeInjected",
+    ] as const,
   ]
 ) IS_OPENING[REPLY[kind]] = 1;
 

@@ -9,8 +9,6 @@
  *   (`ignore_till_sync` in postgres.c). What is skipped is not answered, and did not happen.
  * - In copy-in mode Sync is ignored (`CopyGetData` in copyfromparse.c).
  *
- * A ring of small numbers, so that nothing is allocated for a message.
- *
  * @module
  */
 
@@ -18,6 +16,7 @@ import { assert } from "../../base/assert.ts";
 import { BACKEND } from "../wire/tags.ts";
 import { MessageCounts } from "./message_counts.ts";
 import { IS_CLIENTS, IS_OPENING, isRequest, REPLY } from "./reply_kinds.ts";
+import { type ColumnsListener, ReplyRing, type Undo } from "./reply_ring.ts";
 
 /** Whether a server may send a message of this type without being asked. */
 export function isUnasked(tag: number): boolean {
@@ -39,23 +38,11 @@ export const SWALLOW = 1;
 /** Entries: a client that pipelines more waits for answers first. A power of two. */
 export const ENTRIES_MAX = 16_384;
 
-const RING_SIZE_MIN = 16;
-
-/**
- * What undoes an entry's effect on names, for messages that the server skips. `hasFailed`: it is
- * the one that failed.
- */
-export type Undo = (hasFailed: boolean) => void;
-
 /** The answers that one server connection owes. */
 export class ReplyQueue {
-  #kinds = new Uint8Array(RING_SIZE_MIN);
-  /** Sparse, beside `#kinds`: what to do if the message turns out to be skipped. */
-  #undos: (Undo | undefined)[] = new Array(RING_SIZE_MIN).fill(undefined);
-  /** Beside `#kinds`, for a Query or Sync of the client: its number. */
-  #numbers = new Float64Array(RING_SIZE_MIN);
-  #head = 0;
-  #length = 0;
+  /** Each with its number, if it is a Query or Sync of the client. */
+  readonly #ring = new ReplyRing();
+  #answeredListener: ColumnsListener | undefined;
   #isCopyIn = false;
   #entries = 0;
   #requests = 0;
@@ -67,6 +54,8 @@ export class ReplyQueue {
   #unsyncedQuery = 0;
   /** Something was sent that a Sync, or a Query, has still to conclude. */
   #isUnsynced = false;
+  /** The same, but that a Query may have been skipped. */
+  #mayBeUnsynced = false;
   /** Syncs of the copy that runs, which the server ignores if it reads them within it. */
   #ignoredSyncs = 0;
   #isUncertain = false;
@@ -79,7 +68,7 @@ export class ReplyQueue {
 
   /** True if the server owes nothing, skips nothing, and has nothing open without a Sync. */
   get isEmpty(): boolean {
-    return this.#length === 0 && !this.#isSkipping && !this.#isUnsynced;
+    return this.#ring.length === 0 && !this.#isSkipping && !this.#isUnsynced;
   }
 
   /** True if something was sent that a Sync, or a Query, has still to conclude. */
@@ -87,9 +76,14 @@ export class ReplyQueue {
     return this.#isUnsynced;
   }
 
+  /** True if a Sync of the gateway's own could end what the client's is to end. */
+  get mayBeUnsynced(): boolean {
+    return this.#mayBeUnsynced;
+  }
+
   /** True if something that was sent has not been answered. */
   get hasUnanswered(): boolean {
-    return this.#length > 0;
+    return this.#ring.length > 0;
   }
 
   /**
@@ -103,7 +97,7 @@ export class ReplyQueue {
 
   /** True if nothing more may be sent before something is answered. */
   get isFull(): boolean {
-    return this.#length >= ENTRIES_MAX - 8; // room for what the gateway injects with one message
+    return this.#ring.length >= ENTRIES_MAX - 8; // room for what is injected with one message
   }
 
   /** True while the server skips what it is sent: nothing may be injected. */
@@ -118,7 +112,7 @@ export class ReplyQueue {
 
   /** The number up to which entries have been answered, or skipped; it may be more. */
   get doneCount(): number {
-    return this.#entries - this.#length;
+    return this.#entries - this.#ring.length;
   }
 
   /** The number of the client's last Query or Sync; the next one has the next number. */
@@ -133,11 +127,10 @@ export class ReplyQueue {
 
   /** The number of the client's request that the server works at, or 0. */
   get currentRequest(): number {
-    for (let i = 0; i < this.#length; i++) {
-      const slot = this.#slot(i);
-      const kind = this.#kinds[slot]!;
+    for (let i = 0; i < this.#ring.length; i++) {
+      const kind = this.#ring.kindAt(i);
       if (kind === REPLY.own) return 0;
-      if (isRequest(kind)) return this.#numbers[slot]!;
+      if (isRequest(kind)) return this.#ring.numberAt(i);
     }
     return 0;
   }
@@ -178,11 +171,11 @@ export class ReplyQueue {
 
   /** The entry that the server works at, or 0. */
   get first(): number {
-    return this.#length === 0 ? 0 : this.#kinds[this.#head]!;
+    return this.#ring.length === 0 ? 0 : this.#ring.kindAt(0);
   }
 
   /** A message is sent, or answered here. What is skipped or ignored makes no entry. */
-  push(kind: number, undo?: Undo): void {
+  push(kind: number, undo?: Undo, listener?: ColumnsListener): void {
     this.#count(kind);
     if (this.#isSkipping) {
       if (kind !== REPLY.sync) return undo?.(false);
@@ -191,22 +184,19 @@ export class ReplyQueue {
     if (kind === REPLY.sync && this.#isCopyIn) return void (this.#ignoredSyncs += 1);
     if (kind === REPLY.copyEnd) {
       if (this.#isCopyIn) return void (this.#isCopyIn = false);
-      if (this.#length === 0) return;
+      if (this.#ring.length === 0) return;
     }
     if (kind === REPLY.query && this.#isUnsynced) this.#unsyncedQuery = this.#requests + 1;
-    assert(this.#length < ENTRIES_MAX, "the client is not read while the queue is full");
-    if (this.#length === this.#kinds.length) this.#grow();
-    const slot = this.#slot(this.#length);
-    this.#kinds[slot] = kind;
-    this.#undos[slot] = undo;
-    this.#length += 1;
-    this.#entries += 1;
+    assert(this.#ring.length < ENTRIES_MAX, "the client is not read while the queue is full");
     if (isRequest(kind)) {
-      this.#numbers[slot] = this.#requests += 1;
+      this.#requests += 1;
       this.#requestsDue += 1;
     }
+    this.#ring.push(kind, isRequest(kind) ? this.#requests : 0, undo, listener);
+    this.#entries += 1;
     if (isRequest(kind) || kind === REPLY.own) this.#isUnsynced = false;
-    else if (IS_OPENING[kind] === 1) this.#isUnsynced = true;
+    else if (IS_OPENING[kind] === 1) this.#isUnsynced = this.#mayBeUnsynced = true;
+    if (kind === REPLY.sync) this.#mayBeUnsynced = false;
   }
 
   #count(kind: number): void {
@@ -248,10 +238,11 @@ export class ReplyQueue {
       case BACKEND.bindComplete:
         if (first === REPLY.bind) this.#pop();
         return PASS;
+      case BACKEND.parameterDescription:
+        return first === REPLY.describeInjected ? SWALLOW : PASS;
       case BACKEND.rowDescription:
       case BACKEND.noData:
-        if (first === REPLY.describe) this.#pop();
-        return PASS;
+        return this.#onColumns(first);
       case BACKEND.commandComplete:
         this.#isCopying = false;
         if (first === REPLY.execute) this.#pop();
@@ -283,16 +274,31 @@ export class ReplyQueue {
     return SWALLOW;
   }
 
+  #onColumns(first: number): number {
+    if (first !== REPLY.describe && first !== REPLY.describeInjected) return PASS;
+    this.#answeredListener = this.#ring.listenerAt(0);
+    this.#pop();
+    return first === REPLY.describe ? PASS : SWALLOW;
+  }
+
+  /** Who is to be told of the RowDescription or NoData that has just come. */
+  takeListener(): ColumnsListener | undefined {
+    const listener = this.#answeredListener;
+    this.#answeredListener = undefined;
+    return listener;
+  }
+
   #onReadyForQuery(): void {
     this.#isCopyIn = false;
     this.#isCopying = false;
     this.#isSkipping = false;
-    while (this.#length > 0) {
+    while (this.#ring.length > 0) {
       const kind = this.first;
-      const number = this.#numbers[this.#head]!;
+      const number = this.#ring.numberAt(0);
       this.#pop();
       if (!isRequest(kind)) continue;
       this.#answers = number;
+      if (this.#ring.length === 0) this.#mayBeUnsynced = false;
       // PostgreSQL 18 is left in an odd state by a Query that was executed before a Sync was due.
       if (number === this.#unsyncedQuery) this.#isUncertain = true;
       return;
@@ -304,17 +310,17 @@ export class ReplyQueue {
     this.#isCopyIn = false;
     this.#isCopying = false;
     // An error ends a Query by itself; its ReadyForQuery follows.
-    this.#failedThrough = first === 0 ? this.#answers : this.#numbers[this.#head]!;
+    this.#failedThrough = first === 0 ? this.#answers : this.#ring.numberAt(0);
     if (first === REPLY.query || first === 0) return;
     if (first === REPLY.sync) return; // a deferred constraint: commits happen at Sync
     let count = 0;
-    while (count < this.#length && this.#kinds[this.#slot(count)] !== REPLY.sync) count += 1;
-    const left = this.#length - count;
-    for (let i = count - 1; i >= 0; i--) this.#undos[this.#slot(i)]?.(i === 0);
+    while (count < this.#ring.length && this.#ring.kindAt(count) !== REPLY.sync) count += 1;
+    const left = this.#ring.length - count;
+    for (let i = count - 1; i >= 0; i--) this.#ring.undoAt(i)?.(i === 0);
     this.#isSkipping = left === 0;
-    this.#failedThrough = left === 0 ? this.#requests + 1 : this.#numbers[this.#slot(count)]!;
+    this.#failedThrough = left === 0 ? this.#requests + 1 : this.#ring.numberAt(count);
     const answers = this.#clientAnswers;
-    while (this.#length > left) this.#pop();
+    while (this.#ring.length > left) this.#pop();
     this.#clientAnswers = answers; // what is skipped is not answered
   }
 
@@ -325,57 +331,25 @@ export class ReplyQueue {
     this.#isCopyIn = true;
     this.#isCopying = true;
     this.#ignoredSyncs = 0;
-    for (; i < this.#length && this.#isCopyIn; i++) {
-      const kind = this.#kinds[this.#slot(i)]!;
+    for (; i < this.#ring.length && this.#isCopyIn; i++) {
+      const kind = this.#ring.kindAt(i);
       if (kind === REPLY.copyEnd) this.#isCopyIn = false;
       else if (kind === REPLY.sync) {
         this.#ignoredSyncs += 1;
         this.#requestsDue -= 1;
-      } else this.#move(i, kept++);
+      } else this.#ring.move(i, kept++);
     }
-    for (; i < this.#length; i++) this.#move(i, kept++);
-    this.#entries -= this.#length - kept; // so that what is left does not seem to be done
-    this.#length = kept;
-  }
-
-  #move(from: number, to: number): void {
-    const [source, target] = [this.#slot(from), this.#slot(to)];
-    this.#kinds[target] = this.#kinds[source]!;
-    this.#undos[target] = this.#undos[source];
-    this.#numbers[target] = this.#numbers[source]!;
+    for (; i < this.#ring.length; i++) this.#ring.move(i, kept++);
+    this.#entries -= this.#ring.length - kept; // so that what is left does not seem to be done
+    this.#ring.truncate(kept);
   }
 
   #pop(): void {
-    const kind = this.#kinds[this.#head]!;
+    const kind = this.#ring.kindAt(0);
     if (IS_CLIENTS[kind] === 1) this.#clientAnswers += 1;
     if (isRequest(kind)) this.#requestsDue -= 1;
-    this.#undos[this.#head] = undefined;
-    this.#head = (this.#head + 1) & (this.#kinds.length - 1);
-    this.#length -= 1;
+    this.#ring.shift();
     // A copy's end matters only to the copy before it.
-    while (this.#length > 0 && this.#kinds[this.#head] === REPLY.copyEnd) {
-      this.#head = (this.#head + 1) & (this.#kinds.length - 1);
-      this.#length -= 1;
-    }
-  }
-
-  #grow(): void {
-    const kinds = new Uint8Array(2 * this.#kinds.length);
-    const undos: (Undo | undefined)[] = new Array(kinds.length).fill(undefined);
-    const numbers = new Float64Array(kinds.length);
-    for (let i = 0; i < this.#length; i++) {
-      const slot = this.#slot(i);
-      kinds[i] = this.#kinds[slot]!;
-      undos[i] = this.#undos[slot];
-      numbers[i] = this.#numbers[slot]!;
-    }
-    this.#kinds = kinds;
-    this.#numbers = numbers;
-    this.#undos = undos;
-    this.#head = 0;
-  }
-
-  #slot(position: number): number {
-    return (this.#head + position) & (this.#kinds.length - 1);
+    while (this.first === REPLY.copyEnd) this.#ring.shift();
   }
 }

@@ -52,7 +52,12 @@ export class SqlState {
     this.#settings = settings;
     this.#session = session;
     this.#statements = statements;
-    this.#prepared = new PreparedBySql(session, statements, (effect) => this.#effects.push(effect));
+    this.#prepared = new PreparedBySql(session, statements, {
+      schedule: (effect) => this.#effects.push(effect),
+      onExecute: (backend, traits, request) => {
+        if (!isPlain(traits)) this.#onTraits(backend, traits, request);
+      },
+    });
   }
 
   /** False if the session's server is no longer as the session wants it. */
@@ -136,7 +141,7 @@ export class SqlState {
     this.#noteUse(backend, traits);
     if (isPlain(traits)) return;
     this.#onTraits(backend, traits, backend.replies.requestCount + 1); // its Sync is to come
-    this.#prepared.onExecute(traits, backend.replies.requestCount + 1);
+    this.#prepared.onExecute(backend, traits, backend.replies.requestCount + 1);
   }
 
   /** A request has failed: it did nothing. */
@@ -193,6 +198,7 @@ export class SqlState {
     if (this.#settings.mode !== "session") {
       for (const pin of traits.pins) session.pin(pin);
       if (traits.setsUnknownParameter) session.pin("parameter");
+      if (traits.setsNamesLocally) session.touched.touchNamesLocally();
       if (traits.hasMoreStatementNames) session.pin("prepare");
       session.touched.touch(traits.parameters, traits.resets);
       if (traits.resetsAllParameters) session.touched.touchAll(backend);

@@ -16,6 +16,7 @@ import { utf8 } from "../../base/bytes.ts";
 import { nameOf } from "./extended_messages.ts";
 import type { QueryScanner } from "../sql/query_scanner.ts";
 import type { Traits } from "../sql/traits.ts";
+import { KnownColumns } from "./columns.ts";
 import { PendingChanges } from "./pending_changes.ts";
 import type { ReplyQueue } from "./reply_queue.ts";
 
@@ -27,6 +28,9 @@ export const OWN_NAME = utf8(`${SERVER_NAME_PREFIX}own`);
 
 /** A name of that kind that no statement has. */
 export const NOBODYS_NAME = utf8(`${SERVER_NAME_PREFIX}none`);
+
+/** Another one, for a statement whose columns are not what its client was told. */
+export const STALE_NAME = `${SERVER_NAME_PREFIX}stale`;
 
 /** A statement that the gateway puts in a refused one's place begins so. */
 export const REFUSAL = "DO $sluice$";
@@ -164,10 +168,19 @@ export class ServerStatements {
   readonly #max: number;
   readonly #prepared = new Set<Statement>();
   readonly #changes = new PendingChanges<Statement>();
+  /** Those of statements that have been described there since they were prepared. */
+  readonly columns = new KnownColumns();
+  /** What is being described for that. */
+  readonly checking = new Set<Statement>();
 
   /** @param max How many it may have; at least 1. */
   constructor(max: number) {
     this.#max = max;
+  }
+
+  /** Whether it is there. */
+  has(statement: Statement): boolean {
+    return this.#prepared.has(statement);
   }
 
   /** Whether it is there; if it is, it counts as used now. */
@@ -189,6 +202,7 @@ export class ServerStatements {
 
   /** Adds one. @returns The one to close, if there are too many. */
   add(statement: Statement): Statement | undefined {
+    this.columns.forget(statement);
     this.#prepared.add(statement);
     if (this.#prepared.size <= this.#max) return undefined;
     for (const oldest of this.#prepared) {

@@ -6,6 +6,7 @@
  * @module
  */
 
+import { NAMING_PARAMETERS } from "../sql/traits.ts";
 import type { Backend } from "./backend.ts";
 import { executeOnce, nameOf } from "./extended_messages.ts";
 import type { OwnResult } from "./own_queries.ts";
@@ -22,9 +23,6 @@ export interface Toucher {
   unsettle(): void;
 }
 
-/** What the meaning of names depends on. */
-const NAMING = ["search_path", "role", "session_authorization"] as const;
-
 interface Touch {
   readonly isReset: boolean;
 }
@@ -35,6 +33,7 @@ export class TouchedParameters {
   /** By name, what touched it last. */
   readonly #touched = new Map<string, Touch>();
   #isReading = false;
+  #hasLocalNames = false;
 
   constructor(session: Toucher) {
     this.#session = session;
@@ -59,6 +58,11 @@ export class TouchedParameters {
       // Becoming another user resets the role.
       if (name === "session_authorization") this.#touched.set("role", { isReset });
     }
+  }
+
+  /** SET LOCAL of what names depend on. */
+  touchNamesLocally(): void {
+    this.#hasLocalNames = true;
   }
 
   /** RESET ALL: everything that is set. */
@@ -89,13 +93,15 @@ export class TouchedParameters {
    */
   namesNow(): string | undefined {
     const { wanted } = this.#session.parameters;
+    if (this.#hasLocalNames) return undefined;
     if (this.#touched.size === 0 && wanted.size === 0) return "";
-    if (NAMING.some((name) => this.#touched.has(name))) return undefined;
-    return NAMING.map((name) => wanted.get(name) ?? "").join("\0").replace(/^\0*$/, "");
+    if (NAMING_PARAMETERS.some((name) => this.#touched.has(name))) return undefined;
+    return NAMING_PARAMETERS.map((name) => wanted.get(name) ?? "").join("\0").replace(/^\0*$/, "");
   }
 
   /** Asks a server that is quiet. @returns False if there is nothing to ask. */
   read(backend: Backend): boolean {
+    this.#hasLocalNames = false; // its transaction is over
     if (this.#touched.size === 0) return false;
     const touched = [...this.#touched];
     this.#touched.clear();

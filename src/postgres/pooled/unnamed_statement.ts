@@ -11,9 +11,11 @@ import type { Traits } from "../sql/traits.ts";
 import { HEADER_SIZE } from "../wire/framer.ts";
 import type { Backend } from "./backend.ts";
 import { bindNothing, closeStatement, parse } from "./extended_messages.ts";
+import type { Meant } from "./meant.ts";
 import { ensureRequired } from "./preparing.ts";
 import { REPLY } from "./reply_kinds.ts";
-import type { ReplyQueue, Undo } from "./reply_queue.ts";
+import type { ReplyQueue } from "./reply_queue.ts";
+import type { Undo } from "./reply_ring.ts";
 import {
   isRefusal,
   type SharedStatements,
@@ -37,14 +39,10 @@ export type Replacement = Uint8Array | undefined;
 export interface Translated {
   readonly replacement: Replacement;
   readonly traits?: Traits;
+  /** What it executes by name. */
+  readonly requires?: Statement | undefined;
   /** Only one with a name that servers share. */
   readonly statement?: Statement;
-}
-
-/** What is prepared in place of a statement. */
-export interface Meant {
-  readonly definition: Uint8Array;
-  readonly requires?: Statement;
 }
 
 const NOTHING = new Uint8Array();
@@ -175,7 +173,9 @@ export class ClientUnnamedStatement {
     reply: number,
   ): Translated {
     const current = this.#current;
-    const traits = current === undefined ? {} : { traits: current.traits };
+    const traits = current === undefined
+      ? {}
+      : { traits: current.traits, requires: current.requires };
     if (current !== undefined && reply === REPLY.bind && isRefusal(current)) {
       const portal = view.subarray(start + HEADER_SIZE, nameStart);
       backend.unnamed = current;

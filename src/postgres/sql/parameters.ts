@@ -27,7 +27,8 @@ const QUOTE = 0x27;
 export function readSet(lexer: Lexer, draft: TraitsDraft): void {
   lexer.next();
   // Each of these words may also be the name of a parameter, or the first part of one.
-  if (lexer.word === "local" && !isNameAt(lexer)) return;
+  const isLocal = lexer.word === "local" && !isNameAt(lexer);
+  if (isLocal) lexer.next();
   while (lexer.word === "session" && !isNameAt(lexer)) lexer.next();
   const word = isNameAt(lexer) ? "" : lexer.word;
   switch (word) {
@@ -35,33 +36,26 @@ export function readSet(lexer: Lexer, draft: TraitsDraft): void {
     case "constraints":
     case "transaction":
       return;
-    case "authorization":
-      draft.addParameter("session_authorization");
-      return;
     case "characteristics":
       draft.addParameter("default_transaction_isolation");
       draft.addParameter("default_transaction_read_only");
       draft.addParameter("default_transaction_deferrable");
       return;
-    case "names":
-      draft.addParameter("client_encoding");
-      return;
-    case "role":
-      draft.addParameter("role");
-      return;
-    case "schema":
-      draft.addParameter("search_path");
-      return;
-    case "time":
-      draft.addParameter("timezone");
-      return;
-    case "xml":
-      draft.addParameter("xmloption");
-      return;
-    default:
-      draft.addParameter(readParameterName(lexer));
   }
+  const name = NAME_OF_WORD[word] ?? readParameterName(lexer);
+  if (isLocal) draft.addLocalParameter(name);
+  else draft.addParameter(name);
 }
+
+/** Parameters that SET calls otherwise. */
+const NAME_OF_WORD: Readonly<Record<string, string>> = {
+  authorization: "session_authorization",
+  names: "client_encoding",
+  role: "role",
+  schema: "search_path",
+  time: "timezone",
+  xml: "xmloption",
+};
 
 /** Reads what follows RESET. */
 export function readReset(lexer: Lexer, draft: TraitsDraft): void {
@@ -108,7 +102,8 @@ export function readSetConfig(lexer: Lexer, draft: TraitsDraft): void {
     }
     tokensInArgument += 1;
   }
-  if (!isClosed || !isLocal) draft.addParameter(name);
+  if (isClosed && isLocal) draft.addLocalParameter(name);
+  else draft.addParameter(name);
 }
 
 /** Whether the current word is a parameter's name by what follows, whatever else it may mean. */

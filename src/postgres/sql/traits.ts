@@ -90,6 +90,8 @@ export interface Traits {
   readonly unpins: readonly Unpin[];
   /** True for CREATE, ALTER, DROP and SELECT INTO: plans of prepared statements may be stale. */
   readonly changesSchema: boolean;
+  /** True for SET LOCAL of what names of tables depend on, or of what is not known. */
+  readonly setsNamesLocally: boolean;
   /** True for BEGIN, START TRANSACTION, and COMMIT or ROLLBACK with AND CHAIN. */
   readonly beginsTransaction: boolean;
   /**
@@ -99,10 +101,17 @@ export interface Traits {
   readonly isOpaque: boolean;
 }
 
+/** What the meaning of names of tables and functions depends on: `$user` is the role. */
+export const NAMING_PARAMETERS: readonly string[] = [
+  "search_path",
+  "role",
+  "session_authorization",
+];
+
 /** Whether a text does nothing to its session that anybody must know. */
 export function isPlain(traits: Traits): boolean {
   return traits.parameters.length === 0 && traits.pins.length === 0 &&
     traits.statementNames.length === 0 && traits.discards.length === 0 &&
     traits.unpins.length === 0 && !traits.changesSchema && !traits.resetsAllParameters &&
-    !traits.setsUnknownParameter && !traits.isOpaque;
+    !traits.setsUnknownParameter && !traits.setsNamesLocally && !traits.isOpaque;
 }

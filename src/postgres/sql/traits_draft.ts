@@ -11,6 +11,7 @@ import {
   type Command,
   COMMANDS,
   type Discard,
+  NAMING_PARAMETERS,
   type Pin,
   type StatementName,
   type Traits,
@@ -41,9 +42,10 @@ export const Flag = {
   changesSchema: 4,
   beginsTransaction: 8,
   isOpaque: 16,
+  setsNamesLocally: 32,
 } as const;
 
-const FLAG_COMBINATIONS = 32;
+const FLAG_COMBINATIONS = 64;
 
 /** The traits of one text while it is scanned. */
 export class TraitsDraft {
@@ -112,6 +114,12 @@ export class TraitsDraft {
     this.#parameters.push(folded);
   }
 
+  /** Adds a parameter that the transaction keeps; undefined if its name cannot be known. */
+  addLocalParameter(name: string | undefined): void {
+    const isNaming = name === undefined || NAMING_PARAMETERS.includes(lowerCase(name));
+    if (isNaming) this.setFlag(Flag.setsNamesLocally);
+  }
+
   /** Adds a prepared statement's name. */
   addStatementName(use: StatementName["use"], name: string, start: number, end: number): void {
     this.#hasLists = true;
@@ -167,6 +175,7 @@ export class TraitsDraft {
       changesSchema: isSet(Flag.changesSchema),
       beginsTransaction: isSet(Flag.beginsTransaction),
       isOpaque: isSet(Flag.isOpaque),
+      setsNamesLocally: isSet(Flag.setsNamesLocally),
     });
   }
 }

@@ -40,6 +40,7 @@ export const BACKEND = {
   errorResponse: 0x45, // E
   negotiateProtocolVersion: 0x76, // v
   noData: 0x6e, // n
+  parameterDescription: 0x74, // t
   noticeResponse: 0x4e, // N
   notificationResponse: 0x41, // A
   parameterStatus: 0x53, // S

@@ -133,18 +133,22 @@ export class ModelState {
   }
 
   rollback(): void {
-    if (this.#begin !== undefined) {
-      this.#lasting = new Map(this.#begin.values);
-      this.#values = new Map(this.#begin.values);
-      this.#tables = new Map(this.#begin.tables);
-    }
+    this.#undo();
     this.#end();
   }
 
-  /** What an error does to the transaction. */
+  /** What an error does to the transaction: in a block, too, parameters are back at once. */
   fail(): void {
-    if (this.status === "I") this.rollback();
-    else this.status = "E";
+    if (this.status === "I") return this.rollback();
+    this.#undo();
+    this.status = "E";
+  }
+
+  #undo(): void {
+    if (this.#begin === undefined) return;
+    this.#lasting = new Map(this.#begin.values);
+    this.#values = new Map(this.#begin.values);
+    this.#tables = new Map(this.#begin.tables);
   }
 
   /** @throws {ModelError} If nothing but the end of the transaction is allowed. */

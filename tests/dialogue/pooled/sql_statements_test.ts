@@ -1,5 +1,5 @@
 import { deepEqual, equal } from "node:assert/strict";
-import { parseNamed } from "../../support/extended_messages.ts";
+import { close, parseNamed } from "../../support/extended_messages.ts";
 import {
   BIND,
   complete,
@@ -14,7 +14,14 @@ import {
   ready,
   SYNC,
 } from "../../support/messages.ts";
-import { admits, exchanges, follows, joins, pooledPair } from "../../support/pooled_world.ts";
+import {
+  admits,
+  answersRead,
+  exchanges,
+  follows,
+  joins,
+  pooledPair,
+} from "../../support/pooled_world.ts";
 
 const GONE = error("ERROR", "26000", 'prepared statement "a" does not exist');
 
@@ -308,4 +315,50 @@ Deno.test("SqlState waits with a name that a request before it prepares by Parse
   await server.hears(parse("bad"), parseNamed("sluice_1", "select 1"), SYNC, query("select 7"));
   await server.says(error("ERROR", "42601", "no"), ready());
   await server.hears(query("execute a"));
+});
+
+Deno.test("SqlState sends no Sync of its own behind a Query that may be skipped", async () => {
+  const { client, server } = await pooledPair({ pool: { preparedStatementsMax: 1 } });
+  for (const name of ["a", "b"]) await client.says(parseNamed(name, `select ${name}`), SYNC);
+  server.peer.take();
+  await server.says(message("1"), ready(), message("1"), message("3"), ready());
+  await client.hears(message("1"), ready(), message("1"), ready());
+  await client.says(parse("bad"), query("select 1"), query("execute a"), SYNC);
+  await server.hears(
+    parse("bad"),
+    query("select 1"),
+    parseNamed("sluice_1", "select a"),
+    close("S", "sluice_2"),
+    query("execute sluice_1"),
+    SYNC,
+  );
+  const bad = error("ERROR", "42601", "no");
+  await server.says(bad, ready());
+  await client.hears(bad, ready());
+});
+
+Deno.test("SqlState counts what EXECUTE runs as if it were in the text", async () => {
+  const prepare = "prepare p as select set_config('work_mem', '1GB', false)";
+  const { client, server } = await pooledPair();
+  await exchanges(client, server, prepare, "PREPARE");
+  await answersRead(server, "work_mem", "4MB");
+  await exchanges(client, server, "execute p", "SELECT 1");
+  await answersRead(server, "work_mem", "1GB");
+});
+
+Deno.test("SqlState counts what EXECUTE runs that was prepared by Parse", async () => {
+  const { client, server } = await pooledPair();
+  await client.says(parseNamed("s", "set work_mem = '2GB'"), SYNC);
+  server.peer.take();
+  await server.says(message("1"), ready());
+  await client.hears(message("1"), ready());
+  await client.says(query("execute s"));
+  await server.hears(query("execute sluice_1"));
+  await server.says(complete("SET"), ready());
+  await answersRead(server, "work_mem", "2GB");
+  await client.says(parse("execute s"), BIND, EXECUTE, SYNC);
+  const again = parse("execute sluice_1"); // as any that names another one
+  await server.hears(again, again, BIND, EXECUTE, SYNC);
+  await server.says(message("1"), message("1"), message("2"), complete("SET"), ready());
+  await answersRead(server, "work_mem", "3GB");
 });

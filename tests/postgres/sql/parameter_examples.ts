@@ -18,6 +18,8 @@ function select(...parameters: readonly string[]): Seen {
   return { command: "select", parameters };
 }
 
+const SETS_NAMES_LOCALLY: Seen = { command: "set", flags: ["setsNamesLocally"] };
+
 const UNKNOWN: Seen = { command: "select", flags: ["setsUnknownParameter"] };
 
 const CHARACTERISTICS = [
@@ -65,11 +67,14 @@ export const PARAMETER_EXAMPLES: readonly Example[] = [
   ["SET role TO postgres", set("role")],
   ["SET role = 'postgres'", set("role")],
   ["SET SESSION ROLE postgres", set("role")],
-  ["SET LOCAL ROLE postgres", { command: "set" }],
+  ["SET LOCAL ROLE postgres", SETS_NAMES_LOCALLY],
+  ["SET LOCAL Search_Path = a", SETS_NAMES_LOCALLY],
+  ["SET LOCAL SCHEMA 'public'", SETS_NAMES_LOCALLY],
+  ["SELECT set_config('search_path', 'a', true)", { ...SETS_NAMES_LOCALLY, command: "select" }],
   ["SET SESSION AUTHORIZATION postgres", set("session_authorization")],
   ["SET SESSION AUTHORIZATION DEFAULT", set("session_authorization")],
   ["SET SESSION SESSION AUTHORIZATION postgres", set("session_authorization")],
-  ["SET LOCAL SESSION AUTHORIZATION postgres", { command: "set" }],
+  ["SET LOCAL SESSION AUTHORIZATION postgres", SETS_NAMES_LOCALLY],
   ["SET session_authorization = postgres", set("session_authorization")],
   [
     "SET SESSION CHARACTERISTICS AS TRANSACTION ISOLATION LEVEL SERIALIZABLE",
@@ -122,7 +127,10 @@ export const PARAMETER_EXAMPLES: readonly Example[] = [
   ["SELECT set_config('app.a'::pg_catalog.text, 'b', false)", select("app.a")],
   ["SELECT set_config('app.a', 'b', true)", { command: "select" }],
   ["SELECT set_config('app.a', 'b', TRUE )", { command: "select" }],
-  ["SELECT set_config('app.' || 'a', 'b', true)", { command: "select" }],
+  [
+    "SELECT set_config('app.' || 'a', 'b', true)",
+    { ...SETS_NAMES_LOCALLY, command: "select" },
+  ],
   ["SELECT set_config('app.a', 'b', true AND false)", select("app.a")],
   ["SELECT set_config('app.a', 'b', 'true')", select("app.a")],
   ["SELECT set_config('app.a', 'b', NOT true)", select("app.a")],

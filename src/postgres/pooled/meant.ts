@@ -1,0 +1,57 @@
+/**
+ * What is prepared in place of a statement that a client prepares: an error for one that may not
+ * be, or the same with the names that servers know for EXECUTE and DEALLOCATE of what was prepared
+ * by Parse.
+ *
+ * @module
+ */
+
+import { concat, utf8 } from "../../base/bytes.ts";
+import type { Traits } from "../sql/traits.ts";
+import { nameOf } from "./extended_messages.ts";
+import {
+  NOBODYS_NAME,
+  SERVER_NAME_PREFIX,
+  type Statement,
+  type UnnamedStatement,
+} from "./statements.ts";
+
+/** What is prepared in place of a statement. */
+export interface Meant {
+  readonly definition: Uint8Array;
+  readonly requires?: Statement;
+}
+
+/**
+ * What is prepared in place of a statement, if it is not what it is.
+ *
+ * @param refusal The definition of a statement that raises an error, for one that may not be.
+ * @param named What a name of the client stands for, if it was prepared by Parse.
+ */
+export function meantBy(
+  { definition, traits }: UnnamedStatement,
+  refusal: (traits: Traits) => Uint8Array | undefined,
+  named: (name: string) => Statement | undefined,
+): Meant | undefined {
+  const refused = refusal(traits);
+  if (refused !== undefined) return { definition: refused };
+  const [range] = traits.statementNames;
+  if (range === undefined || traits.statementCount !== 1) return undefined;
+  if (range.use === "prepare") return undefined;
+  const requires = named(nameOf(utf8(range.name)));
+  if (requires !== undefined) {
+    return { definition: renamedText(definition, range, requires.serverName), requires };
+  }
+  // Another client's statement may have such a name.
+  if (!range.name.startsWith(SERVER_NAME_PREFIX)) return undefined;
+  return { definition: renamedText(definition, range, NOBODYS_NAME) };
+}
+
+/** SQL that names a statement: the client's name replaced by one of the server's. */
+export function renamedText(
+  text: Uint8Array,
+  { start, end }: { readonly start: number; readonly end: number },
+  serverName: Uint8Array,
+): Uint8Array {
+  return concat(text.subarray(0, start), serverName, text.subarray(end));
+}
