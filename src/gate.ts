@@ -10,18 +10,18 @@ import { messageOf } from "./base/errors.ts";
 import type { HbaRule as ConfiguredRule, NameMapEntry, ServerConfig } from "./config/config.ts";
 import type { TlsServerContext } from "./net/tls/server_context.ts";
 import type { Observer } from "./observe/facts.ts";
+import type { PooledPlane } from "./pooled_plane.ts";
 import type { ClientAuthenticationShared } from "./postgres/auth/client_authentication.ts";
 import { FailureThrottle } from "./postgres/auth/failure_throttle.ts";
 import { HbaRules } from "./postgres/auth/hba.ts";
 import { NameMap } from "./postgres/auth/name_map.ts";
 import { SCRAM_ITERATIONS } from "./postgres/auth/scram.ts";
 import { ScramKeysCache } from "./postgres/auth/scram_keys_cache.ts";
-import { parseSecret, type Secret } from "./postgres/auth/secret.ts";
 import { DatabaseRefused, type GateContext, type GateRule } from "./postgres/client_gate.ts";
 import * as reply from "./postgres/error_reply.ts";
 import type { ListenerTls } from "./postgres/gateway.ts";
 import { LookupError, lookUpSecret } from "./postgres/pooled/secret_lookup.ts";
-import type { PooledPlane } from "./pooled_plane.ts";
+import { parseSecret, type Secret } from "./postgres/secrets/secret.ts";
 import { serverTls } from "./tls_contexts.ts";
 
 /** Addresses whose failures are remembered: an attacker's must not fill the memory. */

@@ -12,7 +12,7 @@ import { parseRange } from "./cidr.ts";
 import type { HbaMethod, HbaOptions, HbaRule } from "./config.ts";
 import { type Field, fieldsOf, joinContinued, type Line, type Word } from "./lines.ts";
 import { didYouMean, type Place, type Problems, quote } from "./problems.ts";
-import { wrongPattern } from "./regular_expression.ts";
+import { patternOf, wrongPattern } from "./regular_expression.ts";
 
 /** Every new connection tries rules in order; files that people maintain have a few hundred. */
 const RULES_MAX = 10_000;
@@ -113,9 +113,7 @@ class RuleReader {
       const reason = wrongPattern(text.slice(1));
       if (reason !== undefined) this.#fail(place, `${quote(text)} is ${reason}`);
     } else if (isQuoted) {
-      // The text of a rule does not say what was quoted, but a regular expression says it all.
-      const isSpecial = keywords.includes(text) || text.startsWith("+");
-      return isSpecial ? `/^${text.replace("+", "\\+")}$` : text;
+      return this.#quotedName(word, what, keywords);
     } else if (text.startsWith("+")) {
       this.#fail(
         place,
@@ -132,6 +130,21 @@ class RuleReader {
       );
     }
     return text;
+  }
+
+  /** The text of a rule does not say what was quoted, but a regular expression says it all. */
+  #quotedName(
+    { text, place }: Word,
+    what: "database" | "user",
+    keywords: readonly string[],
+  ): string {
+    const isKeyword = keywords.includes(text) ||
+      (what === "database" && UNSUPPORTED_KEYWORDS.includes(text));
+    if (!isKeyword && !text.startsWith("+")) return text;
+    const pattern = patternOf(text);
+    const reason = wrongPattern(pattern);
+    if (reason !== undefined) this.#fail(place, `as a name, ${quote(text)} is ${reason}`);
+    return `/${pattern}`;
   }
 
   /** The range of addresses in its one form; undefined for all, and when it is wrong. */

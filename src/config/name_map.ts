@@ -9,7 +9,7 @@
 import type { NameMapEntry } from "./config.ts";
 import { fieldsOf, type Line, type Word } from "./lines.ts";
 import { type Problems, quote } from "./problems.ts";
-import { wrongPattern } from "./regular_expression.ts";
+import { groupCountOf, wrongPattern } from "./regular_expression.ts";
 
 /** Returns the entries, and adds everything that is wrong with the others to `problems`. */
 export function parseNameMap(
@@ -51,9 +51,7 @@ function isRight(certificateName: Word, user: Word, problems: Problems): boolean
     problems.add(user.place, `expected one user, or a text with \\1 for what matched; ${got}`);
     return false;
   }
-  // A pattern is no text with groups, so it is matched with nothing to count them.
-  const hasGroup = isPattern &&
-    new RegExp(`${certificateName.text.slice(1)}|`, "u").exec("")!.length > 1;
+  const hasGroup = isPattern && groupCountOf(certificateName.text.slice(1)) > 0;
   if (user.text.includes("\\1") && !hasGroup) {
     const rule = "\\1 needs a regular expression with parentheses in front of it";
     problems.add(user.place, `${rule}, such as "/^(.*)@example\\.com$"`);

@@ -7,6 +7,7 @@
  * @module
  */
 
+import { type PemKind, wrongPem } from "../base/pem.ts";
 import { type CheckedGroup, placeOf } from "./check.ts";
 import type { CLIENT_KEYS } from "./client_keys.ts";
 import type { ClientTlsConfig, ServerTlsConfig, TlsFiles, TlsMode } from "./config.ts";
@@ -129,28 +130,17 @@ function readFiles(group: ServerGroup | ClientGroup, mode: TlsMode, checking: Ch
   };
 }
 
-/** RFC 7468, section 5: what stands around a certificate. */
 function certificates(text: string, fileName: string, problems: Problems): string {
-  if (/-----BEGIN (X509 |TRUSTED )?CERTIFICATE-----/.test(text)) return text;
-  const found = /-----BEGIN ([A-Z0-9 ]{1,40})-----/.exec(text)?.[1];
-  const got = found === undefined ? "nothing like that" : `"BEGIN ${found}"`;
-  const place = { file: fileName, line: 1, column: 1, path: "" };
-  problems.add(place, `expected a certificate as PEM, which has "BEGIN CERTIFICATE"; got ${got}`);
-  return "";
+  return pemOf("certificate", text, fileName, problems);
 }
 
-/** RFC 7468, section 10, and the older forms that OpenSSL writes. */
 function privateKey(text: string, fileName: string, problems: Problems): string {
-  const place = { file: fileName, line: 1, column: 1, path: "" };
-  const isEncrypted = /-----BEGIN ENCRYPTED PRIVATE KEY-----|^Proc-Type: 4,ENCRYPTED/m.test(text);
-  if (isEncrypted) {
-    const advice = "remove it with: openssl pkey -in FILE -out NEW_FILE";
-    problems.add(place, `the private key has a passphrase, which nobody could type in; ${advice}`);
-    return "";
-  }
-  if (/-----BEGIN ((RSA|EC|DSA) )?PRIVATE KEY-----/.test(text)) return text;
-  const found = /-----BEGIN ([A-Z0-9 ]{1,40})-----/.exec(text)?.[1];
-  const got = found === undefined ? "nothing like that" : `"BEGIN ${found}"`;
-  problems.add(place, `expected a private key as PEM, which has "BEGIN PRIVATE KEY"; got ${got}`);
+  return pemOf("private key", text, fileName, problems);
+}
+
+function pemOf(kind: PemKind, text: string, fileName: string, problems: Problems): string {
+  const reason = wrongPem(text, kind);
+  if (reason === undefined) return text;
+  problems.add({ file: fileName, line: 1, column: 1, path: "" }, reason);
   return "";
 }

@@ -8,6 +8,8 @@
  * @module
  */
 
+import { messageOf } from "../base/errors.ts";
+import { parseSecret } from "../postgres/secrets/secret.ts";
 import { type Line, linesOf, placeIn } from "./lines.ts";
 import type { Problems } from "./problems.ts";
 
@@ -18,13 +20,6 @@ const USERS_MAX = 100_000;
 
 /** MAX_USERNAME in PgBouncer's include/bouncer.h. */
 const USER_SIZE_MAX = 128;
-
-/** MAX_PASSWORD in PgBouncer's include/bouncer.h, where tokens had to fit. */
-const SECRET_SIZE_MAX = 65_531;
-
-/** What pg_authid.rolpassword looks like: PostgreSQL manual, section 51.8. */
-const SCRAM_SECRET =
-  /^SCRAM-SHA-256\$[1-9][0-9]{0,9}:[A-Za-z0-9+/]+={0,2}\$[A-Za-z0-9+/]{43}=:[A-Za-z0-9+/]{43}=$/;
 
 /** Returns secrets by user, and adds everything that is wrong with a line to `problems`. */
 export function parseUsersFile(
@@ -113,10 +108,10 @@ function wrongUser(user: string): string | undefined {
 
 function wrongSecret(secret: string): string | undefined {
   if (secret === "") return "the secret is empty; remove the line to refuse the user";
-  if (secret.length > SECRET_SIZE_MAX || secret.includes("\0")) {
-    return `the secret has more than ${SECRET_SIZE_MAX} characters, or a NUL character`;
+  try {
+    parseSecret(secret);
+    return undefined;
+  } catch (error) {
+    return messageOf(error); // it says nothing of the secret
   }
-  if (!secret.startsWith("SCRAM-SHA-256$") || SCRAM_SECRET.test(secret)) return undefined;
-  return "the secret begins like one of SCRAM and goes on differently; copy it from " +
-    "pg_authid.rolpassword again";
 }

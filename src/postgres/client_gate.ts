@@ -20,8 +20,8 @@ import {
 import type { ServerCredentials } from "./auth/credentials.ts";
 import type { FailureThrottle } from "./auth/failure_throttle.ts";
 import { type HbaConnection, rejectionMessage } from "./auth/hba.ts";
-import { PASSWORD_SIZE_MAX, type Secret } from "./auth/secret.ts";
 import * as reply from "./error_reply.ts";
+import { PASSWORD_SIZE_MAX, type Secret } from "./secrets/secret.ts";
 import type { Upstream, UpstreamOwner } from "./upstream.ts";
 import { ProtocolError } from "./wire/errors.ts";
 import { Framer, HEADER_SIZE } from "./wire/framer.ts";

@@ -1,8 +1,9 @@
-import { deepEqual, equal, match } from "node:assert/strict";
+import { deepEqual, equal, match, ok } from "node:assert/strict";
 import type { HbaRule } from "../../src/config/config.ts";
 import { parseHba } from "../../src/config/hba.ts";
 import { linesOf } from "../../src/config/lines.ts";
 import { Problems, problemsText } from "../../src/config/problems.ts";
+import { HbaRules } from "../../src/postgres/auth/hba.ts";
 
 function parse(text: string): { rules: readonly HbaRule[]; problems: string; lines: number[] } {
   const problems = new Problems();
@@ -64,6 +65,11 @@ Deno.test("parseHba keeps quoted keywords apart from keywords", () => {
   deepEqual(rule.databases, ["/^all$", "all", "/^sameuser$", "a b", 'it"s']);
   deepEqual(rule.users, ["/^\\+admins$", "/^all$"]);
   equal(new RegExp(rule.users[0]!.slice(1)).test("+admins"), true);
+  deepEqual(ruleOf('host "samegroup" "+a.(b" all trust'), {
+    ...ruleOf("host all all all trust"),
+    databases: ["/^samegroup$"],
+    users: ["/^\\+a\\.\\(b$"],
+  });
   // Only a keyword's own place makes it one.
   deepEqual(ruleOf("local all sameuser,replication trust").users, ["sameuser", "replication"]);
   deepEqual(ruleOf('host a"b c"d all all trust').databases, ["ab cd"]);
@@ -181,31 +187,44 @@ const WRONG: readonly (readonly [line: string, problem: string])[] = [
     "are names, regular expressions and all, sameuser, replication",
   ],
   ['host "" all all trust', "6: the name of a database is empty; write all for every database"],
-  ["host all /( all trust", '10: "/(" is no regular expression that can be read'],
+  [
+    "host all /( all trust",
+    '10: "/(" is no regular expression that can be used: a group is not closed',
+  ],
+  [
+    'host all "/^app_[a-z]{1,300}$" all trust',
+    '10: "/^app_[a-z]{1,300}$" is no regular expression that can be used: "{" must be followed ' +
+    "by n}, n,} or n,m} up to 255",
+  ],
+  [
+    `host all "+${"x".repeat(1_000)}" all trust`,
+    `10: as a name, "+${"x".repeat(79)}…" is no regular expression that can be used: it must ` +
+    "have at most 1000 characters",
+  ],
   ["host all / all trust", '10: "/" is no regular expression; something must follow the /'],
   [
     "host all /a+?$ all trust",
-    '10: "/a+?$" is a regular expression with a repetition that is repeated or reluctant',
+    '10: "/a+?$" is no regular expression that can be used: a repetition cannot be repeated, ' +
+    "and none is reluctant",
   ],
   [
     "host all /a[] all trust",
-    '10: "/a[]" is a regular expression with brackets that hold nothing; write \\[ or \\] for ' +
-    "the characters themselves",
+    '10: "/a[]" is no regular expression that can be used: a bracket is not closed',
   ],
   [
     "host all /(?!a) all trust",
-    '10: "/(?!a)" is a regular expression with a group that begins with "(?"; only "(?:" is ' +
-    "supported",
+    '10: "/(?!a)" is no regular expression that can be used: of the groups that begin with ' +
+    '"(?", only "(?:" is supported',
   ],
   [
     "host all /\\bapp all trust",
-    '10: "/\\bapp" is a regular expression with an escape that is not supported; there are ' +
-    "\\d, \\w, \\s and their opposites",
+    '10: "/\\bapp" is no regular expression that can be used: a backslash must come before ' +
+    "d, w, s, D, W, S, or a sign that stands for itself",
   ],
   [
     "host all /[[:alpha:]]+ all trust",
-    '10: "/[[:alpha:]]+" is a regular expression with a POSIX class such as [[:alpha:]]; write ' +
-    "[A-Za-z]",
+    '10: "/[[:alpha:]]+" is no regular expression that can be used: classes like [:alpha:] are ' +
+    "not supported in brackets: write [A-Za-z]",
   ],
   ["host all all all cert", "18: method cert needs TLS; write hostssl in front of the rule"],
   [
@@ -254,6 +273,44 @@ Deno.test("parseHba reports every wrong rule and keeps the right ones", () => {
     "hba.conf:3:18:",
     "",
   ]);
+});
+
+Deno.test("parseHba takes no rule that HbaRules cannot use", () => {
+  const patterns = [
+    "a{300}",
+    `^${"(a)".repeat(21)}$`,
+    `${"(".repeat(51)}a${")".repeat(51)}`,
+    "^(?:(?:(?:a{1,200}){1,200}){1,200})$",
+    "[a-z&&[b]]",
+    "[\\w-z]",
+    "[a\\d-z]",
+    "[]a]",
+    "a]",
+    "a}",
+    "{",
+    "^\\-$",
+    "()",
+    "a|",
+    "a".repeat(1_001),
+  ];
+  const names = [
+    "+",
+    "+(",
+    "+a[b",
+    "samerole",
+    "samegroup",
+    "all",
+    "@a",
+    "a\\b",
+    "x".repeat(2_000),
+  ];
+  let taken = 0;
+  for (const word of [...patterns.map((pattern) => `/${pattern}`), ...names]) {
+    const { rules } = parse(`host "${word}" all all trust\nhost all "${word}" all trust\n`);
+    taken += rules.length;
+    new HbaRules(rules);
+  }
+  ok(taken > 10, `${taken} rules say something`);
 });
 
 Deno.test("parseHba has a limit on rules", () => {

@@ -32,7 +32,12 @@ Deno.test("parseNameMap says what is wrong", () => {
     ["app", `1:1: ${rule}; got "app"`],
     ["a b c d", `1:1: ${rule}; got "a b c d"`],
     ["a,b c", `1:1: ${rule}; got "a,b c"`],
-    ["/( app", '1:1: "/(" is no regular expression that can be read'],
+    ["/( app", '1:1: "/(" is no regular expression that can be used: a group is not closed'],
+    [
+      "/^(?:a{256})$ app",
+      '1:1: "/^(?:a{256})$" is no regular expression that can be used: "{" must be followed by ' +
+      "n}, n,} or n,m} up to 255",
+    ],
     ['"" app', "1:1: a name is empty; write it"],
     ['app ""', "1:5: a name is empty; write it"],
     [

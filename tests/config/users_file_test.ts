@@ -42,6 +42,10 @@ Deno.test("parseUsersFile takes an empty file and a byte order mark", () => {
   deepEqual(parse('\uFEFF"a" "b"').users, new Map([["a", "b"]]));
 });
 
+const WRONG_SCRAM =
+  "invalid SCRAM secret: it must be SCRAM-SHA-256$iterations:salt$StoredKey:ServerKey with 1 to " +
+  "1000000 iterations and the rest in base64; copy it from pg_authid.rolpassword again";
+
 /** A line with the secret "hunter2", and the problem it must give. */
 const WRONG: readonly (readonly [line: string, problem: string])[] = [
   ['hunter2 "x"', '1: expected a double quote; a line is "user" "secret"'],
@@ -61,16 +65,18 @@ const WRONG: readonly (readonly [line: string, problem: string])[] = [
   ['"app" ""', "7: the secret is empty; remove the line to refuse the user"],
   [
     '"app" "SCRAM-SHA-256$4096:hunter2"',
-    "7: the secret begins like one of SCRAM and goes on differently; copy it from " +
-    "pg_authid.rolpassword again",
+    `7: ${WRONG_SCRAM}`,
   ],
+  [`"app" "${SCRAM.replace("$4096:", "$2000000:")}"`, `7: ${WRONG_SCRAM}`],
+  // The last letter of a key has bits that stand for nothing.
+  [`"app" "${SCRAM.replace(/U=$/, "V=")}"`, `7: ${WRONG_SCRAM}`],
   [
     `"${"a".repeat(129)}" "hunter2"`,
     "1: the user has more than 128 bytes, or a NUL character",
   ],
   [
-    `"app" "hunter2${"a".repeat(65_531)}"`,
-    "7: the secret has more than 65531 characters, or a NUL character",
+    `"app" "hunter2${"é".repeat(32_765)}"`,
+    "7: invalid secret: a password must have at most 65535 bytes, none of them NUL",
   ],
 ];
 

@@ -8,14 +8,14 @@
 
 import { deepEqual, equal } from "node:assert/strict";
 import { isIP } from "node:net";
+import { fromBase64, toBase64 } from "../../src/base/base64.ts";
 import { textOf, utf8 } from "../../src/base/bytes.ts";
-import { fromBase64, toBase64 } from "../../src/postgres/auth/base64.ts";
-import { parseCidr, parseIpAddress } from "../../src/postgres/auth/cidr.ts";
+import { parseCidr, parseIpAddress } from "../../src/base/ip_range.ts";
+import { LinearRegExp } from "../../src/base/linear_regexp.ts";
 import { FailureThrottle } from "../../src/postgres/auth/failure_throttle.ts";
 import { HbaRules } from "../../src/postgres/auth/hba.ts";
-import { LinearRegExp } from "../../src/postgres/auth/linear_regexp.ts";
 import { saslprep } from "../../src/postgres/auth/saslprep.ts";
-import { parseSecret, verifierText } from "../../src/postgres/auth/secret.ts";
+import { parseSecret } from "../../src/postgres/secrets/secret.ts";
 import {
   bodyOf,
   clientAuthentication,
@@ -28,6 +28,7 @@ import {
 } from "../postgres/auth/exchange.ts";
 import { FakeClock } from "../support/fake_clock.ts";
 import { fuzz, type Random } from "../support/random.ts";
+import { verifierText } from "../support/scram_secrets.ts";
 
 /** Some bytes of `bytes` changed, taken away or put in. */
 function mutated(random: Random, bytes: Uint8Array): Uint8Array {

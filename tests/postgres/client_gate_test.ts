@@ -6,7 +6,6 @@ import type { Fact } from "../../src/observe/facts.ts";
 import { FailureThrottle } from "../../src/postgres/auth/failure_throttle.ts";
 import type { HbaConnection } from "../../src/postgres/auth/hba.ts";
 import { ScramKeysCache } from "../../src/postgres/auth/scram_keys_cache.ts";
-import { parseSecret, type Secret } from "../../src/postgres/auth/secret.ts";
 import {
   type Admitted,
   ClientGate,
@@ -14,6 +13,7 @@ import {
   type GateContext,
   type GateRule,
 } from "../../src/postgres/client_gate.ts";
+import { parseSecret, type Secret } from "../../src/postgres/secrets/secret.ts";
 import type { UpstreamOwner } from "../../src/postgres/upstream.ts";
 import { readStartupPacket } from "../../src/postgres/wire/startup_packet.ts";
 import { FakeClock } from "../support/fake_clock.ts";

@@ -12,6 +12,7 @@ import { type Source, sources } from "../support/sources.ts";
 /** Rooms by level, low to high; rooms on one level do not know each other. "" is src itself. */
 const LEVELS: readonly (readonly string[])[] = [
   ["base"],
+  ["postgres/secrets"],
   ["config", "observe", "postgres/wire", "postgres/sql"],
   ["net", "hooks", "postgres/auth"],
   ["upstream"],
@@ -27,6 +28,7 @@ const ONLY_FROM: Readonly<Record<string, readonly string[]>> = {
   "config": ["", "cli"],
   "postgres/wire": ["postgres/auth", "postgres"],
   "postgres/sql": ["postgres", ""],
+  "postgres/secrets": ["config", "postgres/auth", "postgres", ""],
   "postgres/auth": ["postgres", ""],
   "postgres": [""],
   "trino": [""],
@@ -49,6 +51,7 @@ const PACKAGES: Readonly<Record<string, readonly string[]>> = {
 
 /** Rooms that are pure: they import nothing but what is below them, not even from Node. */
 const PURE: ReadonlySet<string> = new Set([
+  "postgres/secrets",
   "postgres/wire",
   "postgres/sql",
   "pool",

@@ -8,9 +8,9 @@
  */
 
 import { int32At, putInt32, textOf, utf8 } from "../../base/bytes.ts";
+import { PASSWORD_SIZE_MAX } from "../secrets/secret.ts";
 import { ProtocolError } from "../wire/errors.ts";
 import { message } from "../wire/messages.ts";
-import { PASSWORD_SIZE_MAX } from "./secret.ts";
 
 /** What an Authentication message asks for, by its first 32 bits. */
 export const AUTHENTICATION = {

@@ -12,6 +12,8 @@
  * @module
  */
 
+import { toBase64 } from "../../base/base64.ts";
+import type { Secret } from "../secrets/secret.ts";
 import { ProtocolError } from "../wire/errors.ts";
 import {
   authenticationCleartextPassword,
@@ -25,7 +27,6 @@ import {
   SCRAM_SHA_256,
   SCRAM_SHA_256_PLUS,
 } from "./authentication_messages.ts";
-import { toBase64 } from "./base64.ts";
 import { credentialsOf, type ServerCredentials } from "./credentials.ts";
 import {
   type CheckedUser,
@@ -37,7 +38,6 @@ import { NODE_PRIMITIVES, type Primitives } from "./scram.ts";
 import type { ScramKeysCache } from "./scram_keys_cache.ts";
 import { SCRAM_NONCE_SIZE } from "./scram_messages.ts";
 import { ScramServer, type VerifierSource } from "./scram_server.ts";
-import type { Secret } from "./secret.ts";
 import { StandIn } from "./stand_in.ts";
 
 /** How a client proves who it is, in the words of pg_hba.conf. */

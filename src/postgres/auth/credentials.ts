@@ -5,7 +5,7 @@
  * @module
  */
 
-import type { ScramVerifier, Secret } from "./secret.ts";
+import type { ScramVerifier, Secret } from "../secrets/secret.ts";
 
 /** What proves to a server who somebody is. */
 export type ServerCredentials =

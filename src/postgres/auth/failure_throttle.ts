@@ -18,7 +18,7 @@
 
 import { assert } from "../../base/assert.ts";
 import type { Clock } from "../../base/clock.ts";
-import { parseIpAddress } from "./cidr.ts";
+import { parseIpAddress } from "../../base/ip_range.ts";
 
 /** When and for how long. */
 export interface FailureThrottleOptions {

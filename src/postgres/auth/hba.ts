@@ -8,8 +8,14 @@
  */
 
 import { messageOf } from "../../base/errors.ts";
-import { type Cidr, type IpAddress, matchesCidr, parseCidr, parseIpAddress } from "./cidr.ts";
-import { LinearRegExp } from "./linear_regexp.ts";
+import {
+  type Cidr,
+  type IpAddress,
+  matchesCidr,
+  parseCidr,
+  parseIpAddress,
+} from "../../base/ip_range.ts";
+import { LinearRegExp } from "../../base/linear_regexp.ts";
 
 /** A rule, with words already split; what a matching rule asks for is its user's business. */
 export interface HbaRule {

@@ -9,7 +9,7 @@
  */
 
 import { messageOf } from "../../base/errors.ts";
-import { LinearRegExp } from "./linear_regexp.ts";
+import { LinearRegExp } from "../../base/linear_regexp.ts";
 
 /** A line of a map. */
 export interface NameMapEntry {

@@ -6,8 +6,9 @@
  */
 
 import { concat, equalInConstantTime, utf8 } from "../../base/bytes.ts";
+import type { Secret } from "../secrets/secret.ts";
+import { md5HashOf } from "./md5.ts";
 import { type Primitives, scramKeys } from "./scram.ts";
-import { md5HashOf, type Secret } from "./secret.ts";
 import type { StandIn } from "./stand_in.ts";
 
 /** Whom a check is about. */

@@ -16,23 +16,11 @@
 import { createHash, createHmac, pbkdf2Sync } from "node:crypto";
 import { assert } from "../../base/assert.ts";
 import { utf8 } from "../../base/bytes.ts";
+import { SCRAM_ITERATIONS_MAX, SCRAM_KEY_SIZE } from "../secrets/scram_limits.ts";
 import { saslprep } from "./saslprep.ts";
-
-/** Bytes of a SHA-256 hash, and so of every key, proof and signature of SCRAM-SHA-256. */
-export const SCRAM_KEY_SIZE = 32;
 
 /** Iterations where nobody says otherwise: scram_iterations of PostgreSQL, RFC 7677 section 4. */
 export const SCRAM_ITERATIONS = 4096;
-
-/**
- * Most iterations that are accepted, from a stored secret or from a server: they are computed while
- * nothing else runs, and a million take half a second. It leaves room above the 600,000 that the
- * OWASP Password Storage Cheat Sheet asks of PBKDF2 with SHA-256.
- */
-export const SCRAM_ITERATIONS_MAX = 1_000_000;
-
-/** Longest salt that is accepted, in bytes; PostgreSQL makes salts of 16. */
-export const SCRAM_SALT_SIZE_MAX = 1024;
 
 /** The functions that everything here is made of; tests count their calls. */
 export interface Primitives {
@@ -66,7 +54,7 @@ export interface ScramKeys {
  * Computes the keys of a password; takes a millisecond for some 2,000 iterations.
  *
  * @param password As the user knows it, in UTF-8.
- * @param salt 1 to {@linkcode SCRAM_SALT_SIZE_MAX} bytes.
+ * @param salt 1 to `SCRAM_SALT_SIZE_MAX` bytes.
  * @param iterations 1 to {@linkcode SCRAM_ITERATIONS_MAX}; checked where they are read.
  */
 export function scramKeys(
@@ -101,9 +89,4 @@ export function maskWithClientSignature(
 ): Uint8Array {
   const signature = primitives.hmac(storedKey, authMessage);
   return either.map((byte, i) => byte ^ signature[i]!);
-}
-
-/** Whether `text` is a number of iterations that is accepted. */
-export function areIterations(text: string): boolean {
-  return /^[1-9][0-9]{0,6}$/.test(text) && Number(text) <= SCRAM_ITERATIONS_MAX;
 }

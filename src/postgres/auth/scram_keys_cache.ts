@@ -6,8 +6,8 @@
  */
 
 import { assert } from "../../base/assert.ts";
+import { toBase64 } from "../../base/base64.ts";
 import { concat, putInt32 } from "../../base/bytes.ts";
-import { toBase64 } from "./base64.ts";
 import { NODE_PRIMITIVES, type Primitives, type ScramKeys, scramKeys } from "./scram.ts";
 
 /** How large a cache is, and where it gets chance from. */

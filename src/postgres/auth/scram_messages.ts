@@ -14,15 +14,15 @@
  * @module
  */
 
+import { fromBase64, toBase64 } from "../../base/base64.ts";
 import { concat } from "../../base/bytes.ts";
-import { ProtocolError } from "../wire/errors.ts";
-import { fromBase64, toBase64 } from "./base64.ts";
 import {
   areIterations,
   SCRAM_ITERATIONS_MAX,
   SCRAM_KEY_SIZE,
   SCRAM_SALT_SIZE_MAX,
-} from "./scram.ts";
+} from "../secrets/scram_limits.ts";
+import { ProtocolError } from "../wire/errors.ts";
 
 /** The only type of channel binding that PostgreSQL knows: a hash of the server's certificate. */
 export const CHANNEL_BINDING_TYPE = "tls-server-end-point";

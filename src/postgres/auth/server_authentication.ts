@@ -8,6 +8,7 @@
  * @module
  */
 
+import { toBase64 } from "../../base/base64.ts";
 import { int32At } from "../../base/bytes.ts";
 import { ProtocolError } from "../wire/errors.ts";
 import {
@@ -19,14 +20,13 @@ import {
   SCRAM_SHA_256,
   SCRAM_SHA_256_PLUS,
 } from "./authentication_messages.ts";
-import { toBase64 } from "./base64.ts";
 import type { ServerCredentials } from "./credentials.ts";
+import { md5HashOf } from "./md5.ts";
 import { md5Answer } from "./password_check.ts";
 import { NODE_PRIMITIVES, type Primitives, type ScramKeys } from "./scram.ts";
 import { type ClientBinding, ScramClient } from "./scram_client.ts";
 import type { ScramKeysCache } from "./scram_keys_cache.ts";
 import { SCRAM_MESSAGE_SIZE_MAX, SCRAM_NONCE_SIZE } from "./scram_messages.ts";
-import { md5HashOf } from "./secret.ts";
 
 /** What one login needs. */
 export interface ServerAuthenticationOptions {

@@ -6,10 +6,10 @@
  * @module
  */
 
+import { toBase64 } from "../../base/base64.ts";
 import { utf8 } from "../../base/bytes.ts";
-import { toBase64 } from "./base64.ts";
+import type { Secret } from "../secrets/secret.ts";
 import type { Primitives } from "./scram.ts";
-import type { Secret } from "./secret.ts";
 
 /** PostgreSQL's own salts are as long: SCRAM_DEFAULT_SALT_LEN of scram-common.h. */
 const SALT_SIZE = 16;

@@ -7,7 +7,7 @@
  */
 
 import { credentialsOf, type ServerCredentials } from "../auth/credentials.ts";
-import { parseSecret } from "../auth/secret.ts";
+import { parseSecret } from "../secrets/secret.ts";
 
 /** More than any users file may have; the one whose credentials are known longest goes first. */
 const CREDENTIALS_MAX = 200_000;

@@ -13,7 +13,7 @@ import type {
 } from "../../../src/postgres/auth/client_authentication.ts";
 import { NODE_PRIMITIVES, type Primitives } from "../../../src/postgres/auth/scram.ts";
 import { ScramKeysCache } from "../../../src/postgres/auth/scram_keys_cache.ts";
-import type { Secret } from "../../../src/postgres/auth/secret.ts";
+import type { Secret } from "../../../src/postgres/secrets/secret.ts";
 import { int32 } from "../../support/messages.ts";
 import { Random } from "../../support/random.ts";
 import {

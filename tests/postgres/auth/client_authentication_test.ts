@@ -1,10 +1,10 @@
 import { deepEqual, equal, ok } from "node:assert/strict";
 import { concat, textOf, utf8 } from "../../../src/base/bytes.ts";
-import type { ServerCredentials } from "../../../src/postgres/auth/credentials.ts";
 import type { AuthenticationMethod } from "../../../src/postgres/auth/client_authentication.ts";
+import type { ServerCredentials } from "../../../src/postgres/auth/credentials.ts";
 import { NODE_PRIMITIVES } from "../../../src/postgres/auth/scram.ts";
-import type { Secret } from "../../../src/postgres/auth/secret.ts";
 import { StandIn } from "../../../src/postgres/auth/stand_in.ts";
+import type { Secret } from "../../../src/postgres/secrets/secret.ts";
 import { textOfMessages } from "../../support/messages.ts";
 import {
   bodyOf,

@@ -11,15 +11,17 @@ import {
   type ClientAuthenticationShared,
   type Step,
 } from "../../../src/postgres/auth/client_authentication.ts";
+import { md5HashOf } from "../../../src/postgres/auth/md5.ts";
 import { ScramKeysCache } from "../../../src/postgres/auth/scram_keys_cache.ts";
 import {
   type LoginStep,
   ServerAuthentication,
   type ServerAuthenticationOptions,
 } from "../../../src/postgres/auth/server_authentication.ts";
-import { md5HashOf, type Secret, verifierOf } from "../../../src/postgres/auth/secret.ts";
+import type { Secret } from "../../../src/postgres/secrets/secret.ts";
 import { cut } from "../../support/messages.ts";
 import { Random } from "../../support/random.ts";
+import { verifierOf } from "../../support/scram_secrets.ts";
 
 /** The user of most tests. */
 export const USER = "ann";

@@ -1,6 +1,6 @@
 import { deepEqual, equal, throws } from "node:assert/strict";
+import { fromBase64 } from "../../../src/base/base64.ts";
 import { textOf, utf8 } from "../../../src/base/bytes.ts";
-import { fromBase64 } from "../../../src/postgres/auth/base64.ts";
 import { NODE_PRIMITIVES, type Primitives, scramKeys } from "../../../src/postgres/auth/scram.ts";
 import { ScramClient } from "../../../src/postgres/auth/scram_client.ts";
 import { ScramKeysCache } from "../../../src/postgres/auth/scram_keys_cache.ts";

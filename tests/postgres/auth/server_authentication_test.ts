@@ -7,9 +7,9 @@ import type {
   LoginStep,
   ServerAuthentication,
 } from "../../../src/postgres/auth/server_authentication.ts";
-import { verifierOf } from "../../../src/postgres/auth/secret.ts";
 import { int32, textOfMessages } from "../../support/messages.ts";
 import { Random } from "../../support/random.ts";
+import { verifierOf } from "../../support/scram_secrets.ts";
 import {
   bodyOf,
   clientAuthentication,

@@ -179,12 +179,12 @@ class Parser {
 
   #bracketItem(): CharacterSet {
     const first = this.#bracketCharacter();
-    if (typeof first !== "string") return first;
     const isRange = this.#isAt("-") && this.#characters[this.#at + 1] !== "]";
-    if (!isRange) return { has: (other) => other === first };
+    if (!isRange) return typeof first === "string" ? { has: (other) => other === first } : first;
     this.#at += 1;
     const last = this.#bracketCharacter();
-    if (typeof last !== "string" || last.codePointAt(0)! < first.codePointAt(0)!) {
+    const areCharacters = typeof first === "string" && typeof last === "string";
+    if (!areCharacters || last.codePointAt(0)! < first.codePointAt(0)!) {
       throw new PatternError("a range in brackets must go from a character to a later one");
     }
     const [low, high] = [first.codePointAt(0)!, last.codePointAt(0)!];
@@ -195,7 +195,9 @@ class Parser {
     const character = this.isAtEnd ? "" : this.#next();
     if (character === "") throw new PatternError("a bracket is not closed");
     if (character === "[" && /^[:.=]$/.test(this.#characters[this.#at] ?? "")) {
-      throw new PatternError("classes like [:alpha:] are not supported in brackets");
+      throw new PatternError(
+        "classes like [:alpha:] are not supported in brackets: write [A-Za-z]",
+      );
     }
     if (character !== "\\") return character;
     const escaped = this.#characters[this.#at] ?? "";

@@ -24,9 +24,28 @@ const MAPPED_PREFIX_SIZE = 96;
 
 /** Reads an address, without brackets, port or zone; undefined if it is none. */
 export function parseIpAddress(text: string): IpAddress | undefined {
-  if (text.length > ADDRESS_LENGTH_MAX) return undefined;
-  const words = text.includes(":") ? ipv6Words(text) : ipv4Words(text);
+  const words = writtenWords(text);
   return words !== undefined && isMapped(words) ? words.slice(3) : words;
+}
+
+/**
+ * Reads a mask such as `255.240.0.0` or `ffff::`.
+ *
+ * @returns How many ones it begins with, and how many bits it has; undefined if it is no mask, as
+ * with a one behind a zero.
+ */
+export function parseMask(
+  text: string,
+): { readonly prefixSize: number; readonly size: number } | undefined {
+  const bits = writtenWords(text)?.map((word) => word.toString(2).padStart(32, "0")).join("");
+  const ones = /^(1*)0*$/.exec(bits ?? "x")?.[1];
+  return ones === undefined ? undefined : { prefixSize: ones.length, size: bits!.length };
+}
+
+/** The one text of a range: two ways to write it give the same. */
+export function cidrText({ network, prefixSize }: Cidr): string {
+  const address = network.length === 1 ? ipv4Text(network[0]!) : ipv6Text(network);
+  return `${address}/${prefixSize}`;
 }
 
 /**
@@ -55,6 +74,30 @@ export function parseCidr(text: string): Cidr | undefined {
 export function matchesCidr(cidr: Cidr, address: IpAddress): boolean {
   if (cidr.network.length !== address.length) return false;
   return cidr.network.every((word, i) => word === (address[i]! & maskOf(cidr.prefixSize, i)) >>> 0);
+}
+
+function ipv4Text(word: number): string {
+  return [24, 16, 8, 0].map((shift) => word >>> shift & 0xff).join(".");
+}
+
+/** RFC 5952: no leading zeros, and the first of the longest runs of two or more zeros is `::`. */
+function ipv6Text(words: IpAddress): string {
+  const all = words.flatMap((word) => [word >>> 16, word & 0xffff]);
+  let [start, length] = [0, 1];
+  for (let i = 0; i < all.length; i++) {
+    let end = i;
+    while (all[end] === 0) end += 1;
+    if (end - i > length) [start, length] = [i, end - i];
+  }
+  const text = (part: readonly number[]) => part.map((group) => group.toString(16)).join(":");
+  if (length < 2) return text(all);
+  return `${text(all.slice(0, start))}::${text(all.slice(start + length))}`;
+}
+
+/** The words of an address as it is written, without looking through a mapping. */
+function writtenWords(text: string): IpAddress | undefined {
+  if (text.length > ADDRESS_LENGTH_MAX) return undefined;
+  return text.includes(":") ? ipv6Words(text) : ipv4Words(text);
 }
 
 function range(address: IpAddress, prefixSize: number): Cidr {

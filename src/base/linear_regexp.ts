@@ -1,10 +1,10 @@
 /**
- * Regular expressions whose time cannot explode. Rules match names that strangers choose, before
- * they have proved anything, and JavaScript's own engine backtracks: `(a+)+b` hangs on thirty
- * letters "a". This one follows all possibilities at once, one character after the other, so its
- * time is bounded by the sizes of the expression and of the text multiplied.
+ * Regular expressions whose time cannot explode. They are tried on names that strangers choose,
+ * and JavaScript's own engine backtracks: `(a+)+b` hangs on thirty letters "a". This one follows
+ * all possibilities at once, one character after the other, so its time is bounded by the sizes of
+ * the expression and of the text multiplied.
  *
- * It knows what expressions in pg_hba.conf and pg_ident.conf are made of: characters, `.`, `[...]`,
+ * It knows what such expressions are made of everywhere: characters, `.`, `[...]`,
  * `(...)`, `(?:...)`, `|`, `*`, `+`, `?`, `{n,m}`, `^`, `$`, `\d`, `\w`, `\s` with their opposites,
  * and `\` before a sign. Letter case counts; an expression without `^` and `$` is searched for
  * everywhere. Of several ways to match, the one that JavaScript would find counts for the groups.

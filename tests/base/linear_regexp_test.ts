@@ -1,6 +1,6 @@
 import { deepEqual, equal, throws } from "node:assert/strict";
-import { LinearRegExp } from "../../../src/postgres/auth/linear_regexp.ts";
-import { Random } from "../../support/random.ts";
+import { LinearRegExp } from "../../src/base/linear_regexp.ts";
+import { Random } from "../support/random.ts";
 
 Deno.test("LinearRegExp finds what JavaScript finds, groups included", () => {
   const cases: readonly (readonly [string, readonly string[]])[] = [
@@ -101,6 +101,7 @@ Deno.test("LinearRegExp refuses what it does not know, and what is too large", (
     ["[a", /bracket is not closed/],
     ["[", /bracket is not closed/],
     ["[b-a]", /from a character to a later one/],
+    ["[\\w-z]", /from a character to a later one/],
     ["[a-\\d]", /from a character to a later one/],
     ["[[:alpha:]]", /\[:alpha:\]/],
     ["*", /repeats nothing/],

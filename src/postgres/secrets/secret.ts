@@ -7,16 +7,14 @@
  * @module
  */
 
+import { fromBase64 } from "../../base/base64.ts";
 import { utf8 } from "../../base/bytes.ts";
-import { fromBase64, toBase64 } from "./base64.ts";
 import {
   areIterations,
-  NODE_PRIMITIVES,
-  type Primitives,
+  SCRAM_ITERATIONS_MAX,
   SCRAM_KEY_SIZE,
   SCRAM_SALT_SIZE_MAX,
-  scramKeys,
-} from "./scram.ts";
+} from "./scram_limits.ts";
 
 /**
  * Longest password, in bytes. PG_MAX_AUTH_TOKEN_LENGTH of src/backend/libpq/auth.c; tokens of cloud
@@ -70,43 +68,6 @@ export function parseSecret(text: string): Secret | undefined {
   return { kind: "plain", password };
 }
 
-/**
- * Makes the verifier of a password.
- *
- * @param password In UTF-8, as the user knows it.
- * @param salt 1 to 1024 bytes; PostgreSQL uses 16 random ones.
- * @param iterations 1 to 1,000,000.
- */
-export function verifierOf(
-  password: Uint8Array,
-  salt: Uint8Array,
-  iterations: number,
-  primitives: Primitives = NODE_PRIMITIVES,
-): ScramVerifier {
-  const { storedKey, serverKey } = scramKeys(primitives, password, salt, iterations);
-  return { iterations, salt, storedKey, serverKey };
-}
-
-/** A verifier as PostgreSQL writes it. It is as secret as a password's hash is. */
-export function verifierText(verifier: ScramVerifier): string {
-  const { iterations, salt, storedKey, serverKey } = verifier;
-  const keys = `${toBase64(storedKey)}:${toBase64(serverKey)}`;
-  return `${SCRAM_PREFIX}${iterations}:${toBase64(salt)}$${keys}`;
-}
-
-/**
- * The hash that PostgreSQL stores with password_encryption md5, without its "md5".
- *
- * @returns 32 lower-case hexadecimal digits.
- */
-export function md5HashOf(
-  password: Uint8Array,
-  user: string,
-  primitives: Primitives = NODE_PRIMITIVES,
-): string {
-  return primitives.md5(password, utf8(user));
-}
-
 function verifierIn(text: string): ScramVerifier {
   const match = /^([^:$]*):([^:$]*)\$([^:$]*):([^:$]*)$/.exec(text.slice(SCRAM_PREFIX.length));
   const [iterations, salt, storedKey, serverKey] = match?.slice(1) ?? [];
@@ -117,7 +78,8 @@ function verifierIn(text: string): ScramVerifier {
   if (!isWhole) {
     throw new SecretError(
       "invalid SCRAM secret: it must be SCRAM-SHA-256$iterations:salt$StoredKey:ServerKey with " +
-        "1 to 1000000 iterations and the rest in base64, as pg_authid.rolpassword has it",
+        `1 to ${SCRAM_ITERATIONS_MAX} iterations and the rest in base64; copy it from ` +
+        "pg_authid.rolpassword again",
     );
   }
   return {
