@@ -14,8 +14,9 @@ import type { Log } from "./observe/log.ts";
 import type { LogLevel } from "./observe/log_record.ts";
 import { GatewayMetrics } from "./observe/metrics.ts";
 import { FileRefresh } from "./file_refresh.ts";
+import { GateFiles } from "./gate_files.ts";
 import { shownCertificates } from "./shown_certificates.ts";
-import { clientTls, serverTls } from "./tls_contexts.ts";
+import { clientTls } from "./tls_contexts.ts";
 import { VERSION } from "./version.ts";
 import { WorkerFleet } from "./worker_fleet.ts";
 
@@ -52,14 +53,14 @@ export async function startGateway(
   log: Log,
   reload: () => Config = () => config,
 ): Promise<RunningGateway> {
-  assertTlsWorks(config, log);
+  assertUsable(config, log);
   const { promise: failure, reject } = Promise.withResolvers<never>();
   failure.catch(() => {}); // whoever awaits it hears of it; nobody has to
   let current = config;
   const fleet = new WorkerFleet({ config, logLevel: log.level, log, onFailure: reject });
-  const apply = (changed: Config) => {
-    assertTlsWorks(changed, log);
-    fleet.refresh(changed);
+  const apply = async (changed: Config) => {
+    assertUsable(changed, log);
+    await fleet.refresh(changed);
     current = changed;
   };
   // From before the workers start: what changes while they do must not be missed.
@@ -115,26 +116,30 @@ function startMetrics(
 }
 
 /**
- * Makes every TLS context once, so that what is wrong with a certificate is said before anybody
+ * Makes all once that workers make of files, so that what is wrong with one is said before anybody
  * listens, and before running workers are given it.
  *
- * @throws {Error} If one cannot be made; it names the file.
+ * @throws {Error} If something cannot be made; it names the file.
  */
-function assertTlsWorks({ servers, clients }: Config, log: Log): void {
+function assertUsable({ servers, clients }: Config, log: Log): void {
+  const warn = (warnings: readonly string[] = []) => {
+    for (const warning of warnings) write(log, "warn", "TLS", { warning });
+  };
   for (const server of servers.values()) {
-    const context = serverTls(server.tls);
-    for (const warning of context?.warnings ?? []) write(log, "warn", "TLS", { warning });
-    context?.close();
+    using files = new GateFiles(server);
+    warn(files.certificate?.warnings);
   }
   for (const client of clients.values()) {
-    clientTls(client)?.context.close();
+    const context = clientTls(client)?.context;
+    warn(context?.warnings);
+    context?.close();
   }
 }
 
 function watchFiles(
   config: Config,
   reload: () => Config,
-  apply: (changed: Config) => void,
+  apply: (changed: Config) => Promise<void>,
   log: Log,
 ): FileRefresh {
   return new FileRefresh({

@@ -25,6 +25,7 @@ import {
 import type { Gateway, ListenerContext, Route } from "./postgres/gateway.ts";
 import { SessionListener } from "./postgres/listener.ts";
 import { Gate } from "./gate.ts";
+import { GateFiles } from "./gate_files.ts";
 import { PooledPlane } from "./pooled_plane.ts";
 import type { ServerAddress } from "./upstream/dial.ts";
 
@@ -147,13 +148,28 @@ export class DataPlane {
     }
   }
 
-  /** Files have changed: new connections and logins go by what they say now. */
+  /**
+   * Files have changed: new connections and logins go by what they say now.
+   *
+   * @throws {Error} As {@linkcode GateFiles}; then all stays as it was, at every listener.
+   */
   refresh(
     servers: ReadonlyMap<string, ServerConfig>,
     clients: ReadonlyMap<string, ClientConfig>,
     pools: ReadonlyMap<string, PoolConfig>,
   ): void {
-    for (const [name, server] of servers) this.#gates.get(name)?.refresh(server);
+    const prepared: [gate: Gate, files: GateFiles][] = [];
+    try {
+      for (const [name, server] of servers) {
+        const gate = this.#gates.get(name);
+        if (gate !== undefined) prepared.push([gate, new GateFiles(server)]);
+      }
+    } catch (error) {
+      for (const [, files] of prepared) files[Symbol.dispose]();
+      throw error;
+    }
+    // From here on nothing can fail, so that no listener is left with what another one has not.
+    for (const [gate, files] of prepared) gate.use(files);
     this.#pooled.refresh(clients, pools);
   }
 

@@ -59,6 +59,8 @@ export type WorkerCommand =
   /** Files that the configuration names have changed; nothing else has. */
   | {
     readonly kind: "refresh";
+    /** Grows with each change; the answer names it. */
+    readonly round: number;
     readonly servers: ReadonlyMap<string, ServerConfig>;
     readonly clients: ReadonlyMap<string, ClientConfig>;
     readonly pools: ReadonlyMap<string, PoolConfig>;
@@ -71,6 +73,12 @@ export type WorkerReport =
   | { readonly kind: "listening"; readonly addresses: ReadonlyMap<string, Address> }
   | { readonly kind: "cannot_listen"; readonly message: string }
   | { readonly kind: "log"; readonly record: LogRecord }
+  /** What changed files say is used; or, with a problem, all is as it was before. */
+  | {
+    readonly kind: "refreshed";
+    readonly round: number;
+    readonly problem: string | undefined;
+  }
   | { readonly kind: "drained" };
 
 /** From a worker to another worker. */

@@ -5,6 +5,7 @@
  */
 
 import { SYSTEM_CLOCK } from "./base/clock.ts";
+import { messageOf } from "./base/errors.ts";
 import { DataPlane } from "./data_plane.ts";
 import type { PeerMessage, WorkerCommand, WorkerReport } from "./data_plane_messages.ts";
 import { DenoDriver } from "./net/deno_driver.ts";
@@ -28,7 +29,7 @@ scope.onmessage = ({ data: command }) => {
     case "turn":
       return dataPlane?.onPeerMessage(-1, command);
     case "refresh":
-      return dataPlane?.refresh(command.servers, command.clients, command.pools);
+      return refresh(command);
     case "drain":
       return drain();
     case "terminate":
@@ -37,21 +38,30 @@ scope.onmessage = ({ data: command }) => {
 };
 
 async function start({ snapshot }: Extract<WorkerCommand, { kind: "start" }>): Promise<void> {
-  const made = new DataPlane(snapshot, {
-    driver: new DenoDriver(),
-    clock: SYSTEM_CLOCK,
-    wallClockMs: () => Date.now(),
-    randomBytes: (size) => crypto.getRandomValues(new Uint8Array(size)),
-    sink: { write: (record) => scope.postMessage({ kind: "log", record }) },
-    tellPeer,
-  });
-  dataPlane = made;
   try {
-    scope.postMessage({ kind: "listening", addresses: await made.listen() });
+    dataPlane = new DataPlane(snapshot, {
+      driver: new DenoDriver(),
+      clock: SYSTEM_CLOCK,
+      wallClockMs: () => Date.now(),
+      randomBytes: (size) => crypto.getRandomValues(new Uint8Array(size)),
+      sink: { write: (record) => scope.postMessage({ kind: "log", record }) },
+      tellPeer,
+    });
+    scope.postMessage({ kind: "listening", addresses: await dataPlane.listen() });
   } catch (error) {
-    const message = error instanceof Error ? error.message : String(error);
-    scope.postMessage({ kind: "cannot_listen", message });
+    scope.postMessage({ kind: "cannot_listen", message: messageOf(error) });
   }
+}
+
+/** What cannot be used must not end those who are served: this worker goes on as it was. */
+function refresh({ round, ...files }: Extract<WorkerCommand, { kind: "refresh" }>): void {
+  let problem: string | undefined;
+  try {
+    dataPlane?.refresh(files.servers, files.clients, files.pools);
+  } catch (error) {
+    problem = messageOf(error);
+  }
+  scope.postMessage({ kind: "refreshed", round, problem });
 }
 
 function drain(): void {

@@ -17,8 +17,8 @@ export interface FileRefreshParts {
   readonly config: Config;
   /** Reads all files again. @throws {Error} If one cannot be used; it says which and why. */
   readonly reload: () => Config;
-  /** Has the gateway use it. @throws {Error} If it cannot; then all stays as it is. */
-  readonly apply: (config: Config) => void;
+  /** Has the gateway use it; resolves when it does. @throws {Error} If it cannot. */
+  readonly apply: (config: Config) => Promise<void>;
   readonly onRefreshed: () => void;
   readonly onFailed: (message: string) => void;
 }
@@ -49,16 +49,20 @@ export class FileRefresh {
     const now = fingerprint(this.#paths);
     if (now === this.#seen) return;
     this.#seen = now;
-    try {
-      this.#parts.apply(this.#parts.reload());
-      this.#parts.onRefreshed();
-    } catch (error) {
-      this.#parts.onFailed(messageOf(error));
-    }
+    void this.#readAgain();
   }
 
   stop(): void {
     clearInterval(this.#timer);
+  }
+
+  async #readAgain(): Promise<void> {
+    try {
+      await this.#parts.apply(this.#parts.reload());
+      this.#parts.onRefreshed();
+    } catch (error) {
+      this.#parts.onFailed(messageOf(error));
+    }
   }
 }
 

@@ -10,12 +10,12 @@ import type { Address } from "./base/address.ts";
 import type { Config, ServerConfig } from "./config/config.ts";
 import type { DataPlaneSnapshot, WorkerCommand, WorkerReport } from "./data_plane_messages.ts";
 import { assertAddressesAreFree } from "./net/deno_driver.ts";
-
 import { counterBuffer, type CounterLayout, WorkerCounters } from "./observe/counters.ts";
 import type { LogLevel, LogSink } from "./observe/log_record.ts";
 import { clearGauges } from "./observe/state_cells.ts";
 import { budgetBuffer, SharedBudget } from "./pool/shared_budget.ts";
 import { placesBuffer, SharedPlaces } from "./pool/shared_places.ts";
+import { RefreshRounds } from "./refresh_rounds.ts";
 
 /** Log records a second that one worker may send: more is a flood that nobody reads. */
 const LOG_RECORDS_PER_SECOND_MAX = 1000;
@@ -64,6 +64,7 @@ export class WorkerFleet {
   readonly #schemaGeneration = new SharedArrayBuffer(4);
   readonly #mockKey: Uint8Array;
   readonly #members: Member[] = [];
+  readonly #refreshes = new RefreshRounds<Member>();
   /** What listens where: a port 0 means the same port to all, also to one that is restarted. */
   readonly #bound = new Map<string, Address>();
   #deathsMs: number[] = [];
@@ -132,13 +133,26 @@ export class WorkerFleet {
     return promise;
   }
 
-  /** Files that the configuration names have changed: has every worker use what they say now. */
-  refresh({ servers, clients, pools }: Config): void {
-    this.#config = { ...this.#config, servers, clients, pools };
-    for (const member of this.#members) {
-      // One that is starting is told when it listens.
-      if (member.state === "running") this.#refresh(member);
-    }
+  /**
+   * Files that the configuration names have changed: has every worker use what they say now.
+   * Resolves when all of them do.
+   *
+   * @throws {Error} If one cannot: it goes on with what it had, and whoever is started from now on
+   * is given what was there before.
+   */
+  async refresh({ servers, clients, pools }: Config): Promise<void> {
+    const before = this.#config;
+    const changed = this.#config = { ...before, servers, clients, pools };
+    const serving = this.#members.filter(({ state }) => state === "running");
+    const starting = this.#members.filter(({ state }) => state === "starting");
+    const answers = this.#refreshes.begin([...serving, ...starting]);
+    // One that is starting is told when it listens.
+    for (const member of serving) this.#refresh(member);
+    const problems = await answers;
+    if (problems.length === 0) return;
+    if (this.#config === changed) this.#config = before;
+    const texts = problems.map(({ member, problem }) => `worker ${member.index}: ${problem}`);
+    throw new Error(texts.sort().join("; "));
   }
 
   /** Ends every session; each client is told. */
@@ -159,7 +173,8 @@ export class WorkerFleet {
 
   #refresh({ index, worker }: Member): void {
     const { clients, pools } = this.#config;
-    send(worker, { kind: "refresh", servers: this.#serversOf(index), clients, pools });
+    const round = this.#refreshes.last;
+    send(worker, { kind: "refresh", round, servers: this.#serversOf(index), clients, pools });
   }
 
   /** Every worker listens on every TCP port. A Unix socket has one listener: they take turns. */
@@ -186,13 +201,16 @@ export class WorkerFleet {
     worker.onmessage = ({ data: report }: MessageEvent<WorkerReport>) => {
       if (report.kind === "listening") {
         member.state = "running";
-        if (config !== this.#config) this.#refresh(member); // files have changed meanwhile
+        if (config === this.#config) this.#refreshes.forget(member);
+        else this.#refresh(member); // files have changed meanwhile
         resolve(report.addresses);
         if (this.#onDrained !== undefined) send(worker, { kind: "drain" });
       } else if (report.kind === "cannot_listen") {
         this.#bury(member);
         reject(new Error(report.message));
         this.#checkDrained();
+      } else if (report.kind === "refreshed") {
+        this.#refreshes.onAnswer(member, report.round, report.problem);
       } else if (report.kind === "drained") {
         member.state = "drained";
         this.#checkDrained();
@@ -259,6 +277,7 @@ export class WorkerFleet {
   #bury(member: Member): void {
     member.state = "dead";
     member.worker.terminate();
+    this.#refreshes.forget(member);
     clearGauges(this.layout, this.counters[member.index]!);
     this.#reclaim(member.index);
   }

@@ -59,6 +59,11 @@ class Fixture implements Disposable {
     });
   }
 
+  /** As after a change of files: with one more pool, which makes no difference to workers. */
+  changedConfig(): Config {
+    return { ...this.config, pools: new Map([...this.config.pools, ["other", POOL_DEFAULTS]]) };
+  }
+
   logged(message: string): LogRecord["fields"][] {
     return this.log.filter((record) => record.message === message).map(({ fields }) => fields);
   }
@@ -90,9 +95,10 @@ Deno.test("WorkerFleet gives every worker the TCP ports as bound, and Unix socke
   deepEqual([...bound.keys()].sort(), ["one", "plain", "two"]);
   deepEqual(bound.get("plain"), { kind: "tcp", host: "127.0.0.1", port: 7_000 });
   await fixture.until(() => fixture.logged("started").length === 2, "both have started");
+  const [first, second] = [{ pools: "main", port: 0 }, { pools: "main", port: 7_000 }];
   deepEqual(fixture.logged("started"), [
-    { worker: 0, generation: 0, admissions: "granted,queued", servers: "plain,two", port: 0 },
-    { worker: 1, generation: 0, admissions: "queued,queued", servers: "plain,one", port: 7_000 },
+    { worker: 0, generation: 0, admissions: "granted,queued", servers: "plain,two", ...first },
+    { worker: 1, generation: 0, admissions: "queued,queued", servers: "plain,one", ...second },
   ]);
   equal(fixture.fleet.runningCount, 2);
 });
@@ -112,6 +118,7 @@ Deno.test("WorkerFleet replaces a worker that dies, and gives away what it held"
     generation: 1,
     admissions: "queued,queued",
     servers: "dies1",
+    pools: "main",
     port: 7_000,
   });
   deepEqual(fixture.counts("clientsActive"), [1, 1]); // one now, and not one from before
@@ -123,15 +130,43 @@ Deno.test("WorkerFleet replaces a worker that dies, and gives away what it held"
 Deno.test("WorkerFleet tells a worker what has changed while it started, and the others once", async () => {
   using fixture = new Fixture("plain", 2);
   const started = fixture.fleet.start();
-  const { config } = fixture;
-  fixture.fleet.refresh({
-    ...config,
-    pools: new Map([...config.pools, ["other", POOL_DEFAULTS]]),
-  });
+  const refreshed = fixture.fleet.refresh(fixture.changedConfig());
   await started;
+  await refreshed;
   await fixture.fleet.drain();
   // The second worker is started with it, so there is nothing to tell it.
   deepEqual(fixture.logged("refresh"), [{ pools: "main,other" }]);
+});
+
+Deno.test("WorkerFleet says which workers cannot use changed files", async () => {
+  using fixture = new Fixture("stubborn", 3);
+  await fixture.fleet.start();
+  await rejects(fixture.fleet.refresh(fixture.changedConfig()), {
+    message: "worker 1: it is not to be used; worker 2: it is not to be used",
+  });
+  equal(fixture.logged("refresh").length, 3);
+  equal(fixture.fleet.runningCount, 3);
+});
+
+Deno.test("WorkerFleet starts nobody with a change that another worker could not use", async () => {
+  using fixture = new Fixture("stubborn-dying", 2);
+  await fixture.fleet.start();
+  await rejects(fixture.fleet.refresh(fixture.changedConfig()), {
+    message: "worker 1: it is not to be used",
+  });
+  await fixture.until(() => fixture.logged("worker restarted").length === 1, "it is restarted");
+  deepEqual(fixture.logged("started").map(({ pools }) => pools), ["main", "main", "main"]);
+});
+
+Deno.test("WorkerFleet waits for no worker that has died of a change, and replaces it", async () => {
+  using fixture = new Fixture("dying", 2);
+  await fixture.fleet.start();
+  await fixture.fleet.refresh(fixture.changedConfig());
+  await fixture.until(() => fixture.logged("worker restarted").length === 1, "it is restarted");
+  deepEqual(fixture.failures, []);
+  // Who takes its place is started with the change, and needs not be told.
+  deepEqual(fixture.logged("started").at(-1)?.["pools"], "main,other");
+  equal(fixture.logged("refresh").length, 2);
 });
 
 for (const script of ["failing", "stillborn"]) {

@@ -8,6 +8,8 @@
  * - `refuse`: the last worker cannot listen
  * - `failing` and a number: of worker 0, the first so many replacements cannot listen
  * - `stillborn` and a number: the same, but they die before they listen
+ * - `stubborn`: it cannot use changed files, but for worker 0
+ * - `dying`: worker 0 dies of changed files
  * - `silent`: it drains only when it is terminated
  * - `fragile`: worker 0 dies when it is told to drain
  *
@@ -46,7 +48,7 @@ scope.onmessage = ({ data: command }) => {
     case "turn":
       return note("turn", { pool: command.pool, ticket: command.ticket });
     case "refresh":
-      return note("refresh", { pools: [...command.pools.keys()].join() });
+      return refresh(command);
     case "drain":
       note("drain", {});
       if (script.includes("fragile") && isFirst) throw new Error("died as told");
@@ -82,6 +84,7 @@ function start(snapshot: DataPlaneSnapshot): void {
     generation,
     admissions,
     servers: [...servers.keys()].join(),
+    pools: [...pools.keys()].join(),
     port: tcp?.kind === "tcp" ? tcp.port : -1,
   });
   const deaths = number("dies");
@@ -95,6 +98,13 @@ function start(snapshot: DataPlaneSnapshot): void {
   });
   greet();
   if (hasHeardLast) onLastStarted();
+}
+
+function refresh({ round, pools }: Extract<WorkerCommand, { kind: "refresh" }>): void {
+  note("refresh", { pools: [...pools.keys()].join() });
+  if (script.includes("dying") && isFirst) throw new Error("died as told");
+  const problem = script.includes("stubborn") && !isFirst ? "it is not to be used" : undefined;
+  scope.postMessage({ kind: "refreshed", round, problem });
 }
 
 /** The number behind a word of the script; 0 if the word is not in it. */
