@@ -9,14 +9,8 @@
 import assert from "node:assert/strict";
 import { X509Certificate } from "node:crypto";
 import { Certificates } from "../support/certificates.ts";
-import {
-  FORCED,
-  type Gate,
-  md5Secret,
-  scramSecret,
-  startGate,
-  usersFile,
-} from "../support/gate.ts";
+import { change, countOf, READ_AGAIN, REFUSED, replace } from "../support/changed_files.ts";
+import { FORCED, md5Secret, scramSecret, startGate, usersFile } from "../support/gate.ts";
 import { runPsql } from "../support/libpq.ts";
 import { inTemporaryFolder, queryOnce } from "../support/postgres.ts";
 import { ProtocolClient, rowsOf } from "../support/protocol_client.ts";
@@ -26,34 +20,6 @@ import { eventually } from "../support/wait.ts";
 
 const OLD = "the 0ld password";
 const NEW = "the n3w password";
-
-const READ_AGAIN = "files read again";
-const REFUSED = "cannot use changed files";
-
-function countOf({ gateway }: Gate, msg: string): number {
-  return gateway.logs.filter((line) => line.msg === msg).length;
-}
-
-/** Changes files, has the gateway look at them, and waits until it says what came of it. */
-async function change(
-  gate: Gate,
-  outcome: string,
-  act: () => Promise<unknown>,
-): Promise<void> {
-  const before = countOf(gate, outcome);
-  await act();
-  gate.gateway.signal("SIGHUP");
-  await eventually(`the log says "${outcome}"`, () => countOf(gate, outcome) > before)
-    .catch((error) => {
-      throw new Error(`${error.message}:\n${gate.gateway.logText.slice(-3000)}`);
-    });
-}
-
-/** Replaces a file at once, as administrators do. */
-async function replace(path: string, text: string, mode = 0o600): Promise<void> {
-  await Deno.writeTextFile(`${path}.new`, text, { mode });
-  await Deno.rename(`${path}.new`, path);
-}
 
 const USERS: Stories<ServerScene> = {
   "users file: passwords, new users of another kind, and users who are gone": async (scene) => {
