@@ -6,6 +6,7 @@
  * @module
  */
 
+import { utf8 } from "./base/bytes.ts";
 import type { AuthQueryConfig, ClientConfig, ServerConfig } from "./config/config.ts";
 import type { Pair } from "./pool/server_pool_types.ts";
 import type { ServerCredentials } from "./postgres/auth/credentials.ts";
@@ -157,5 +158,5 @@ export class Destinations {
 }
 
 function passwordOf(password: string): ServerCredentials {
-  return { kind: "password", password: new TextEncoder().encode(password) };
+  return { kind: "password", password: utf8(password) };
 }

@@ -5,6 +5,8 @@
  * @module
  */
 
+import { addressText } from "./base/address.ts";
+import { utf8 } from "./base/bytes.ts";
 import type { Clock } from "./base/clock.ts";
 import type { ClientConfig, PoolConfig, ServerConfig } from "./config/config.ts";
 import { limitsFor, realDatabase } from "./config/limits_file.ts";
@@ -40,7 +42,6 @@ import { SharedStatements } from "./postgres/pooled/statements.ts";
 import { Watchdog } from "./postgres/pooled/watchdog.ts";
 import { QueryScanner } from "./postgres/sql/query_scanner.ts";
 import type { ClientTls } from "./tls_contexts.ts";
-import { addressText } from "./base/address.ts";
 
 /** A server's messages are passed on by listeners that may each have another limit: this is all. */
 const MESSAGE_SIZE_MAX = 1_073_741_824;
@@ -389,7 +390,7 @@ export class PooledPlane {
 
 /** Whether a reset query leaves nothing behind, so that the gateway may forget all, too. */
 function isWholeReset(scanner: QueryScanner, resetQuery: string): boolean {
-  return scanner.scan(new TextEncoder().encode(resetQuery), true).discards.includes("all");
+  return scanner.scan(utf8(resetQuery), true).discards.includes("all");
 }
 
 /** A number from 0 to below 1. */

@@ -7,6 +7,7 @@
 
 import { createHash } from "node:crypto";
 import type { Address } from "./base/address.ts";
+import { mapValues } from "./base/maps.ts";
 import type { Config, ServerConfig } from "./config/config.ts";
 import type { DataPlaneSnapshot, WorkerCommand, WorkerReport } from "./data_plane_messages.ts";
 import { assertAddressesAreFree } from "./net/deno_driver.ts";
@@ -344,11 +345,4 @@ function mockKeyFrom({ servers }: Config): Uint8Array {
 
 function send(worker: Worker, command: WorkerCommand, transfer: Transferable[] = []): void {
   worker.postMessage(command, transfer);
-}
-
-function mapValues<From, To>(
-  map: ReadonlyMap<string, From>,
-  convert: (value: From, name: string) => To,
-): Map<string, To> {
-  return new Map([...map].map(([name, value]) => [name, convert(value, name)]));
 }

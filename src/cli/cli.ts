@@ -6,6 +6,7 @@
  */
 
 import { Command, CommanderError, Option } from "commander";
+import { messageOf } from "../base/errors.ts";
 import { VERSION } from "../version.ts";
 import { checkConfig, initConfig, printSchema } from "./config.ts";
 import { runDemo } from "./demo.ts";
@@ -30,7 +31,7 @@ export async function runCli(args: readonly string[]): Promise<ExitCode> {
     await program.parseAsync([...args], { from: "user" });
   } catch (error) {
     if (error instanceof CommanderError) return error.exitCode === 0 ? EXIT.ok : EXIT.usage;
-    printError(`sluice: ${error instanceof Error ? error.message : error}\n`);
+    printError(`sluice: ${messageOf(error)}\n`);
     return EXIT.failed;
   }
   return code;

@@ -4,6 +4,7 @@
  * @module
  */
 
+import { messageOf } from "../base/errors.ts";
 import type { Config } from "../config/config.ts";
 import { loadConfig, problemsText } from "../config/load.ts";
 import { printError } from "./terminal.ts";
@@ -68,7 +69,7 @@ function readFirst(file: string | undefined): { name: string; text: string } | u
     } catch (error) {
       if (file === undefined && error instanceof Deno.errors.NotFound) continue;
       printError(
-        `sluice: cannot read ${name}: ${error instanceof Error ? error.message : error}\n`,
+        `sluice: cannot read ${name}: ${messageOf(error)}\n`,
       );
       return undefined;
     }

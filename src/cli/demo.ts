@@ -6,6 +6,7 @@
 
 import type { Address } from "../base/address.ts";
 import { type RunningGateway, startGateway } from "../app.ts";
+import { messageOf } from "../base/errors.ts";
 import { loadConfig, problemsText } from "../config/load.ts";
 import { openLog } from "../observe/log.ts";
 import { type EmbeddedPostgres, obtainPostgres, startPostgres } from "./demo/embedded_postgres.ts";
@@ -53,7 +54,7 @@ async function play(
     }
     return EXIT.ok;
   } catch (error) {
-    printError(`sluice: the demo failed: ${error instanceof Error ? error.message : error}\n`);
+    printError(`sluice: the demo failed: ${messageOf(error)}\n`);
     return EXIT.failed;
   }
 }

@@ -6,6 +6,7 @@
 
 import { isIPv4, isIPv6 } from "node:net";
 import type { Address } from "../base/address.ts";
+import { utf8 } from "../base/bytes.ts";
 
 // struct sockaddr_un in linux/un.h has 108 bytes for the path, the last of them NUL.
 const UNIX_PATH_SIZE_MAX = 107;
@@ -69,7 +70,7 @@ function parseUnixPath(path: string, rule: AddressRule): ParsedAddress {
   if (!rule.allowsUnix) return wrong("which is the path of a Unix socket");
   if (path.includes("\0")) return wrong("where the path has a NUL character");
   if (path.endsWith("/")) return wrong("which is a directory and not the path of a socket");
-  if (new TextEncoder().encode(path).length > UNIX_PATH_SIZE_MAX) {
+  if (utf8(path).length > UNIX_PATH_SIZE_MAX) {
     return wrong(`where the path is longer than ${UNIX_PATH_SIZE_MAX} bytes`);
   }
   return { ok: true, address: { kind: "unix", path } };

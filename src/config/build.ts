@@ -5,6 +5,7 @@
  * @module
  */
 
+import { mapValues } from "../base/maps.ts";
 import type { CheckedGroup } from "./check.ts";
 import type { CLIENT_KEYS } from "./client_keys.ts";
 import type {
@@ -158,5 +159,5 @@ function mapGroups<K extends Keys, B>(
   groups: ReadonlyMap<string, CheckedGroup<K>>,
   change: (values: Values<K>, name: string) => B,
 ): ReadonlyMap<string, B> {
-  return new Map([...groups].map(([name, group]) => [name, change(complete(group), name)]));
+  return mapValues(groups, (group, name) => change(complete(group), name));
 }

@@ -6,6 +6,7 @@
  * @module
  */
 
+import { mapValues } from "../base/maps.ts";
 import { serverAuth } from "./auth_config.ts";
 import { buildConfig, type BuildParts } from "./build.ts";
 import { checkGroups, checkSection, defaultGroup, placeOf } from "./check.ts";
@@ -115,11 +116,4 @@ function readParts(
     limits: mapValues(limits, (placed) => placed.map(({ limit }) => limit)),
   };
   return { parts, limits };
-}
-
-function mapValues<A, B>(
-  map: ReadonlyMap<string, A>,
-  change: (value: A, name: string) => B,
-): ReadonlyMap<string, B> {
-  return new Map([...map].map(([name, value]) => [name, change(value, name)]));
 }

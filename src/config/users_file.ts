@@ -8,6 +8,7 @@
  * @module
  */
 
+import { utf8 } from "../base/bytes.ts";
 import { messageOf } from "../base/errors.ts";
 import { parseSecret } from "../postgres/secrets/secret.ts";
 import { type Line, linesOf, placeIn } from "./lines.ts";
@@ -100,7 +101,7 @@ function quoted(line: Line, start: number): Quoted {
 
 function wrongUser(user: string): string | undefined {
   if (user === "") return "the user is empty; write a name";
-  if (new TextEncoder().encode(user).length <= USER_SIZE_MAX && !user.includes("\0")) {
+  if (utf8(user).length <= USER_SIZE_MAX && !user.includes("\0")) {
     return undefined;
   }
   return `the user has more than ${USER_SIZE_MAX} bytes, or a NUL character`;

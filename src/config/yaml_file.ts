@@ -22,6 +22,7 @@ import {
   type YAMLError,
   type YAMLMap,
 } from "yaml";
+import { utf8 } from "../base/bytes.ts";
 import { FILE_SIZE_MAX } from "./declarations.ts";
 import { type Place, printable, type Problems, quote } from "./problems.ts";
 import type { WrittenValue } from "./settings.ts";
@@ -145,7 +146,7 @@ export class YamlFile {
   #parse(text: string): YamlNode {
     // The length in code units is never above the size in bytes, so it is a cheap first check.
     if (
-      text.length > FILE_SIZE_MAX || new TextEncoder().encode(text).length > FILE_SIZE_MAX
+      text.length > FILE_SIZE_MAX || utf8(text).length > FILE_SIZE_MAX
     ) {
       this.#problems.add(this.start, `the file is larger than ${FILE_SIZE_MAX} bytes`);
       return null;

@@ -7,6 +7,7 @@
  */
 
 import { pino } from "pino";
+import { messageOf } from "../base/errors.ts";
 import { fieldsOf, plainJsonLine, textLine } from "./log_format.ts";
 import { type LineWriter, LogOutput } from "./log_output.ts";
 import { LOG_LEVELS, type LogLevel, type LogRecord, type LogSink } from "./log_record.ts";
@@ -130,9 +131,8 @@ function openFile(logger: Logger): Deno.FsFile {
     // 0640: the log may name users and databases, which is not everybody's business.
     return Deno.openSync(logger.file, { append: true, create: true, mode: 0o640 });
   } catch (error) {
-    const reason = error instanceof Error ? error.message : String(error);
     throw new Error(
-      `Cannot open the log file "${logger.file}" of loggers.${logger.name}: ${reason}. ` +
+      `Cannot open the log file "${logger.file}" of loggers.${logger.name}: ${messageOf(error)}. ` +
         `Its folder must exist and be writable for this user`,
       { cause: error },
     );
@@ -148,7 +148,7 @@ function reopen(one: OpenLogger): readonly string[] {
     one.output.redirect(file);
     return [];
   } catch (error) {
-    return [error instanceof Error ? error.message : String(error)];
+    return [messageOf(error)];
   }
 }
 

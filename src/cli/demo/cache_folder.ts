@@ -6,7 +6,8 @@
  */
 
 import { join } from "node:path";
-import { EmbeddedPostgresError, reasonOf } from "./errors.ts";
+import { messageOf } from "../../base/errors.ts";
+import { EmbeddedPostgresError } from "./errors.ts";
 
 /** Permission bits that let a file's group or everybody write, as in <sys/stat.h>. */
 const WRITABLE_BY_OTHERS = 0o022;
@@ -61,7 +62,7 @@ export async function openCacheFolder(): Promise<string> {
       await secureFolder(folder);
       return folder;
     } catch (thrown) {
-      reasons.push(`${folder}: ${reasonOf(thrown)}`);
+      reasons.push(`${folder}: ${messageOf(thrown)}`);
     }
   }
   throw new EmbeddedPostgresError(

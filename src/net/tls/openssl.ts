@@ -7,6 +7,7 @@
  * @module
  */
 
+import { utf8 } from "../../base/bytes.ts";
 import { asError } from "../../base/errors.ts";
 
 const SYMBOLS_OF_LIBSSL = {
@@ -285,7 +286,7 @@ function load(): OpenSsl {
 
 /** Text that C reads to its NUL. */
 export function cText(text: string): Uint8Array<ArrayBuffer> {
-  return new TextEncoder().encode(`${text}\0`);
+  return utf8(`${text}\0`);
 }
 
 /** Text that C wrote, up to its NUL; "" for none. */
