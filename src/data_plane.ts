@@ -173,15 +173,18 @@ export class DataPlane {
     this.#pooled.refresh(clients, pools);
   }
 
-  /** Accepts no more, and calls `onDrained` once every session is over. */
+  /**
+   * Accepts no more, and calls `onDrained` once every session is over and what it left on a server
+   * has been cancelled and rolled back.
+   */
   drain(onDrained: () => void): void {
     this.#stopListening();
     let left = this.#sessions.length;
-    const finish = () => {
-      this.#pooled.drain();
-      this.#recorder.flush();
-      onDrained();
-    };
+    const finish = () =>
+      this.#pooled.drain(() => {
+        this.#recorder.flush();
+        onDrained();
+      });
     if (left === 0) return finish();
     for (const sessions of this.#sessions) {
       sessions.drain(() => {

@@ -112,9 +112,9 @@ export class PooledPlane {
     this.#pools.onMessage(worker, message);
   }
 
-  /** Closes idle server connections, and the others once they are free. */
-  drain(): void {
-    this.#pools.drain();
+  /** Closes idle server connections, and the others once they are free, which `onFree` hears. */
+  drain(onFree: () => void): void {
+    this.#pools.drain(onFree);
   }
 
   /** Files have changed: what is opened from now on uses what they say. */

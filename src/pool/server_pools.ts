@@ -16,6 +16,9 @@ const TICK_MS = 1_000;
 /** A pool that was unused for this time is dropped: it costs an entry of shared memory. */
 const UNUSED_MS_MAX = 60_000;
 
+/** How often it is looked whether connections are free, while a shutdown waits for that. */
+const FREE_CHECK_MS = 10;
+
 /** What a registry is made from. */
 export interface ServerPoolsParts<C, F> {
   readonly places: SharedPlaces;
@@ -103,10 +106,23 @@ export class ServerPools<C, F = Error> {
     for (const { pair, pool } of this.#members.values()) yield [pair, pool];
   }
 
-  /** For shutdown: closes what is idle now, and what becomes idle. */
-  drain(): void {
+  /**
+   * For shutdown: closes what is idle now, and what becomes idle.
+   *
+   * @param onFree Called when none is used any more: those whose clients have left are clean.
+   */
+  drain(onFree: () => void): void {
     this.#isDraining = true;
     for (const [, pool] of this.pools()) pool.drain();
+    this.#awaitFree(onFree);
+  }
+
+  #awaitFree(onFree: () => void): void {
+    for (const [, pool] of this.pools()) {
+      if (pool.stats.used === 0) continue;
+      return void this.#parts.clock.after(FREE_CHECK_MS, () => this.#awaitFree(onFree));
+    }
+    onFree();
   }
 
   /** Closes what is idle, in every pool. */

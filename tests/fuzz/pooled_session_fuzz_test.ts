@@ -32,8 +32,31 @@ const STARTUPS: readonly ((random: Random) => Readonly<Record<string, string>>)[
   (random) => ({ work_mem: `${random.below(3)}MB`, application_name: "report" }),
 ];
 
-/** A text of one statement. `next` gives values that only this client uses. */
-function statement(random: Random, next: () => string): string {
+/** Values that only this client uses, and statements that it does not say. */
+interface Voice {
+  next(): string;
+  readonly avoids: RegExp | undefined;
+}
+
+/**
+ * Up to the end of a transaction RESET means the server's default: a client whose StartupMessage
+ * asked for another one looks at no parameter, or resets none.
+ */
+function voiceOf(number: number, hasSettings: boolean): Voice {
+  let count = 0;
+  const avoids = number % 2 === 0 ? /reset/ : /show/;
+  return { next: () => `c${number}-${count += 1}`, avoids: hasSettings ? avoids : undefined };
+}
+
+/** A text of one statement. */
+function statement(random: Random, voice: Voice): string {
+  for (;;) {
+    const text = anyStatement(random, voice);
+    if (voice.avoids?.test(text) !== true) return text;
+  }
+}
+
+function anyStatement(random: Random, { next }: Voice): string {
   const texts: (() => string)[] = [
     () => `select '${next()}'`,
     () => `select '${next()}'`,
@@ -64,17 +87,13 @@ function statement(random: Random, next: () => string): string {
   return random.pick(texts)();
 }
 
-/** Within one Query, RESET means the server's default: nothing is to look at it there. */
-function two(first: string, second: string): string {
-  return first.startsWith("reset") && second.startsWith("show") ? first : `${first}; ${second}`;
-}
-
-function simple(random: Random, next: () => string): string {
+function simple(random: Random, voice: Voice): string {
+  const { next } = voice;
   const texts: (() => string)[] = [
-    () => statement(random, next),
-    () => statement(random, next),
-    () => statement(random, next),
-    () => two(statement(random, next), statement(random, next)),
+    () => statement(random, voice),
+    () => statement(random, voice),
+    () => statement(random, voice),
+    () => `${statement(random, voice)}; ${statement(random, voice)}`,
     () => `prepare ${random.pick(SQL_NAMES)} as select '${next()}'`,
     () => `execute ${random.pick([...SQL_NAMES, ...NAMES])}`,
     () => `deallocate ${random.pick([...SQL_NAMES, ...NAMES])}`,
@@ -88,7 +107,7 @@ function simple(random: Random, next: () => string): string {
   return random.pick(texts)();
 }
 
-function extended(random: Random, client: ModelClient, next: () => string): Uint8Array[] {
+function extended(random: Random, client: ModelClient, voice: Voice): Uint8Array[] {
   const name = random.pick(["", "", ...NAMES]);
   const isNew = name === "" || !client.namesInFlight.has(name);
   const portal = random.pick(["", "", "p"]);
@@ -96,13 +115,13 @@ function extended(random: Random, client: ModelClient, next: () => string): Uint
     case 0:
       if (!isNew) return [];
       client.namesInFlight.add(name);
-      return [parseNamed(name, statement(random, next))];
+      return [parseNamed(name, statement(random, voice))];
     case 1:
     case 2:
       if (!isNew) return [];
       client.namesInFlight.add(name);
       return [
-        parseNamed(name, statement(random, next)),
+        parseNamed(name, statement(random, voice)),
         bind({ portal, statement: name }),
         describe("P", portal),
         execute(portal),
@@ -124,7 +143,7 @@ function extended(random: Random, client: ModelClient, next: () => string): Uint
 }
 
 /** What one client says next. */
-function speak(random: Random, client: ModelClient, next: () => string): void {
+function speak(random: Random, client: ModelClient, voice: Voice): void {
   if (client.reference.isCopyIn) {
     const said = [
       copyData("1"),
@@ -140,7 +159,7 @@ function speak(random: Random, client: ModelClient, next: () => string): void {
   switch (random.below(6)) {
     case 0:
     case 1:
-      return client.says(query(simple(random, next)));
+      return client.says(query(simple(random, voice)));
     case 2:
       return client.says(SYNC);
     case 3:
@@ -148,7 +167,7 @@ function speak(random: Random, client: ModelClient, next: () => string): void {
         return client.says(random.pick([copyData("late"), COPY_DONE, copyFail("late")]));
       }
   }
-  for (const message of extended(random, client, next)) {
+  for (const message of extended(random, client, voice)) {
     if (client.reference.isCopyIn || client.isInDoubt) return;
     client.says(message);
   }
@@ -175,17 +194,18 @@ Deno.test("PooledSession answers each client as a server of its own would", asyn
   const { isWhole } = await fuzz(60, async (random) => {
     const world = await worldFor(random);
     const model = new ModelWorld(world, random);
-    const numbers: number[] = [];
+    const voices: Voice[] = [];
     for (let i = 1 + random.below(4); i > 0; i--) {
-      await model.join(random.pick(STARTUPS)(random));
-      numbers.push(0);
+      const settings = random.pick(STARTUPS)(random);
+      await model.join(settings);
+      voices.push(voiceOf(voices.length, Object.keys(settings).length > 0));
     }
     for (let i = 20 + random.below(100); i > 0; i--) {
       world.network.readSizeMax = random.oneIn(3) ? 1 + random.below(40) : Infinity;
       const client = random.pick(model.clients);
       if (client.state === "dead" || client.isDraining && !client.listen()) continue;
       if (client.isDraining) client.drained();
-      speak(random, client, () => `c${client.number}-${numbers[client.number]! += 1}`);
+      speak(random, client, voices[client.number]!);
       if (client.isInDoubt || random.oneIn(4)) {
         client.isDraining = true;
         if (!client.isInDoubt && !client.reference.isCopyIn) client.says(SYNC);

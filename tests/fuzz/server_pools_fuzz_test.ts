@@ -114,7 +114,7 @@ async function end(world: PoolWorld): Promise<void> {
     await world.pass(50);
   }
   deepEqual(clientsIn(world, "waiting"), []);
-  for (const { pools } of world.threads) pools.drain();
+  for (const { pools } of world.threads) pools.drain(() => {});
   for (const client of clientsIn(world, "served")) world.release(client);
   await world.pass(100);
   deepEqual([world.servers.size, world.opening.size], [0, 0]);

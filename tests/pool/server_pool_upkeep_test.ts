@@ -133,7 +133,7 @@ Deno.test("ServerPool when draining closes what is idle or released, and still s
   const [a, b] = await served(of, 2) as [FakeClient, FakeClient];
   of.release(a);
   const { pools } = of.threads[0]!;
-  pools.drain();
+  pools.drain(() => {});
   deepEqual(of.closed, ["drain"]);
   const c = of.ask(0);
   await of.pass(5);
@@ -162,7 +162,7 @@ Deno.test("ServerPool when draining closes what was given back from within the s
     onNotice() {},
   });
   const b = pool.acquire({ onServer() {}, onRefused() {}, onNotice() {} });
-  of.threads[0]!.pools.drain();
+  of.threads[0]!.pools.drain(() => {});
   of.release(a);
   deepEqual(of.closed, ["drain"]);
 });

@@ -308,7 +308,7 @@ for (const isStrict of [true, false]) {
 
 Deno.test("ServerPools that are drained close what a pool made later leaves idle", async () => {
   const of = world();
-  of.threads[0]!.pools.drain();
+  of.threads[0]!.pools.drain(() => {});
   const [a] = await served(of, 0, ["d/u"]) as [FakeClient];
   of.release(a);
   deepEqual(of.closed, ["drain"]);

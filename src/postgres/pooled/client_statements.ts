@@ -211,7 +211,9 @@ export class ClientStatements {
     const undo = () => this.#named.delete(name);
     if (!backend.replies.isSkipping) this.#named.set(name, statement);
     this.#changes.note(name, backend.replies);
-    const isDue = backend.replies.isRequestDue; // which may end a transaction, or fail in one
+    // What is on its way may end a transaction, or fail in one.
+    const isDue = backend.replies.isRequestDue ||
+      backend.isInFailedTransaction && backend.replies.isUnsynced;
     const isRefused = backend.isInFailedTransaction && !isDue;
     if (isRefused && !ENDS_TRANSACTION.has(statement.traits.command)) {
       // The server refuses it before it looks at its name.

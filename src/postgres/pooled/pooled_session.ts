@@ -380,8 +380,12 @@ export class PooledSession implements Upstream, BackendOwner {
 
   /** A server does not take what this session wants. */
   cannotFollow(backend: Backend, error: ReadonlyMap<string, string>): void {
+    backend.distrust(); // some of it was taken for set
+    this.refuse(error);
+  }
+
+  refuse(error: ReadonlyMap<string, string>): void {
     this.#owner.fail(reply.parameterRefused(error), "parameter refused", true);
-    backend.close("what is set on it is not known"); // some of it was taken for set
   }
 
   fail(fields: Parameters<UpstreamOwner["fail"]>[0], reason: string): void {

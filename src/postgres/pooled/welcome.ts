@@ -35,6 +35,8 @@ export interface Guest {
   acquire(then: () => void): void;
   readonly isOver: boolean;
   cannotFollow(backend: Backend, error: ReadonlyMap<string, string>): void;
+  /** The server does not take what the client asks for. */
+  refuse(error: ReadonlyMap<string, string>): void;
   issueCancelKey(): CancelKey;
 }
 
@@ -94,7 +96,8 @@ export class Welcome {
 
   #onAnswer(backend: Backend, sets: [string, string][], { rows, error }: OwnResult): void {
     const { isOver } = this.#guest;
-    if (error !== undefined) return isOver ? undefined : this.#guest.cannotFollow(backend, error);
+    // One statement sets all or nothing, so that the server is as it was.
+    if (error !== undefined) return isOver ? undefined : this.#guest.refuse(error);
     const row = rows[0] ?? [];
     const settings = new Map<string, string>();
     sets.forEach(([name, value], i) => {

@@ -255,7 +255,7 @@ Deno.test("SessionParameters whose names are not known hold the session to its s
   await server.hears(query("DISCARD ALL"));
 });
 
-Deno.test("SessionParameters that a server does not take end the session, and that connection", async () => {
+Deno.test("SessionParameters that a server does not take end the session, and have that server reset", async () => {
   const { world, client, server } = await pooledPair();
   const { client: other } = await joins(world);
   await sets(client, server, "role", "bob");
@@ -267,8 +267,11 @@ Deno.test("SessionParameters that a server does not take end the session, and th
   await server.hears(query(setting({ role: "bob" })));
   await server.says(error("ERROR", "22023", 'role "bob" does not exist'), ready());
   await client.hearsFatal("22023", /^role "bob" does not exist$/);
-  await world.settle();
-  equal(server.peer.hasSeenEnd, true, "what is set on it is not known");
+  await server.hears(query("DISCARD ALL"));
+  await server.says(complete("DISCARD ALL"), ready());
+  await client.leaves();
+  await exchanges(other, server, "select 3", "SELECT 1");
+  equal(world.states()["db0 idle"], 1);
 });
 
 Deno.test("SessionParameters that a server does not take keep it from what the client said", async () => {
@@ -290,10 +293,8 @@ Deno.test("SessionParameters that a server does not take keep it from what the c
     await server.says(error("ERROR", "42501", "permission denied to set role"));
     await server.hears();
     await server.says(ready());
-    await server.hearsEnd(TERMINATE);
+    await server.hears(query("DISCARD ALL"));
     await client.hearsFatal("42501", /^permission denied to set role$/);
-    await world.settle();
-    await server.hears();
   }
 });
 

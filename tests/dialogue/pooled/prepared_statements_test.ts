@@ -1,6 +1,7 @@
 import { deepEqual, equal } from "node:assert/strict";
 import { bind, close, describe, parseNamed } from "../../support/extended_messages.ts";
 import {
+  BIND,
   type Bytes,
   complete,
   COPY_DONE,
@@ -327,4 +328,17 @@ Deno.test("ClientStatements answers a Parse of ROLLBACK in a failed transaction 
     await server.says(...(status === "E" ? [] : [PARSED]), ...done);
     await client.hears(PARSED, ...done);
   }
+});
+
+Deno.test("ClientStatements has the server answer a Parse behind what may end a failed transaction", async () => {
+  const { client, server } = await prepared();
+  await exchanges(client, server, "begin", "BEGIN", "T");
+  await client.says(query("bad"));
+  server.peer.take();
+  const bad = error("ERROR", "42601", "no");
+  await server.says(bad, ready("E"));
+  await client.hears(bad, ready("E"));
+  await client.says(parse("rollback"), BIND, EXECUTE, parseNamed("b", "select 1"), SYNC);
+  const again = [close("S", "sluice_1"), parseNamed("sluice_1", "select 1")];
+  await server.hears(parse("rollback"), BIND, EXECUTE, ...again, SYNC);
 });

@@ -1,5 +1,6 @@
 import { deepEqual, equal } from "node:assert/strict";
-import { complete, query, ready } from "../../support/messages.ts";
+import { SERVER_KEY } from "../../support/dialogue.ts";
+import { cancelRequest, complete, error, query, ready } from "../../support/messages.ts";
 import { connects, exchanges, joins, pooledPair } from "../../support/pooled_world.ts";
 
 Deno.test("PooledSession without a server is sent away at a shutdown, one with a server may finish", async () => {
@@ -47,6 +48,25 @@ Deno.test("PooledSession is told 57P01 when the gateway does not wait any longer
   await server.leaves();
   await world.pass(600_000);
   await world.isOver();
+});
+
+Deno.test("PooledSession that is ended by a shutdown has its query cancelled before the worker stops", async () => {
+  const { world, client, server } = await pooledPair();
+  await client.says(query("insert into t select pg_sleep(9)"));
+  server.peer.take();
+  let isDrained = false;
+  world.planes[0]!.drain(() => isDrained = true);
+  world.planes[0]!.terminate();
+  await client.leaves();
+  const cancel = await world.server();
+  await cancel.hearsBytes(cancelRequest(SERVER_KEY.processId, SERVER_KEY.key));
+  await world.pass(100);
+  equal(isDrained, false);
+  await cancel.leaves();
+  const canceled = error("ERROR", "57014", "canceling statement due to user request");
+  await server.says(canceled, ready(), ready());
+  await world.pass(100);
+  equal(isDrained, true);
 });
 
 Deno.test("PooledPlane of several workers shares the size of a pool", async () => {
