@@ -7,6 +7,7 @@
  */
 
 import type { Clock, Timer } from "../base/clock.ts";
+import { asError } from "../base/errors.ts";
 import type { Driver, Socket } from "../net/socket.ts";
 import type { TlsClientContext } from "../net/tls/client_context.ts";
 import type { TlsInfo } from "../net/tls/tls_connection.ts";
@@ -127,13 +128,20 @@ export class ServerDial {
   #startTls({ context, negotiation }: ServerTls): void {
     this.#state = "handshake";
     const { host } = this.#server.address as { readonly host: string };
-    const socket = context.connect(this.#socket!, {
-      host,
-      alpn: negotiation === "direct" ? ALPN : [],
-      onSecured: (info) => this.#succeed(socket, info),
-    });
-    this.#socket = socket;
-    this.#listen(socket);
+    const plain = this.#socket!;
+    try {
+      const socket = context.connect(plain, {
+        host,
+        alpn: negotiation === "direct" ? ALPN : [],
+        onSecured: (info) => this.#succeed(socket, info),
+      });
+      this.#socket = socket;
+      this.#listen(socket);
+    } catch (error) {
+      // It cannot even begin. With `direct`, it is a promise that calls us: nobody would catch it.
+      this.#socket = plain;
+      this.#onEnd(asError(error));
+    }
   }
 
   #onEnd(error: Error | undefined): void {

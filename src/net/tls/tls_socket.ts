@@ -98,7 +98,15 @@ export class TlsSocket implements Socket {
       onEnd: () => this.#onEnd(),
       onClose: (error) => this.#onClose(error),
     });
-    this.#shakeHands();
+    try {
+      this.#shakeHands();
+    } catch (error) {
+      // As where the system's OpenSSL allows no version that we may speak. The peer has heard
+      // nothing yet that would have to be ended politely; the handler hears why.
+      if (!(error instanceof TlsError)) throw error;
+      this.#failure = this.#explained(error);
+      this.destroy();
+    }
   }
 
   setHandler(handler: SocketHandler): void {
@@ -341,14 +349,18 @@ export class TlsSocket implements Socket {
   /** Ends for a reason that the handler is told: politely if the peer can be told as well. */
   #fail(error: Error): void {
     if (this.#isOver()) return;
-    const during = this.#state === "handshaking"
-      ? `Cannot complete the TLS handshake with ${this.peer}`
-      : `Cannot decrypt what ${this.peer} sends`;
     const isTls = error instanceof TlsError;
-    this.#failure = isTls ? new TlsError(`${during}: ${error.message}`, { cause: error }) : error;
+    this.#failure = isTls ? this.#explained(error) : error;
     if (!isTls) return this.destroy();
     this.#send(); // the alert
     this.#state = "ending";
     this.#socket.end();
+  }
+
+  #explained(error: TlsError): TlsError {
+    const during = this.#state === "handshaking"
+      ? `Cannot complete the TLS handshake with ${this.peer}`
+      : `Cannot decrypt what ${this.peer} sends`;
+    return new TlsError(`${during}: ${error.message}`, { cause: error });
   }
 }
