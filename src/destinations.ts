@@ -46,8 +46,12 @@ export class Destinations {
    */
   refresh(clients: ReadonlyMap<string, ClientConfig>): boolean {
     const isSame = JSON.stringify([...clients]) === JSON.stringify([...this.#clients]);
+    // What a dial that is under way has of them, it keeps: nobody closes what is dropped here.
+    for (const name of this.#tls.keys()) {
+      const [before, now] = [this.#clients.get(name)?.tls, clients.get(name)?.tls];
+      if (JSON.stringify(before) !== JSON.stringify(now)) this.#tls.delete(name);
+    }
     this.#clients = clients;
-    if (!isSame) this.#tls.clear();
     return !isSame;
   }
 

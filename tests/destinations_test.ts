@@ -1,8 +1,13 @@
-import { equal, notEqual } from "node:assert/strict";
+import { deepEqual, equal, notEqual } from "node:assert/strict";
+import { setFlagsFromString } from "node:v8";
+import { runInNewContext } from "node:vm";
 import type { ClientConfig } from "../src/config/config.ts";
 import { Destinations } from "../src/destinations.ts";
+import { type OpenSsl, openSsl } from "../src/net/tls/openssl.ts";
 import type { Admitted } from "../src/postgres/client_gate.ts";
 import { CLIENT_DEFAULTS } from "./support/configs.ts";
+
+openSsl(); // a test that loads it and leaves it there is taken for one that leaks
 
 function client(host: string): ClientConfig {
   return { ...CLIENT_DEFAULTS, address: { kind: "tcp", host, port: 5432 } };
@@ -18,4 +23,76 @@ Deno.test("Destinations leads a walsender to each server of a shared pool by a n
   notEqual(first, second);
   equal(destinations.get(first!).clientName, "a");
   equal(destinations.get(second!).clientName, "b");
+});
+
+/** One client whose TLS is as given. */
+function withTls(tls: Partial<ClientConfig["tls"]>, password = ""): Map<string, ClientConfig> {
+  const base = client("localhost");
+  return new Map([["db", { ...base, password, tls: { ...base.tls, ...tls } }]]);
+}
+
+/** Has all collected that nobody has any more. */
+async function collectGarbage(): Promise<void> {
+  setFlagsFromString("--expose-gc");
+  for (let i = 0; i < 3; i++) {
+    runInNewContext("gc")();
+    await new Promise((resolve) => setTimeout(resolve, 1));
+  }
+}
+
+/** Counts the contexts of OpenSSL's that are made by `run` and not freed by its end. */
+async function contextsLeft(run: () => void): Promise<{ made: number; left: number }> {
+  const library = openSsl() as { -readonly [Name in keyof OpenSsl]: OpenSsl[Name] };
+  const { contextNew, contextFree } = library;
+  const left = new Set<bigint>();
+  let made = 0;
+  library.contextNew = (method) => {
+    const context = contextNew(method);
+    left.add(Deno.UnsafePointer.value(context));
+    made += 1;
+    return context;
+  };
+  library.contextFree = (context) => {
+    left.delete(Deno.UnsafePointer.value(context));
+    contextFree(context);
+  };
+  try {
+    run();
+    await collectGarbage();
+  } finally {
+    Object.assign(library, { contextNew, contextFree });
+  }
+  return { made, left: left.size };
+}
+
+Deno.test("Destinations leaves no TLS contexts behind, however often files change", async () => {
+  const destinations = new Destinations(withTls({ mode: "verify-full" }));
+  const counts = await contextsLeft(() => {
+    for (let i = 0; i < 20; i++) {
+      const minVersion = i % 2 === 0 ? "TLSv1.3" : "TLSv1.2";
+      destinations.refresh(withTls({ mode: "verify-full", minVersion }));
+      destinations.tlsOf("db");
+    }
+  });
+  deepEqual(counts, { made: 20, left: 1 });
+});
+
+Deno.test("Destinations takes no TLS context away from who has it", async () => {
+  const destinations = new Destinations(withTls({ mode: "require" }));
+  const kept: unknown[] = [];
+  const counts = await contextsLeft(() => {
+    kept.push(destinations.tlsOf("db"));
+    destinations.refresh(withTls({ mode: "require", minVersion: "TLSv1.3" }));
+  });
+  deepEqual(counts, { made: 1, left: 1 });
+  equal(kept.length, 1);
+});
+
+Deno.test("Destinations makes a TLS context anew only where TLS has changed", () => {
+  const destinations = new Destinations(withTls({ mode: "require" }));
+  const before = destinations.tlsOf("db");
+  equal(destinations.refresh(withTls({ mode: "require" }, "secret")), true);
+  equal(destinations.tlsOf("db"), before);
+  equal(destinations.refresh(withTls({ mode: "require", minVersion: "TLSv1.3" }, "secret")), true);
+  notEqual(destinations.tlsOf("db"), before);
 });

@@ -10,7 +10,14 @@ import { alpnList } from "./alpn.ts";
 import { cText, openSsl, type Pointer, takeErrors } from "./openssl.ts";
 import type { PemText } from "./pem.ts";
 import { TlsConnection, type TlsInfo } from "./tls_connection.ts";
-import { newContext, type TlsVersion, trust, useCertificate } from "./tls_context.ts";
+import {
+  adoptContext,
+  freeContext,
+  newContext,
+  type TlsVersion,
+  trust,
+  useCertificate,
+} from "./tls_context.ts";
 import { TlsSocket } from "./tls_socket.ts";
 
 /** How servers are checked, and what they are shown. */
@@ -49,7 +56,7 @@ const NO_PARTIAL_WILDCARDS = 4;
 /** Longest host name (RFC 1035, section 2.3.4). */
 const HOST_SIZE_MAX = 255;
 
-/** How to be a client. */
+/** How to be a client. Its memory is given back by `close`, or once nobody has it any more. */
 export class TlsClientContext {
   /** What works, and should be changed. */
   readonly warnings: readonly string[];
@@ -59,6 +66,7 @@ export class TlsClientContext {
 
   private constructor(context: Pointer, checksHost: boolean, warnings: readonly string[]) {
     this.#context = context;
+    adoptContext(this, context);
     this.#checksHost = checksHost;
     this.warnings = warnings;
   }
@@ -79,9 +87,7 @@ export class TlsClientContext {
     const context = newContext(ssl.clientMethod(), minVersion);
     try {
       if (ca !== "system") trust(context, ca, false);
-      else if (ssl.contextUseSystemCas(context) !== 1) {
-        throw new Error(`Cannot use the system's authorities: ${takeErrors().text}`);
-      }
+      else if (mode !== "require") trustSystem(context); // not for nothing: it takes most of a MiB
       ssl.contextSetVerify(context, mode === "require" ? VERIFY_NONE : VERIFY_PEER, null);
       const isShown = certificate !== undefined && key !== undefined;
       const warnings = isShown ? useCertificate(context, certificate, key).warnings : [];
@@ -114,7 +120,7 @@ export class TlsClientContext {
   close(): void {
     if (this.#isClosed) return;
     this.#isClosed = true;
-    openSsl().contextFree(this.#context);
+    freeContext(this, this.#context);
   }
 
   #begin(host: string, protocols: Uint8Array<ArrayBuffer>): TlsConnection {
@@ -141,4 +147,9 @@ export class TlsClientContext {
     connection.free();
     throw new Error(`Cannot make a TLS connection to "${host}": ${takeErrors().text}`);
   }
+}
+
+function trustSystem(context: Pointer): void {
+  if (openSsl().contextUseSystemCas(context) === 1) return;
+  throw new Error(`Cannot use the system's authorities: ${takeErrors().text}`);
 }

@@ -10,6 +10,8 @@ import { openSsl, type Pointer } from "./openssl.ts";
 import type { PemText } from "./pem.ts";
 import { TlsConnection, type TlsInfo } from "./tls_connection.ts";
 import {
+  adoptContext,
+  freeContext,
   newContext,
   type TlsVersion,
   trust,
@@ -35,7 +37,10 @@ export interface TlsServerSettings {
 // SSL_VERIFY_NONE, SSL_VERIFY_PEER, SSL_VERIFY_FAIL_IF_NO_PEER_CERT in ssl.h.
 const VERIFY_FLAGS = { none: 0, request: 1, require: 3 } as const;
 
-/** A certificate in use. Another one for new connections is another context. */
+/**
+ * A certificate in use. Another one for new connections is another context. Its memory is given
+ * back by `close`, or once nobody has it any more.
+ */
 export class TlsServerContext {
   /** What works, and should be changed. */
   readonly warnings: readonly string[];
@@ -45,6 +50,7 @@ export class TlsServerContext {
 
   private constructor(context: Pointer, { warnings, serverEndPoint }: UsedCertificate) {
     this.#context = context;
+    adoptContext(this, context);
     this.#endPoint = serverEndPoint;
     this.warnings = warnings;
   }
@@ -100,6 +106,6 @@ export class TlsServerContext {
   close(): void {
     if (this.#isClosed) return;
     this.#isClosed = true;
-    openSsl().contextFree(this.#context);
+    freeContext(this, this.#context);
   }
 }

@@ -45,6 +45,22 @@ export function newContext(method: Deno.PointerValue, minVersion: TlsVersion): P
   return context;
 }
 
+/** The contexts of owners that nobody has any more. */
+const orphans = new FinalizationRegistry<Pointer>((context) => openSsl().contextFree(context));
+
+/**
+ * Has a context freed when nobody has its owner any more, if `freeContext` did not before: whoever
+ * replaces one by another cannot know for how long the old one is still dialled with.
+ */
+export function adoptContext(owner: object, context: Pointer): void {
+  orphans.register(owner, context, owner);
+}
+
+/** Frees a context, once. Connections that were made with it have a reference of their own. */
+export function freeContext(owner: object, context: Pointer): void {
+  if (orphans.unregister(owner)) openSsl().contextFree(context);
+}
+
 /** What using a certificate tells. */
 export interface UsedCertificate {
   readonly serverEndPoint: Uint8Array | undefined;

@@ -7,6 +7,7 @@ import { deepEqual, equal, match, ok, throws } from "node:assert/strict";
 import { createHash } from "node:crypto";
 import { utf8 } from "../../../src/base/bytes.ts";
 import { TlsClientContext } from "../../../src/net/tls/client_context.ts";
+import { type OpenSsl, openSsl } from "../../../src/net/tls/openssl.ts";
 import type { PemText } from "../../../src/net/tls/pem.ts";
 import { TlsServerContext } from "../../../src/net/tls/server_context.ts";
 import {
@@ -211,6 +212,22 @@ Deno.test("TlsClientContext.connect refuses what can be no host", () => {
     );
   }
   context.close();
+});
+
+Deno.test("TlsClientContext reads the system's authorities only to check somebody by them", () => {
+  const library = openSsl() as { -readonly [Name in keyof OpenSsl]: OpenSsl[Name] };
+  const { contextUseSystemCas } = library;
+  let reads = 0;
+  library.contextUseSystemCas = (context) => (reads += 1, contextUseSystemCas(context));
+  try {
+    const counts = (["require", "verify-ca", "verify-full"] as const).map((mode) => {
+      TlsClientContext.load({ ...VERSION, mode, ca: "system" }).close();
+      return reads;
+    });
+    deepEqual(counts, [0, 1, 2]);
+  } finally {
+    library.contextUseSystemCas = contextUseSystemCas;
+  }
 });
 
 Deno.test("TlsServerContext that is closed begins no more", () => {
