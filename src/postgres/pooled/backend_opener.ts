@@ -89,8 +89,8 @@ export class BackendOpener {
   readonly #parts: OpenerParts;
   readonly #serverTls: ServerTls | undefined;
   readonly #framer = new Framer(LOGIN_MESSAGE_SIZE_MAX, IS_BACKEND_TAG);
-  readonly #parameters = new ServerParameters();
-  readonly #reported = new Map<string, string>();
+  #parameters = new ServerParameters();
+  #reported = new Map<string, string>();
   #state: State = "dialling";
   #dial: ServerDial;
   #timer: Timer | undefined;
@@ -260,13 +260,18 @@ export class BackendOpener {
     this.#watcher.onFailed(isSaid ? failure : this.#firstFailure!);
   }
 
-  /** As libpq: `allow` tries TLS when plain is refused, `prefer` plain when TLS is. */
+  /**
+   * As libpq: `allow` tries TLS when plain is refused, `prefer` plain when TLS is. Only until we
+   * are authenticated: what a server refuses then, it would refuse the other way, too, and would be
+   * told in the clear what was meant for TLS.
+   */
   #tryOther(failure: OpenFailure): boolean {
     const mode = this.#serverTls?.mode;
     const wasTls = this.#tls !== undefined;
     const mayTry = mode === "allow" && !wasTls || mode === "prefer" && wasTls;
     const isRefused = failure.kind === "refused" && !isWrongPassword(failure);
-    if (this.#firstFailure !== undefined || !isRefused || !mayTry) return false;
+    if (this.#firstFailure !== undefined || this.#isAuthenticated) return false;
+    if (!isRefused || !mayTry) return false;
     this.#firstFailure = failure;
     this.#timer?.cancel();
     const socket = this.#socket!;
@@ -274,6 +279,9 @@ export class BackendOpener {
     socket.destroy();
     this.#tls = undefined;
     this.#authentication = undefined;
+    this.#parameters = new ServerParameters();
+    this.#reported = new Map();
+    this.#key = undefined;
     this.#state = "dialling";
     this.#dial = this.#connect(mode === "allow");
     return true;
