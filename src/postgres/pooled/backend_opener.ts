@@ -10,7 +10,7 @@
 
 import type { Clock, Timer } from "../../base/clock.ts";
 import { messageOf } from "../../base/errors.ts";
-import type { Driver, Socket } from "../../net/socket.ts";
+import { type Driver, READ_BUFFER_SIZE_MAX, type Socket } from "../../net/socket.ts";
 import type { TlsInfo } from "../../net/tls/tls_connection.ts";
 import type { FailedAttempt, ServerAddress } from "../../upstream/dial.ts";
 import type { ServerCredentials } from "../auth/credentials.ts";
@@ -18,7 +18,7 @@ import type { ScramKeysCache } from "../auth/scram_keys_cache.ts";
 import { ServerAuthentication } from "../auth/server_authentication.ts";
 import { ServerDial, type ServerTls } from "../server_dial.ts";
 import { ProtocolError } from "../wire/errors.ts";
-import { Framer } from "../wire/framer.ts";
+import { Framer, HEADER_SIZE } from "../wire/framer.ts";
 import { errorFieldsOf, readBackendKeyData } from "../wire/messages.ts";
 import { startupPacket } from "../wire/startup_packet.ts";
 import { BACKEND, IS_BACKEND_TAG } from "../wire/tags.ts";
@@ -88,7 +88,7 @@ export class BackendOpener {
   readonly #watcher: OpenWatcher;
   readonly #parts: OpenerParts;
   readonly #serverTls: ServerTls | undefined;
-  readonly #framer = new Framer(LOGIN_MESSAGE_SIZE_MAX, IS_BACKEND_TAG);
+  readonly #framer = new Framer(LOGIN_BODY_SIZE_MAX, IS_BACKEND_TAG, READ_BUFFER_SIZE_MAX);
   #parameters = new ServerParameters();
   #reported = new Map<string, string>();
   #state: State = "dialling";
@@ -156,14 +156,11 @@ export class BackendOpener {
 
   #onData(view: Uint8Array): number {
     if (this.#state !== "login") return view.length;
-    const framer = this.#framer;
+    const framer = this.#framer; // no message that it accepts is too long to be whole
     let passed = 0;
     framer.begin(view);
     try {
       while (this.#isLoggingIn() && framer.next()) {
-        if (!framer.isLast || !framer.isFirst) {
-          throw new ProtocolError("a message of the login is too long");
-        }
         const { start, end, tag } = framer;
         passed = end;
         this.#onMessage(tag, view.subarray(start, end));
@@ -292,8 +289,11 @@ function loginFailure(message: string, isTimeout: boolean): OpenFailure {
   return { kind: "login", message, ...(isTimeout ? { isTimeout } : {}) };
 }
 
-/** A server's messages before its first ReadyForQuery are small; GSS tokens are not spoken. */
-const LOGIN_MESSAGE_SIZE_MAX = 64 * 1024;
+/**
+ * A server's messages before its first ReadyForQuery are small; GSS tokens are not spoken. They are
+ * read whole, so the largest one, with its header, is as large as a read buffer gets.
+ */
+const LOGIN_BODY_SIZE_MAX = READ_BUFFER_SIZE_MAX - HEADER_SIZE;
 
 /** Another way of connecting would not make the password right. */
 function isWrongPassword(failure: OpenFailure): boolean {

@@ -1,6 +1,6 @@
-import { deepEqual, equal } from "node:assert/strict";
+import { deepEqual, equal, match } from "node:assert/strict";
 import type { Address } from "../../../src/base/address.ts";
-import type { Socket } from "../../../src/net/socket.ts";
+import { READ_BUFFER_SIZE_MAX, type Socket } from "../../../src/net/socket.ts";
 import { TlsClientContext } from "../../../src/net/tls/client_context.ts";
 import { TlsServerContext } from "../../../src/net/tls/server_context.ts";
 import { ScramKeysCache } from "../../../src/postgres/auth/scram_keys_cache.ts";
@@ -19,6 +19,7 @@ import {
   backendKeyData,
   type Bytes,
   error,
+  message,
   parameterStatus,
   ready,
 } from "../../support/messages.ts";
@@ -33,9 +34,10 @@ const contexts = makeContexts();
 type Answers = (isEncrypted: boolean, number: number) => readonly Bytes[];
 
 /** Logs in to a server that agrees to TLS. */
-async function logIn(mode: ServerTls["mode"] | "disable", answers: Answers) {
+async function logIn(mode: ServerTls["mode"] | "disable", answers: Answers, readSizeMax = 1e9) {
   const clock = new FakeClock();
   const network = new MemoryNetwork(clock);
+  network.readSizeMax = readSizeMax;
   const driver = network.driver();
   const logins: ("plain" | "TLS")[] = [];
   await driver.listen({ ...LISTEN, address: ADDRESS }, {
@@ -138,6 +140,20 @@ Deno.test("BackendOpener forgets what a server said on the way that it has left"
   );
   deepEqual([...login!.reported], [["client_encoding", "UTF8"]]);
   equal(login!.processId, 0);
+});
+
+Deno.test("BackendOpener takes messages as large as a read buffer, however they are cut", async () => {
+  const fitting = READ_BUFFER_SIZE_MAX - message("N").length;
+  for (const readSizeMax of [7_000, 1e9]) {
+    for (const size of [20_000, fitting]) {
+      const notice = message("N", "x".repeat(size));
+      const { login } = await logIn("disable", () => [AUTH_OK, notice, ready()], readSizeMax);
+      equal(login?.processId, 0, `${size} bytes in pieces of ${readSizeMax}`);
+    }
+    const tooLong = message("N", "x".repeat(fitting + 1));
+    const { failure } = await logIn("disable", () => [AUTH_OK, tooLong, ready()], readSizeMax);
+    match(failure?.kind === "login" ? failure.message : "", /^it broke the protocol: .* length/);
+  }
 });
 
 function makeContexts() {
