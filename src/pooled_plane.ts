@@ -182,21 +182,8 @@ export class PooledPlane {
       user,
     });
     if (typeof use === "string") return;
-    let left = count;
-    const onAnswered = () => {
-      left -= 1;
-      if (left === 0) use[Symbol.dispose]();
-    };
-    for (let i = 0; i < count; i++) {
-      use.pool.acquire({
-        onServer: (backend) => {
-          use.pool.release(backend);
-          onAnswered();
-        },
-        onRefused: onAnswered, // it is logged where it failed, and clients will try again
-        onNotice() {},
-      });
-    }
+    use.pool.prefill(count);
+    use[Symbol.dispose]();
   }
 
   /** Makes what stands behind a session. */

@@ -48,8 +48,10 @@ export class Connections<C> {
     return this.#closing;
   }
 
-  get used(): number {
-    return this.#slots.size - this.idle.count - this.#checking - this.#closing;
+  /** How many there are in each state. */
+  get counts() {
+    const [idle, checking, closing] = [this.idle.count, this.#checking, this.#closing];
+    return { used: this.#slots.size - idle - checking - closing, idle, checking, closing };
   }
 
   /** The slot of a connection that is not gone. */

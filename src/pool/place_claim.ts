@@ -108,12 +108,11 @@ export class PlaceClaim {
     return false;
   }
 
-  /** Takes a place to keep `minSize` connections, if nobody waits for it. */
-  takeSpare(): boolean {
+  /** Takes a place to have `count` connections, if nobody waits for it. */
+  takeSpare(count: number): boolean {
     const { places } = this.#parts;
-    const { minSize } = this.#options;
-    if (this.inUse >= minSize) return false;
-    this.#limits[0] = minSize;
+    if (this.inUse >= count) return false;
+    this.#limits[0] = count;
     return places.take(this.#entries, this.#limits, places.now()) < 0;
   }
 

@@ -23,6 +23,7 @@ import type {
   ServerPoolStats,
   ServerWaiter,
 } from "./server_pool_types.ts";
+import { Spares } from "./spares.ts";
 import { Upkeep } from "./upkeep.ts";
 import { WaitDeadlines } from "./wait_deadlines.ts";
 import { ENDED, Waiting, WaitingList } from "./waiting_list.ts";
@@ -47,6 +48,7 @@ export class ServerPool<C, F = Error> {
   readonly #waiting: WaitingList<C, F>;
   readonly #deadlines: WaitDeadlines<C, F>;
   readonly #upkeep: Upkeep<C>;
+  readonly #spares: Spares<C, F>;
   /** How many reconnects there were: what is older is closed. */
   #generation = 0;
   #isDraining = false;
@@ -91,27 +93,26 @@ export class ServerPool<C, F = Error> {
       evict: () => this.#close(idle.coldest!, "moved"),
       retry: () => this.onWake(),
     });
+    this.#spares = new Spares(options, this.#claim, this.#openings);
   }
 
   /** What it holds in this worker. */
   get stats(): ServerPoolStats {
-    const { used, idle, checking, closing } = this.#connections;
-    const { first, count } = this.#waiting;
-    return {
-      used,
-      idle: idle.count,
-      opening: this.#openings.count,
-      checking,
-      closing,
-      waiting: count,
-      oldestWaitMs: first === undefined ? 0 : this.#clock.nowMs() - first.sinceMs,
-    };
+    const { first, count: waiting } = this.#waiting;
+    const oldestWaitMs = first === undefined ? 0 : this.#clock.nowMs() - first.sinceMs;
+    const opening = this.#openings.count;
+    return { ...this.#connections.counts, opening, waiting, oldestWaitMs };
   }
 
   /** Whether nobody misses it if it is dropped. */
   get isUnused(): boolean {
     return this.#connections.count === 0 && this.#openings.count === 0 &&
-      this.#waiting.count === 0 && !this.#keepsMinimum;
+      this.#waiting.count === 0 && this.#spares.count === 0;
+  }
+
+  /** Opens connections until there are `count`, unless one fails or others need the places. */
+  prefill(count: number): void {
+    this.#spares.prefill(count, this.#clock.nowMs());
   }
 
   /**
@@ -167,6 +168,7 @@ export class ServerPool<C, F = Error> {
   /** For shutdown: closes what is idle, and what is released when nobody waits for it. */
   drain(): void {
     this.#isDraining = true;
+    this.#spares.end();
     this.#cancelSurplus();
     this.closeIdle("drain");
   }
@@ -218,10 +220,6 @@ export class ServerPool<C, F = Error> {
     const { checking, idle } = this.#connections;
     const coming = this.#openings.count + checking + (this.#isServing ? idle.count : 0);
     return this.#waiting.count - coming;
-  }
-
-  get #keepsMinimum(): boolean {
-    return this.#openings.hasSucceeded && this.options.minSize > 0 && !this.#isDraining;
   }
 
   get #hasConnections(): boolean {
@@ -333,6 +331,7 @@ export class ServerPool<C, F = Error> {
 
   #onFailed(failure: F): void {
     const nowMs = this.#clock.nowMs();
+    this.#spares.onFailed();
     this.#givePlaceBack(nowMs);
     if (this.#hasConnections) return this.#deadlines.arm(this.#nextRetryMs(nowMs), nowMs);
     for (let left = this.#waiting.count; left > 0; left--) {
@@ -362,7 +361,7 @@ export class ServerPool<C, F = Error> {
   #retry(nowMs: number): void {
     this.#claim.onNews();
     this.#fill(nowMs);
-    this.#fillMinimum(nowMs);
+    this.#spares.open(nowMs);
   }
 
   /** Checks or opens connections for those who wait, as far as there are places. */
@@ -391,10 +390,5 @@ export class ServerPool<C, F = Error> {
     while (!this.#isServing && this.#wanted > 0 && idle.hottest !== undefined) {
       this.#upkeep.check(idle.hottest);
     }
-  }
-
-  #fillMinimum(nowMs: number): void {
-    if (!this.#keepsMinimum) return;
-    while (this.#openings.mayOpen(nowMs) && this.#claim.takeSpare()) this.#openings.open(nowMs);
   }
 }

@@ -138,3 +138,15 @@ Deno.test("PooledSession of another worker gets the server connection's place wh
   await admits(world);
   await hearsWelcome(world, other);
 });
+
+Deno.test("PooledPlane opens as many connections at its start as a limits file says", async () => {
+  const both = { database: "ann", user: "ann", aliases: [], isDisabled: false };
+  const world = await startPooled({
+    server: { retries: 1, backoffMs: 10 },
+    pool: { size: 30, limits: [{ ...both, sizeMax: 30, initialSize: 20, minSize: 0 }] },
+  });
+  await world.pass(10);
+  for (let i = 0; i < 20; i++) await admits(world);
+  await world.noServer();
+  deepEqual(world.states(), { "db0 idle": 20 });
+});
