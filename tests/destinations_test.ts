@@ -1,11 +1,17 @@
-import { deepEqual, equal, notEqual } from "node:assert/strict";
+import { deepEqual, equal, notEqual, ok } from "node:assert/strict";
 import { setFlagsFromString } from "node:v8";
 import { runInNewContext } from "node:vm";
 import type { ClientConfig } from "../src/config/config.ts";
 import { Destinations } from "../src/destinations.ts";
 import { type OpenSsl, openSsl } from "../src/net/tls/openssl.ts";
 import type { Admitted } from "../src/postgres/client_gate.ts";
-import { CLIENT_DEFAULTS } from "./support/configs.ts";
+import { pairCaps } from "../src/pair_settings.ts";
+import type { Pair } from "../src/pool/server_pool_types.ts";
+import { PoolUse, ServerPools } from "../src/pool/server_pools.ts";
+import { placesBuffer, SharedPlaces } from "../src/pool/shared_places.ts";
+import { OPTIONS } from "./pool/pool_world_parts.ts";
+import { CLIENT_DEFAULTS, POOL_DEFAULTS } from "./support/configs.ts";
+import { FakeClock } from "./support/fake_clock.ts";
 
 openSsl(); // a test that loads it and leaves it there is taken for one that leaks
 
@@ -23,6 +29,40 @@ Deno.test("Destinations leads a walsender to each server of a shared pool by a n
   notEqual(first, second);
   equal(destinations.get(first!).clientName, "a");
   equal(destinations.get(second!).clientName, "b");
+});
+
+Deno.test("Destinations gives names that pools have room for, however long they are configured", () => {
+  const [name, pool, listener] = ["c", "p", "l"].map((letter) => letter.repeat(63));
+  const destinations = new Destinations(new Map([[name!, client("a")]]));
+  const parameters = new Map([["replication", "true"]]);
+  const session = Number.MAX_SAFE_INTEGER;
+  const admitted = { session, startup: { parameters } } as unknown as Admitted;
+  const query = { sql: "", user: "", password: "", database: "" };
+  const names = [
+    destinations.shared(name!, pool!),
+    destinations.replication(name!, pool!, admitted),
+    destinations.authQuery(name!, pool!, listener!, query),
+  ];
+  const config = { ...POOL_DEFAULTS, databaseSizeMax: 1, userSizeMax: 1 };
+  const clock = new FakeClock();
+  const pools = new ServerPools<object>({
+    places: new SharedPlaces(placesBuffer(1), 0, 1, () => clock.nowMs()),
+    clock,
+    random: () => 0,
+    settingsFor: (pair: Pair) => ({
+      options: OPTIONS,
+      caps: pairCaps(pair, pool!, config, 1),
+      observer: { onWaitEnded() {}, onOpenEnded() {}, onClosed() {} },
+      connector: { open: () => ({ cancel() {} }), close() {}, validate() {} },
+    }),
+    tell() {},
+  });
+  for (const pool of names) {
+    for (const letter of ["x", "ü", "\u{1f418}"]) {
+      const use = pools.use({ pool, database: letter.repeat(63), user: letter.repeat(63) });
+      ok(use instanceof PoolUse, `${letter}: ${use}`);
+    }
+  }
 });
 
 /** One client whose TLS is as given. */

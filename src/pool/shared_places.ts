@@ -6,7 +6,8 @@
  * Layout, in 32-bit words; each worker writes to cache lines of its own:
  *
  *     | lock, to 16 | entry | entry | ...
- *     entry: | key size | in use | to 16 | key: 48 | a worker: refs, held, idle, since, to 16 | ...
+ *     entry: | key size | in use | to 16 | key: 176 | a worker | a worker | ...
+ *     a worker: | refs | held | idle | since | to 16 |
  *
  * What is taken changes under the lock, which is held for a few stores. `idle` and `since` are
  * hints: one worker writes them, the others read them without it, and may find them old.
@@ -24,7 +25,7 @@ const LOCK = 0;
 const KEY_SIZE = 0;
 const IN_USE = 1;
 const KEY = LINE;
-const KEY_WORDS = 48;
+const KEY_WORDS = 176;
 const WORKER = KEY + KEY_WORDS;
 
 const REFS = 0;
@@ -33,12 +34,13 @@ const IDLE = 2;
 const SINCE = 3;
 
 /**
- * Longest key, in bytes: two of PostgreSQL's names (NAMEDATALEN 64, without its end: 63), a pool's
- * name of the same length, and what is between them.
+ * Longest key, in bytes: more than the 652 of a pair's longest. Of these are 144 for a pool that is
+ * a session's own, `CLIENT/POOL#SESSION` with names of 63 bytes and a number of 16 digits, 504 for
+ * a database and a user, which a configuration may give in 63 characters of 4 bytes, 4 around them.
  */
 export const KEY_SIZE_MAX = 4 * KEY_WORDS;
 
-/** Entries by default: 1024 pairs and caps that are in use at the same time take 512 KiB. */
+/** Entries by default: 1024 pairs and caps in use at the same time take 1 MiB with 4 workers. */
 const ENTRIES_MAX = 1024;
 
 /** Why a key has no entry. */
