@@ -9,6 +9,34 @@ import type { PoolConfig, PoolLimit } from "./config/config.ts";
 import { type Cells, POOL_CELL } from "./observe/counters.ts";
 import type { Cap, Pair, ServerPoolObserver, ServerPoolOptions } from "./pool/server_pool_types.ts";
 
+/** How many server connections a pair may have. */
+export interface PairSize {
+  readonly size: number;
+  /** What says so: the one to raise. */
+  readonly key: string;
+}
+
+/**
+ * The size of one pair's pool.
+ *
+ * @param user The pair's own: the server's.
+ * @param poolSize Of that user; 0 is what the pool says.
+ */
+export function pairSize(
+  poolName: string,
+  pool: PoolConfig,
+  limit: PoolLimit | undefined,
+  user: string,
+  poolSize: number,
+): PairSize {
+  const sizeMax = limit?.sizeMax;
+  if (sizeMax !== undefined) {
+    return { size: sizeMax, key: `MAX_SIZE in the file of pools.${poolName}.limitsFile` };
+  }
+  if (poolSize > 0) return { size: poolSize, key: `users.${user}.poolSize` };
+  return { size: pool.size, key: `pools.${poolName}.size` };
+}
+
 /** The pool's options for one pair. */
 export function pairOptions(
   pool: PoolConfig,
@@ -33,7 +61,7 @@ export function pairOptions(
 }
 
 /**
- * The limits that a pair shares with others.
+ * The limits that a pair shares with others. Clients are told their names when they are reached.
  *
  * @param serverConnectionsMax Of the whole gateway; 0 is without limit.
  */
@@ -45,10 +73,12 @@ export function pairCaps(
 ): Cap[] {
   const caps: Cap[] = [];
   if (pool.databaseSizeMax > 0) {
-    caps.push({ name: `database ${database} of pool ${poolName}`, size: pool.databaseSizeMax });
+    const name = `pools.${poolName}.databaseSizeMax for database ${database}`;
+    caps.push({ name, size: pool.databaseSizeMax });
   }
   if (pool.userSizeMax > 0) {
-    caps.push({ name: `user ${user} of pool ${poolName}`, size: pool.userSizeMax });
+    const name = `pools.${poolName}.userSizeMax for user ${user}`;
+    caps.push({ name, size: pool.userSizeMax });
   }
   if (serverConnectionsMax > 0) {
     caps.push({ name: "runtime.serverConnectionsMax", size: serverConnectionsMax });

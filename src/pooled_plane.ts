@@ -16,7 +16,7 @@ import type { Driver } from "./net/socket.ts";
 import type { WorkerCounters } from "./observe/counters.ts";
 import type { Observer } from "./observe/facts.ts";
 import { OldestWaits, type PoolWait } from "./observe/oldest_waits.ts";
-import { pairCaps, pairOptions, waitCounter } from "./pair_settings.ts";
+import { pairCaps, pairOptions, pairSize, waitCounter } from "./pair_settings.ts";
 import { Pool } from "./pool/pool.ts";
 import type {
   Pair,
@@ -246,9 +246,8 @@ export class PooledPlane {
     const pool = this.#poolConfigs.get(poolName)!;
     const database = client.database || realDatabase(pool.limits, admitted.database);
     const user = client.user || admitted.user;
-    if (limitsFor(pool.limits, database, user)?.isDisabled === true) {
-      return reply.databaseDisabled(admitted.database);
-    }
+    const limit = limitsFor(pool.limits, database, user);
+    if (limit?.isDisabled === true) return reply.databaseDisabled(admitted.database);
     const name = isReplication(admitted.startup)
       ? this.#destinations.replication(clientName, poolName, admitted)
       : this.#destinations.shared(clientName, poolName);
@@ -256,10 +255,17 @@ export class PooledPlane {
     // Whose pool is for one session needs it no more: the pool is made, or there is none.
     if (this.#destinations.get(name).isSingleUse) this.#destinations.forget(name);
     if (typeof use === "string") return reply.tooManyPools(use.replaceAll("_", " "));
+    const poolSize = this.#parts.snapshot.users.get(user)?.poolSize ?? 0;
+    const { key: sizeKey } = pairSize(poolName, pool, limit, user, poolSize);
+    const { size } = use.pool.options; // what it was made with, whatever has changed since
     return {
       server: clientName,
       address: addressText(client.address),
-      settings: this.#sessionSettings(listener, server, poolName, pool, admitted),
+      settings: {
+        ...this.#sessionSettings(listener, server, poolName, pool, admitted),
+        size,
+        sizeKey,
+      },
       use,
       pair: this.#stateOf(use.pool),
       cells: this.#parts.counters.pool(poolName),
@@ -288,7 +294,7 @@ export class PooledPlane {
     poolName: string,
     pool: PoolConfig,
     admitted: Admitted,
-  ): PoolSettings {
+  ): Omit<PoolSettings, "size" | "sizeKey"> {
     const user = this.#parts.snapshot.users.get(admitted.user);
     const mode = user === undefined || user.mode === "pool" ? pool.mode : user.mode;
     const isReplicating = isReplication(admitted.startup);
@@ -299,7 +305,6 @@ export class PooledPlane {
       isReplicating,
       pin: pool.pin,
       tracksStatements: !isReplicating && mode !== "session" && pool.preparedStatementsMax > 0,
-      size: user?.poolSize || pool.size,
       acquireTimeoutMs: pool.acquireTimeoutMs,
       waitersMax: pool.waitersMax,
       clientIdleTimeoutMs: server.clientIdleTimeoutMs,
@@ -316,7 +321,8 @@ export class PooledPlane {
     const pool = this.#poolConfigs.get(poolName)!;
     const cells = counters.pool(poolName);
     const limit = limitsFor(pool.limits, pair.database, pair.user);
-    const size = limit?.sizeMax ?? (snapshot.users.get(pair.user)?.poolSize || pool.size);
+    const poolSize = snapshot.users.get(pair.user)?.poolSize ?? 0;
+    const { size } = pairSize(poolName, pool, limit, pair.user, poolSize);
     const connector = new BackendConnector({
       driver,
       clock,

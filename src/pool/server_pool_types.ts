@@ -45,7 +45,7 @@ export interface ServerPoolOptions {
 
 /** A limit that several pairs share, for example on one database's connections. */
 export interface Cap {
-  /** Its name, unique among caps, for example `database orders of pool default`. */
+  /** Its name, unique among caps, for example `pools.default.userSizeMax for user app`. */
   readonly name: string;
   /** Connections at most, over all pairs that name it and all workers; at least 1. */
   readonly size: number;

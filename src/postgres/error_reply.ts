@@ -106,7 +106,11 @@ export function noServerFree(
   refusal: { readonly kind: "timeout"; readonly full?: string | undefined } | {
     readonly kind: "queue_full";
   },
-  pool: { readonly pool: string; readonly size: number } & {
+  pool: {
+    readonly pool: string;
+    readonly size: number;
+    /** What the size comes from: the key to raise. */
+    readonly sizeKey: string;
     readonly acquireTimeoutMs: number;
     readonly waitersMax: number;
   },
@@ -115,14 +119,16 @@ export function noServerFree(
   const limit = refusal.kind === "timeout"
     ? `none came free within ${formatDuration(pool.acquireTimeoutMs)}`
     : `at most ${pool.waitersMax} clients may wait`;
-  const what = refusal.kind === "timeout" && refusal.full !== undefined && refusal.full !== "pool"
-    ? `the limit of ${refusal.full} is reached`
-    : `all ${pool.size} of pool "${pool.pool}" are in use`;
+  const cap = refusal.kind === "timeout" && refusal.full !== "pool" ? refusal.full : undefined;
+  const what = cap === undefined
+    ? `all ${pool.size} of pool "${pool.pool}" are in use`
+    : `the limit of ${cap} is reached`;
+  const limiting = cap === undefined ? pool.sizeKey : "that limit";
   return {
     severity: "FATAL",
     sqlState: "53300", // too_many_connections
     message: `cannot acquire a server connection: ${what}, and ${limit}`,
-    hint: `Raise pools.${pool.pool}.size or pools.${pool.pool}.${key}, or use connections shorter.`,
+    hint: `Raise ${limiting} or pools.${pool.pool}.${key}, or use connections shorter.`,
   };
 }
 

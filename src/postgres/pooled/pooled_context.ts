@@ -33,7 +33,10 @@ export interface PoolSettings {
   readonly pin: boolean;
   /** Whether prepared statements are given names that mean the same on every server. */
   readonly tracksStatements: boolean;
+  /** How many server connections the pair may have. */
   readonly size: number;
+  /** What says so in the configuration, for messages. */
+  readonly sizeKey: string;
   readonly acquireTimeoutMs: number;
   readonly waitersMax: number;
   readonly clientIdleTimeoutMs: number;

@@ -1,4 +1,4 @@
-import { deepEqual, equal, ok } from "node:assert/strict";
+import { deepEqual, equal, match, ok } from "node:assert/strict";
 import type { Actor } from "../../support/dialogue.ts";
 import { complete, cut, errorFields, query, ready, TERMINATE } from "../../support/messages.ts";
 import {
@@ -149,4 +149,40 @@ Deno.test("PooledPlane opens as many connections at its start as a limits file s
   for (let i = 0; i < 20; i++) await admits(world);
   await world.noServer();
   deepEqual(world.states(), { "db0 idle": 20 });
+});
+
+Deno.test("PooledSession is told which number is reached, and what to raise", async () => {
+  const limit = { database: "ann", user: "ann", aliases: [], isDisabled: false, minSize: 0 };
+  const cases = [
+    [{ size: 1 }, /all 1 of pool "db0" are in use/, /^Raise pools.db0.size or pools.db0.acq/],
+    [
+      { size: 5, limits: [{ ...limit, sizeMax: 1, initialSize: 0 }] },
+      /all 1 of pool "db0" are in use/,
+      /^Raise MAX_SIZE in the file of pools.db0.limitsFile or pools.db0.acquireTimeout/,
+    ],
+    [
+      { size: 5, databaseSizeMax: 1 },
+      /the limit of pools.db0.databaseSizeMax for database ann is reached/,
+      /^Raise that limit or pools.db0.acquireTimeout/,
+    ],
+    [
+      { size: 5, userSizeMax: 1 },
+      /the limit of pools.db0.userSizeMax for user ann is reached/,
+      /^Raise that limit or/,
+    ],
+  ] as const;
+  for (const [pool, message, hint] of cases) {
+    const options = { ...pool, acquireTimeoutMs: 1_000 };
+    const world = await startPooled({ pool: options });
+    const client = await connects(world);
+    const server = await admits(world);
+    await hearsWelcome(world, client);
+    await exchanges(client, server, "begin", "BEGIN", "T");
+    const { client: waiter } = await joins(world);
+    await waiter.says(query("select 1"));
+    await world.pass(1_000);
+    const fields = errorFields(cut(waiter.peer.take()).at(-1)!.bytes);
+    match(fields.get("M")!, message);
+    match(fields.get("H")!, hint);
+  }
 });
