@@ -9,7 +9,7 @@ import { TlsClientContext } from "./net/tls/client_context.ts";
 import { openSsl } from "./net/tls/openssl.ts";
 import type { PemText } from "./net/tls/pem.ts";
 import { TlsServerContext } from "./net/tls/server_context.ts";
-import type { ServerTls } from "./postgres/server_dial.ts";
+import { isTlsOptional, type ServerTls } from "./postgres/server_dial.ts";
 
 /** TLS towards one configured server. */
 export type ClientTls = ServerTls;
@@ -26,7 +26,7 @@ export function clientTls({ tls }: ClientConfig): ClientTls | undefined {
   const { mode, negotiation, minVersion } = tls;
   if (mode === "disable") return undefined;
   // Where TLS is welcome but not needed, its absence is no reason to fail.
-  const isOptional = (mode === "allow" || mode === "prefer") && tls.ca === "" && tls.cert === "";
+  const isOptional = isTlsOptional(mode) && tls.ca === "" && tls.cert === "";
   if (isOptional && !isTlsAvailable()) return undefined;
   const context = TlsClientContext.load({
     mode: mode === "verify-ca" || mode === "verify-full" ? mode : "require",

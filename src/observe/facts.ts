@@ -19,17 +19,21 @@ export type ClientState = "startup" | "waiting" | "connecting" | "login" | "acti
  */
 export type ServerState = "connecting" | "login" | "idle" | "active" | "cleaning" | "closing";
 
-/** Why a pooled server connection was closed; `lost`: by the server or the network. */
+/** Why a pooled server connection was closed. */
 export type ServerCloseReason =
+  /** By the server or the network. */
   | "lost"
   | "idle_timeout"
   | "max_lifetime"
   | "validation"
+  /** There are more than the pool's size: the reserve is not needed any more. */
   | "surplus"
+  /** Its place is needed more by another worker or another pair. */
   | "moved"
   | "drain"
   | "reconnect"
   | "close_idle"
+  /** What a session left behind could not be removed. */
   | "unclean";
 
 /** Limits of a session's time that have SQLSTATEs of their own. */

@@ -5,6 +5,8 @@
  * @module
  */
 
+import type { ServerCloseReason } from "../observe/facts.ts";
+
 /** Whose connections a pool holds: one (configured pool, database, user). */
 export interface Pair {
   /** The configured pool's name. */
@@ -60,19 +62,8 @@ export interface PairSettings<C, F> {
   readonly observer: ServerPoolObserver;
 }
 
-/** Why a connection was closed, or that the server or the network ended it (`lost`). */
-export type CloseReason =
-  | "lost"
-  | "idle_timeout"
-  | "max_lifetime"
-  | "validation"
-  /** There are more than `size`: the reserve is not needed any more. */
-  | "surplus"
-  /** Its place is needed more by another worker or another pair. */
-  | "moved"
-  | "drain"
-  | "reconnect"
-  | "close_idle";
+/** Why a pool closed a connection, or that the server or the network ended it (`lost`). */
+export type CloseReason = Exclude<ServerCloseReason, "unclean">;
 
 /** Makes and ends connections. `F` is what it says when it cannot. */
 export interface Connector<C, F> {

@@ -17,7 +17,7 @@ import { messageOf } from "../base/errors.ts";
 import type { Driver, Socket } from "../net/socket.ts";
 import type { CancelOutcome } from "../observe/facts.ts";
 import type { ServerAddress } from "../upstream/dial.ts";
-import { ServerDial, type ServerTls } from "./server_dial.ts";
+import { isTlsOptional, ServerDial, type ServerTls } from "./server_dial.ts";
 import { cancelRequest } from "./wire/startup_packet.ts";
 
 const NUMBER_BITS = 24;
@@ -222,6 +222,5 @@ function requiredTls({ server, tls }: CancelTarget): ServerTls | undefined {
     const rule = "its key was given inside of TLS, which is not spoken to it any more";
     throw new Error(`Cannot send a cancel to ${addressText(server.address)}: ${rule}`);
   }
-  const isOptional = now.mode === "allow" || now.mode === "prefer";
-  return isOptional ? { ...now, mode: "require" } : now;
+  return isTlsOptional(now.mode) ? { ...now, mode: "require" } : now;
 }

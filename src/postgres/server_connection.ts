@@ -18,13 +18,14 @@ import type { Gateway, Route } from "./gateway.ts";
 import { checkWhole, Login } from "./login.ts";
 import { RequestClock } from "./request_clock.ts";
 import { RequestsDue } from "./requests_due.ts";
-import { ServerDial } from "./server_dial.ts";
+import { beginsWithTls, ServerDial } from "./server_dial.ts";
 import { ProtocolError } from "./wire/errors.ts";
 import { Framer } from "./wire/framer.ts";
 import {
   backendKeyData,
   ERROR_FIELD,
   errorField,
+  isFatal,
   readBackendKeyData,
   readReadyForQuery,
   TERMINATE,
@@ -34,9 +35,6 @@ import { BACKEND, FRONTEND, IS_BACKEND_TAG, STATUS_IDLE } from "./wire/tags.ts";
 
 /** How long a server may take to end what it runs for a session that is over, in milliseconds. */
 const SERVER_LINGER_MS = 30_000;
-
-/** Severities after which a server closes the connection. */
-const FATAL_SEVERITIES = ["FATAL", "PANIC"];
 
 /** Told what becomes of the connection. `canTell`: an ErrorResponse may be sent to the client. */
 export interface ServerOwner {
@@ -112,8 +110,7 @@ export class ServerConnection {
     this.#emit({ kind: "server_state", pool, from: undefined, to: "connecting" });
     const server = addressText(route.server.address);
     const tls = route.tls();
-    const withTls = tls !== undefined && tls.mode !== "allow";
-    this.#dial = new ServerDial(route.server, tls, withTls, gateway, {
+    this.#dial = new ServerDial(route.server, tls, beginsWithTls(tls), gateway, {
       onConnected: (socket, info) => owner.guard(() => this.#onConnected(socket, info)),
       onFailedAttempt: (failed) =>
         this.#emit({ kind: "server_dial_failed", pool, server, ...failed }),
@@ -277,7 +274,7 @@ export class ServerConnection {
     // A message too large to be seen whole still begins with its severity and SQLSTATE.
     const bytes = view.subarray(start, end);
     const sqlState = errorField(bytes, ERROR_FIELD.sqlState);
-    this.#hasSaidWhy = FATAL_SEVERITIES.includes(errorField(bytes, ERROR_FIELD.severity));
+    this.#hasSaidWhy = isFatal(bytes);
     this.#emit({
       kind: "error_reported",
       session,

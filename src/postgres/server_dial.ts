@@ -22,6 +22,16 @@ export interface ServerTls {
   readonly context: TlsClientContext;
 }
 
+/** True for the modes that do without TLS where a server does not want it. */
+export function isTlsOptional(mode: ServerTls["mode"] | "disable"): boolean {
+  return mode === "allow" || mode === "prefer" || mode === "disable";
+}
+
+/** Whether a connection is tried with TLS first; `allow` begins without. */
+export function beginsWithTls(tls: ServerTls | undefined): boolean {
+  return tls !== undefined && tls.mode !== "allow";
+}
+
 /** Why there is no connection. */
 export interface DialFailure {
   readonly message: string;
@@ -57,7 +67,7 @@ export class ServerDial {
   #timer: Timer | undefined;
   #socket: Socket | undefined;
 
-  /** @param withTls Whether it is tried first; `allow` begins without, `prefer` with it. */
+  /** @param withTls Whether it is tried first: see {@linkcode beginsWithTls}. */
   constructor(
     server: ServerAddress,
     tls: ServerTls | undefined,

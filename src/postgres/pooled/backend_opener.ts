@@ -16,7 +16,7 @@ import type { FailedAttempt, ServerAddress } from "../../upstream/dial.ts";
 import type { ServerCredentials } from "../auth/credentials.ts";
 import type { ScramKeysCache } from "../auth/scram_keys_cache.ts";
 import { ServerAuthentication } from "../auth/server_authentication.ts";
-import { ServerDial, type ServerTls } from "../server_dial.ts";
+import { beginsWithTls, ServerDial, type ServerTls } from "../server_dial.ts";
 import { ProtocolError } from "../wire/errors.ts";
 import { Framer, HEADER_SIZE } from "../wire/framer.ts";
 import { errorFieldsOf, readBackendKeyData } from "../wire/messages.ts";
@@ -112,7 +112,7 @@ export class BackendOpener {
     this.#watcher = watcher;
     this.#parts = parts;
     this.#serverTls = tls;
-    this.#dial = this.#connect(tls !== undefined && tls.mode !== "allow");
+    this.#dial = this.#connect(beginsWithTls(tls));
   }
 
   /** Gives it up without a word. */

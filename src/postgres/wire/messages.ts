@@ -73,6 +73,12 @@ export function errorField(bytes: Uint8Array, code: number): string {
   return "";
 }
 
+/** Whether an ErrorResponse is one behind which the server closes; it may be cut. */
+export function isFatal(bytes: Uint8Array): boolean {
+  const severity = errorField(bytes, ERROR_FIELD.severity);
+  return severity === "FATAL" || severity === "PANIC";
+}
+
 /** Encodes AuthenticationOk. */
 export function authenticationOk(): Uint8Array {
   return message(BACKEND.authentication, int32(0));

@@ -48,6 +48,13 @@ Deno.test("errorField reads one field, or nothing where there is none", () => {
   for (const bytes of nothing) equal(messages.errorField(bytes, sqlState), "");
 });
 
+Deno.test("isFatal knows the severities behind which a server closes, also in a cut message", () => {
+  const severities = ["ERROR", "FATAL", "PANIC", "WARNING", ""];
+  const errors = severities.map((severity) => by.error(severity, "57P01", "x".repeat(90)));
+  deepEqual(errors.map((bytes) => messages.isFatal(bytes)), [false, true, true, false, false]);
+  deepEqual(errors.map((bytes) => messages.isFatal(bytes.subarray(0, 30)))[1], true);
+});
+
 Deno.test("errorField gives no more than 8 characters of what a server sends", () => {
   const bytes = by.message("E", `C42P01, and more\0V${"x".repeat(1_000)}\0\0`);
   equal(messages.errorField(bytes, messages.ERROR_FIELD.sqlState), "42P01, a");
