@@ -143,6 +143,7 @@ export class Relay implements Upstream {
         onLogin: () => this.#onLogin(),
         onReady: () => this.#onReady(route),
         onUnreachable: () => this.#onUnreachable(index),
+        onDisagreed: () => this.#onDisagreed(),
         onLost: (canTell) => this.#onServerLost(canTell),
         onBrokenProtocol: (error, canTell) => this.#onServerBrokeProtocol(error, canTell),
         onGone: () => owner.onGone(),
@@ -183,6 +184,12 @@ export class Relay implements Upstream {
     if (index + 1 < routes.length) return this.#attach(index + 1);
     const names = routes.map((route) => route.server.name);
     owner.fail(reply.unreachable(names), "database not reachable");
+  }
+
+  /** Nobody is sent elsewhere by a server that is there: what is wrong with it is to be seen. */
+  #onDisagreed(): void {
+    this.#server = undefined;
+    this.#parts.owner.fail(reply.serverLoginFailed(), "server login failed");
   }
 
   #onServerLost(canTell: boolean): void {

@@ -44,6 +44,8 @@ export interface ServerOwner {
   onReady(): void;
   /** It could not be reached; the place is given back, and `onGone` will not be called. */
   onUnreachable(): void;
+  /** It was reached, but there is no agreement on TLS; else as `onUnreachable`. */
+  onDisagreed(): void;
   /** It closed without being asked to, or broke. */
   onLost(canTell: boolean): void;
   onBrokenProtocol(error: ProtocolError, canTell: boolean): void;
@@ -120,7 +122,8 @@ export class ServerConnection {
           const why = { ...who, message, isTimeout };
           if (isReached) this.#emit({ kind: "server_login_failed", pool, server, ...why });
           this.#giveBack();
-          owner.onUnreachable();
+          if (isReached) owner.onDisagreed();
+          else owner.onUnreachable();
         }),
     });
   }

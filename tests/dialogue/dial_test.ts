@@ -1,6 +1,11 @@
-import { deepEqual, equal } from "node:assert/strict";
+import { deepEqual, equal, match } from "node:assert/strict";
+import { openSsl } from "../../src/net/tls/openssl.ts";
+import { CLIENT_DEFAULTS } from "../support/configs.ts";
 import { SERVERS, World } from "../support/dialogue.ts";
-import { AUTH_OK, ready, startup } from "../support/messages.ts";
+import { AUTH_OK, ready, SSL_REQUEST, startup } from "../support/messages.ts";
+import { startPooled } from "../support/pooled_world.ts";
+
+openSsl(); // a test that loads it and leaves it there is taken for one that leaks
 
 const PAUSES = { retries: 3, backoffMs: 100, backoffMultiplier: 3 } as const;
 
@@ -46,6 +51,25 @@ Deno.test("Session names every database that it tried", async () => {
   equal(world.poolCount("serverDialFailures", "db1"), 1);
   await client.leaves();
   await world.isOver();
+});
+
+Deno.test("Session goes to no other database when the first one is reached and offers no TLS", async () => {
+  const tls = { ...CLIENT_DEFAULTS.tls, mode: "require" } as const;
+  const options = { servers: 2, server: { ...PAUSES, tls } };
+  for (const [start, ...before] of [[World.start], [startPooled, AUTH_OK]] as const) {
+    const world = await start(options);
+    const client = await world.client();
+    await client.says(startup({ user: "ann" }));
+    const server = await world.server();
+    await server.hearsBytes(SSL_REQUEST);
+    await server.says(new TextEncoder().encode("N"));
+    await client.hearsFatal("08004", /^cannot log in to the database server$/, ...before);
+    await world.noServer(1);
+    const [record] = world.logged("cannot log in to server");
+    equal(record?.fields["server"], "10.0.0.1:5432");
+    match(String(record?.fields["error"]), /does not offer TLS/);
+    equal(world.inUse(), 0);
+  }
 });
 
 Deno.test("Session gives its place back at once when its client leaves while it dials", async () => {
