@@ -7,13 +7,13 @@
  *
  *     | lock | capacity | in use | head | length | gaps | held: 1 a worker | ring: 2 a waiter |
  *
- * A waiter is (worker + 1, ticket); worker + 1 is zero, a gap, once it has left the queue. The lock
- * is held for a few loads and stores, so spinning for it is cheaper than sleeping.
+ * A waiter is (worker + 1, ticket); worker + 1 is zero, a gap, once it has left the queue.
  *
  * @module
  */
 
 import { assert } from "../base/assert.ts";
+import { SharedLock } from "./shared_lock.ts";
 
 const LOCK = 0;
 const CAPACITY = 1;
@@ -42,6 +42,7 @@ export function budgetBuffer(capacity: number, waitersMax: number, workers: numb
 /** One worker's access to a budget. */
 export class SharedBudget {
   readonly #words: Int32Array;
+  readonly #lock: SharedLock;
   /** This worker's index. */
   readonly worker: number;
   readonly #ring: number;
@@ -53,6 +54,7 @@ export class SharedBudget {
    */
   constructor(buffer: SharedArrayBuffer, worker: number, workers: number) {
     this.#words = new Int32Array(buffer);
+    this.#lock = new SharedLock(this.#words, LOCK, worker);
     this.worker = worker;
     this.#ring = HELD + workers;
     this.#waitersMax = (this.#words.length - this.#ring) / 2;
@@ -107,12 +109,15 @@ export class SharedBudget {
   }
 
   /**
-   * Takes back everything that a worker held or waited for, because it is gone.
+   * Takes back everything that a worker held or waited for, because it is gone. If it died while it
+   * held the lock, the places are counted anew.
    *
    * @returns Whose turns it is now.
    */
   reclaim(worker: number): Turn[] {
-    return this.#locked(() => {
+    const isHalfDone = this.#lock.seize(worker);
+    try {
+      if (isHalfDone) this.#countPlaces();
       const turns: Turn[] = [];
       for (let i = 0; i < this.#words[LENGTH]!; i++) {
         const slot = this.#slot(this.#words[HEAD]! + i);
@@ -124,7 +129,14 @@ export class SharedBudget {
         if (turn !== undefined) turns.push(turn);
       }
       return turns;
-    });
+    } finally {
+      this.#lock.unlock();
+    }
+  }
+
+  #countPlaces(): void {
+    const held = this.#words.subarray(HELD, this.#ring);
+    Atomics.store(this.#words, IN_USE, held.reduce((sum, count) => sum + count, 0));
   }
 
   #admit(ticket: number): Admission {
@@ -210,13 +222,11 @@ export class SharedBudget {
   }
 
   #locked<Result>(act: () => Result): Result {
-    while (Atomics.compareExchange(this.#words, LOCK, 0, 1) !== 0) {
-      // Another worker is between two stores: it will be done before this thread could sleep.
-    }
+    this.#lock.lock();
     try {
       return act();
     } finally {
-      Atomics.store(this.#words, LOCK, 0);
+      this.#lock.unlock();
     }
   }
 }

@@ -17,6 +17,7 @@
 
 import { assert } from "../base/assert.ts";
 import { utf8 } from "../base/bytes.ts";
+import { SharedLock } from "./shared_lock.ts";
 
 /** A cache line of 64 bytes, which two workers should not write to. */
 const LINE = 16;
@@ -66,6 +67,7 @@ export class SharedPlaces {
   readonly worker: number;
   readonly workers: number;
   readonly #words: Int32Array;
+  readonly #lock: SharedLock;
   readonly #nowMs: () => number;
   readonly #entryWords: number;
   readonly #entries: number;
@@ -79,6 +81,7 @@ export class SharedPlaces {
     this.worker = worker;
     this.workers = workers;
     this.#words = new Int32Array(buffer);
+    this.#lock = new SharedLock(this.#words, LOCK, worker);
     this.#nowMs = nowMs;
     this.#entryWords = entryWords(workers);
     this.#entries = (this.#words.length - LINE) / this.#entryWords;
@@ -100,20 +103,20 @@ export class SharedPlaces {
     const padded = new Uint8Array(KEY_SIZE_MAX);
     padded.set(bytes);
     const words = new Int32Array(padded.buffer);
-    this.#lock();
+    this.#lock.lock();
     try {
       const entry = this.#find(bytes.length + 1, words);
       if (entry < 0) return "too_many_entries";
       this.#words[this.#own(entry) + REFS]! += 1;
       return entry;
     } finally {
-      this.#unlock();
+      this.#lock.unlock();
     }
   }
 
   /** Gives up one reference; the last one of this worker when it holds no place any more. */
   close(entry: number): void {
-    this.#lock();
+    this.#lock.lock();
     try {
       const own = this.#own(entry);
       assert(this.#words[own + REFS]! > 0, "a worker closes only entries that it has opened");
@@ -124,7 +127,7 @@ export class SharedPlaces {
       this.#words[own + SINCE] = 0;
       this.#freeUnused(entry);
     } finally {
-      this.#unlock();
+      this.#lock.unlock();
     }
   }
 
@@ -137,7 +140,7 @@ export class SharedPlaces {
    * @returns The index in `entries` of the first that is full, or -1 when the place is taken.
    */
   take(entries: readonly number[], limits: readonly number[], since: number): number {
-    this.#lock();
+    this.#lock.lock();
     try {
       for (let i = 0; i < entries.length; i++) {
         const entry = entries[i]!;
@@ -146,13 +149,13 @@ export class SharedPlaces {
       for (let i = 0; i < entries.length; i++) this.#add(entries[i]!, 1);
       return -1;
     } finally {
-      this.#unlock();
+      this.#lock.unlock();
     }
   }
 
   /** Gives a place back that was taken in the same entries. */
   giveBack(entries: readonly number[]): void {
-    this.#lock();
+    this.#lock.lock();
     try {
       for (const entry of entries) {
         const held = this.#words[this.#own(entry) + HELD]!;
@@ -160,7 +163,7 @@ export class SharedPlaces {
       }
       for (const entry of entries) this.#add(entry, -1);
     } finally {
-      this.#unlock();
+      this.#lock.unlock();
     }
   }
 
@@ -228,10 +231,7 @@ export class SharedPlaces {
    * died while it held the lock, that is mended. Who waits finds the places by trying again.
    */
   reclaim(worker: number): void {
-    for (;;) {
-      const holder = Atomics.compareExchange(this.#words, LOCK, 0, worker + 1);
-      if (holder === 0 || holder === worker + 1) break;
-    }
+    this.#lock.seize(worker);
     for (let entry = 0; entry < this.#entries; entry++) {
       const at = this.#of(entry, worker);
       this.#words.fill(0, at, at + LINE);
@@ -240,7 +240,7 @@ export class SharedPlaces {
       Atomics.store(this.#words, this.#at(entry) + IN_USE, inUse);
       this.#freeUnused(entry);
     }
-    this.#unlock();
+    this.#lock.unlock();
   }
 
   #find(keySize: number, key: Int32Array): number {
@@ -294,15 +294,5 @@ export class SharedPlaces {
 
   #own(entry: number): number {
     return this.#of(entry, this.worker);
-  }
-
-  #lock(): void {
-    while (Atomics.compareExchange(this.#words, LOCK, 0, this.worker + 1) !== 0) {
-      // Another worker is between a few stores: it will be done before this thread could sleep.
-    }
-  }
-
-  #unlock(): void {
-    Atomics.store(this.#words, LOCK, 0);
   }
 }

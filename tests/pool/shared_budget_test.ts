@@ -145,3 +145,15 @@ Deno.test("SharedBudget never grants more than its capacity to threads that race
   deepEqual([...new Int32Array(peak)], [0, 0]);
   equal(new SharedBudget(buffer, 0, 2).inUse, 0);
 });
+
+Deno.test("SharedBudget mends what a worker left that died while it held the lock", () => {
+  const buffer = budgetBuffer(2, 1, 2);
+  const [a, b] = [0, 1].map((worker) => new SharedBudget(buffer, worker, 2));
+  deepEqual([a!.acquire(1), b!.acquire(1)], ["granted", "granted"]);
+  const [lock, inUse] = [0, 2];
+  const words = new Int32Array(buffer);
+  words[lock] = 2; // the second worker's
+  words[inUse]! += 1; // before it could write down for whom
+  deepEqual([a!.reclaim(1), a!.inUse], [[], 1]);
+  deepEqual([a!.acquire(2), a!.acquire(3)], ["granted", "queued"]);
+});
