@@ -27,6 +27,7 @@ import { SessionListener } from "./postgres/listener.ts";
 import { Gate } from "./gate.ts";
 import { GateFiles } from "./gate_files.ts";
 import { PooledPlane } from "./pooled_plane.ts";
+import { isTlsOptional } from "./postgres/server_dial.ts";
 import type { ServerAddress } from "./upstream/dial.ts";
 
 /** What serves a listener's clients, by the protocol they speak. */
@@ -260,7 +261,7 @@ export class DataPlane {
       server,
       // A server that could bind a SCRAM exchange to its TLS connection refuses a client that could
       // bind it to ours: TLS is spoken where it is asked for, and not where it is only welcome.
-      tls: () => isWelcomeOnly(client.tls.mode) ? undefined : this.#pooled.tlsOf(proxy.client),
+      tls: () => isTlsOptional(client.tls.mode) ? undefined : this.#pooled.tlsOf(proxy.client),
       pool: this.#pools.get(proxy.pool)!,
       cells: this.#counters.pool(proxy.pool),
     };
@@ -293,8 +294,4 @@ export class DataPlane {
     release(result);
     return result;
   }
-}
-
-function isWelcomeOnly(mode: ClientConfig["tls"]["mode"]): boolean {
-  return mode === "disable" || mode === "allow" || mode === "prefer";
 }

@@ -25,6 +25,7 @@ import {
   errorField,
   errorFieldsOf,
   errorResponseOf,
+  isFatal,
   noticeResponse,
 } from "../wire/messages.ts";
 import { STATUS_IDLE } from "../wire/tags.ts";
@@ -45,9 +46,6 @@ import { Welcome } from "./welcome.ts";
 const TERMINATED = "client terminated";
 
 const SERVER_CLOSED = "server closed the connection";
-
-/** Severities after which a server closes the connection. */
-const FATAL_SEVERITIES = ["FATAL", "PANIC"];
 
 /** Serves one authenticated client from pooled connections. */
 export class PooledSession implements Upstream, BackendOwner {
@@ -230,7 +228,7 @@ export class PooledSession implements Upstream, BackendOwner {
     const fact = { kind: "error_reported", source: "server", sqlState } as const;
     this.#context.observer.emit({ ...fact, session: this.#identity.session, message: undefined });
     this.#relay.onError(this.#backend!);
-    return FATAL_SEVERITIES.includes(errorField(bytes, ERROR_FIELD.severity));
+    return isFatal(bytes);
   }
 
   retries(bytes: Uint8Array, answers: number): boolean {
