@@ -66,7 +66,7 @@ Deno.test("ServerPool.prefill serves who comes meanwhile, and ends when it is dr
   const client = of.ask(0);
   await of.pass(1);
   equal(client.state, "served");
-  of.threads[0]!.pools.drain();
+  of.threads[0]!.pools.drain(() => {});
   of.release(client);
   await of.pass(10_000);
   equal(of.servers.size, 0);

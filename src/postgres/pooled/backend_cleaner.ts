@@ -88,9 +88,12 @@ export class BackendCleaner {
     if (!this.#isCleaning || isBusy) return;
     if (backend.replies.isUncertain) return this.#giveUp("how much it has answered is not certain");
     if (backend.isInTransaction) return this.#run(ROLLBACK);
-    if (backend.isDirty && this.#parts.resetQuery.length > 0) {
+    if (backend.isDirty) {
       backend.isDirty = false;
-      return this.#run(this.#parts.resetQuery, () => this.#onReset());
+      if (this.#parts.resetQuery.length > 0) {
+        return this.#run(this.#parts.resetQuery, () => this.#onReset());
+      }
+      backend.parameters.mayHaveChanged = true;
     }
     this.stop();
     this.#onClean();

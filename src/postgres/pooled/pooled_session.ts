@@ -305,8 +305,6 @@ export class PooledSession implements Upstream, BackendOwner {
     if (this.#isDraining) this.#owner.fail(reply.shuttingDown(), "gateway shut down");
   }
 
-  // Parameters and pins ---------------------------------------------------------------------------
-
   pin(why: string): void {
     if (this.#backend !== undefined) this.#backend.isDirty = true;
     this.#pins.add(why);

@@ -118,6 +118,18 @@ Deno.test("PooledSession in session mode resets what a FunctionCall may have lef
   await server.hears(query("DISCARD ALL"));
 });
 
+Deno.test("PooledSession in session mode leaves no parameter behind without a reset query either", async () => {
+  const { world, client, server } = await pooledPair({
+    pool: { mode: "session", size: 1, resetQuery: "" },
+  });
+  await exchanges(client, server, "set role bob", "SET");
+  const { client: other } = await joins(world);
+  await client.leaves();
+  await other.says(query("select 2"));
+  const everything = "RESET SESSION AUTHORIZATION;RESET ROLE;RESET ALL";
+  await follows(server, { [everything]: [complete("RESET")] }, query("select 2"));
+});
+
 Deno.test("PooledSession in session mode that has discarded everything is not dirty", async () => {
   const { world, client, server } = await pooledPair(SESSION);
   await exchanges(client, server, "set work_mem = '8MB'", "SET");
