@@ -9,6 +9,7 @@ import { HeldClient, refusal } from "../support/clients.ts";
 import { configFor, type Gateway, type Settings, startGateway } from "../support/gateway.ts";
 import { untilSessions, untilSleeping } from "../support/observe.ts";
 import { queryOnce } from "../support/postgres.ts";
+import { pooledSettings } from "../support/pooled_gateway.ts";
 import { clientProgram, connectionEnv, psqlArgs } from "../support/psql.ts";
 import { spawnProgram } from "../support/programs.ts";
 import { type ServerScene, targetAt, testOnServers } from "../support/stories.ts";
@@ -84,6 +85,31 @@ await testOnServers("a gateway that is told to stop", { newestOnly: true }, {
       await busy.end();
       // The query that nobody waits for any more was cancelled.
       await untilSessions(scene.direct, 0);
+    }
+  },
+
+  "what shutdownTimeout ends in a pool is cancelled and rolled back, not finished later": async (
+    { server, direct },
+  ) => {
+    await queryOnce(direct, "create table if not exists ended (i int)");
+    for (const mode of ["session", "transaction"] as const) {
+      const settings = {
+        ...pooledSettings({ mode, size: 1 }),
+        workers: 2,
+        shutdownTimeout: "300ms",
+      };
+      const config = configFor(`${server.host}:${server.port}`, settings);
+      await using gateway = await startGateway({ config });
+      const client = await HeldClient.connect(targetAt(gateway.target));
+      const query = client.query("insert into ended select 1 from pg_sleep(3)");
+      const refused = assert.rejects(query, { code: "57P01" });
+      await untilSleeping(direct);
+      gateway.signal("SIGTERM");
+      await refused;
+      assert.equal(await gateway.exitCode(), 0);
+      await client.end();
+      await untilSessions(direct, 0);
+      assert.deepEqual(await queryOnce(direct, "select count(*) from ended"), [{ count: "0" }]);
     }
   },
 
