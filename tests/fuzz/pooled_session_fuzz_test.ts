@@ -87,7 +87,7 @@ function anyStatement(random: Random, { next }: Voice): string {
   return random.pick(texts)();
 }
 
-function simple(random: Random, voice: Voice): string {
+function simple(random: Random, client: ModelClient, voice: Voice): string {
   const { next } = voice;
   const texts: (() => string)[] = [
     () => statement(random, voice),
@@ -97,7 +97,8 @@ function simple(random: Random, voice: Voice): string {
     () => `prepare ${random.pick(SQL_NAMES)} as select '${next()}'`,
     () => `execute ${random.pick([...SQL_NAMES, ...NAMES])}`,
     () => `deallocate ${random.pick([...SQL_NAMES, ...NAMES])}`,
-    () => "deallocate all",
+    // In a transaction that fails as it is committed, nobody can see whether it was carried out.
+    () => client.reference.state.isOpen ? "deallocate a" : "deallocate all",
     () => "discard all",
     () => `create temp table tmp as select '${next()}'`,
     () => "select c from tmp",
@@ -159,7 +160,7 @@ function speak(random: Random, client: ModelClient, voice: Voice): void {
   switch (random.below(6)) {
     case 0:
     case 1:
-      return client.says(query(simple(random, voice)));
+      return client.says(query(simple(random, client, voice)));
     case 2:
       return client.says(SYNC);
     case 3:
