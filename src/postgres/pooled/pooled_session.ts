@@ -11,6 +11,7 @@
  * @module
  */
 
+import { formatDuration } from "../../base/duration.ts";
 import type { Socket } from "../../net/socket.ts";
 import { POOL_CELL } from "../../observe/counters.ts";
 import type { SessionTimeout } from "../../observe/facts.ts";
@@ -215,10 +216,9 @@ export class PooledSession implements Upstream, BackendOwner {
   #onNotice(waitedMs: number): void {
     // Before the login is done a client may not understand it; libpq does.
     if (this.#welcome !== undefined) return;
-    const waited = `since ${Math.round(waitedMs)} ms`;
-    const message = `waiting for a server connection of pool "${this.#settings.pool}" ${waited}`;
+    const waited = `pool "${this.#settings.pool}" for ${formatDuration(Math.round(waitedMs))}`;
     const hint = "All of them are in use; the query starts as soon as one is free.";
-    this.client.write(noticeResponse(message, hint));
+    this.client.write(noticeResponse(`waiting for a server connection of ${waited}`, hint));
   }
 
   // From the server -------------------------------------------------------------------------------
