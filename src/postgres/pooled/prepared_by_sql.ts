@@ -21,6 +21,12 @@ const SQL_STATEMENTS_MAX = 100;
 /** Longest text of one that is sent again, in bytes. */
 const SQL_STATEMENT_SIZE_MAX = 64 * 1024;
 
+/**
+ * In place of the text of a statement that may be on a server or not: PREPARE and DEALLOCATE stay
+ * done if what they were in fails as it is committed.
+ */
+const UNSURE = new Uint8Array();
+
 /** Something that is to be done when a request has been answered without an error. */
 export interface Effect {
   /** The request's number: see `ReplyQueue.requestCount`. */
@@ -28,6 +34,8 @@ export interface Effect {
   /** It would be undone by a ROLLBACK: in a transaction block it is not counted on. */
   readonly isTransactional?: boolean;
   readonly apply: (backend: Backend) => void;
+  /** What is to be done if it has failed. */
+  readonly fail?: (backend: Backend) => void;
 }
 
 /** What they need of the session's state. */
@@ -135,6 +143,7 @@ export class PreparedBySql {
         this.#texts.set(name, copy);
         server.sqlStatements.set(name, copy);
       },
+      fail: (server) => void server.sqlStatements.set(name, UNSURE),
     });
   }
 
@@ -159,6 +168,7 @@ export class PreparedBySql {
           this.#texts.delete(name);
           server.sqlStatements.delete(name);
         },
+        fail: (server) => void server.sqlStatements.set(name, UNSURE),
       });
       return undefined;
     }

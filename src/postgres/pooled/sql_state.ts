@@ -149,7 +149,9 @@ export class SqlState {
     const failed = backend.replies.failedThrough;
     if (this.#resettingRequest <= failed) this.#session.parameters.isResetting = false;
     if (this.#effects.length === 0) return;
-    this.#effects = this.#effects.filter(({ request }) => request > failed);
+    const isLeft = ({ request }: Effect) => request > failed;
+    for (const effect of this.#effects) if (!isLeft(effect)) effect.fail?.(backend);
+    this.#effects = this.#effects.filter(isLeft);
   }
 
   onReady(backend: Backend): void {

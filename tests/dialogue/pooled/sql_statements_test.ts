@@ -63,9 +63,17 @@ Deno.test("SqlState does not count what failed", async () => {
   await client.says(query("deallocate a"));
   await server.hears(query("deallocate a"));
   await server.says(error("ERROR", "57014", "canceled"), ready());
-  await client.says(query("prepare b as select nothing"));
-  await server.hears(query("prepare b as select nothing"));
-  await server.says(error("ERROR", "42703", "no"), ready());
+  // It may have been carried out all the same, if what failed was the commit.
+  const again = {
+    'DEALLOCATE "a"': [complete("DEALLOCATE")],
+    "prepare a as select 1": [complete("PREPARE")],
+  };
+  await client.says(query("select 1"));
+  await follows(server, again, query("select 1"));
+  await server.says(complete("SELECT 1"), ready());
+  await client.says(query("deallocate b"));
+  await server.hears(query("deallocate b"));
+  await server.says(error("ERROR", "26000", "no"), ready());
   await other.says(query("select 2"));
   await follows(server, { 'DEALLOCATE "a"': [complete("DEALLOCATE")] }, query("select 2"));
 });
@@ -335,6 +343,20 @@ Deno.test("SqlState sends no Sync of its own behind a Query that may be skipped"
   const bad = error("ERROR", "42601", "no");
   await server.says(bad, ready());
   await client.hears(bad, ready());
+});
+
+Deno.test("SqlState leaves nobody a statement whose PREPARE may have failed only as it was committed", async () => {
+  const { world, client, server } = await pooledPair();
+  const { client: other } = await joins(world);
+  await client.says(query("prepare a as select 1"));
+  await server.hears(query("prepare a as select 1"));
+  await server.says(error("ERROR", "23503", "a deferred constraint"), ready());
+  await other.says(query("prepare a as select 2"));
+  await follows(
+    server,
+    { 'DEALLOCATE "a"': [complete("DEALLOCATE")] },
+    query("prepare a as select 2"),
+  );
 });
 
 Deno.test("SqlState counts what EXECUTE runs as if it were in the text", async () => {
