@@ -60,7 +60,13 @@ export class FrontendRelay {
       (traits) => refusalOf(traits, settings)?.definition,
       () => session.touched.namesNow(),
     );
-    this.#sql = new SqlState(context, settings, session, this.#statements);
+    this.#sql = new SqlState(
+      context,
+      settings,
+      session,
+      this.#statements,
+      (name) => this.#untracked.get(name),
+    );
     this.#stale = new StalePlans((statement) => {
       context.sharedStatements.forget(statement);
     }, (statement) => this.#statements.forgetColumns(statement));

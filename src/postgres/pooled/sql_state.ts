@@ -7,11 +7,12 @@
  * @module
  */
 
+import { utf8 } from "../../base/bytes.ts";
 import { isPlain, type Traits } from "../sql/traits.ts";
 import { ProtocolError } from "../wire/errors.ts";
 import type { Backend } from "./backend.ts";
 import type { ClientStatements } from "./client_statements.ts";
-import { executeOnce, query } from "./extended_messages.ts";
+import { executeOnce, nameOf, query } from "./extended_messages.ts";
 import type { OwnResult } from "./own_queries.ts";
 import { OWN_NAME } from "./statements.ts";
 import { type Effect, PreparedBySql } from "./prepared_by_sql.ts";
@@ -30,6 +31,7 @@ export class SqlState {
   readonly #session: PooledSession;
   readonly #statements: ClientStatements;
   readonly #prepared: PreparedBySql;
+  readonly #untracked: (name: string) => Traits | undefined;
   #effects: Effect[] = [];
   #isSettled = true;
   /** Queries of `follow` on their way. */
@@ -42,12 +44,15 @@ export class SqlState {
   /** In session mode: what the client has reset since, and its StartupMessage asked for. */
   readonly #resetNames = new Set<string>();
 
+  /** @param untracked What a statement does that keeps the client's own name, in session mode. */
   constructor(
     context: PooledContext,
     settings: PoolSettings,
     session: PooledSession,
     statements: ClientStatements,
+    untracked: (name: string) => Traits | undefined,
   ) {
+    this.#untracked = untracked;
     this.#context = context;
     this.#settings = settings;
     this.#session = session;
@@ -130,7 +135,11 @@ export class SqlState {
     if (isPlain(traits)) return undefined;
     const request = backend.replies.requestCount + 1;
     this.#onTraits(backend, traits, request);
-    if (traits.statementNames.length === 0 || this.#settings.mode === "session") return undefined;
+    if (traits.statementNames.length === 0) return undefined;
+    if (this.#settings.mode === "session") {
+      this.#onUntracked(backend, traits, request);
+      return undefined;
+    }
     return this.#prepared.onQuery(backend, text, traits, isWhole, request);
   }
 
@@ -142,6 +151,14 @@ export class SqlState {
     if (isPlain(traits)) return;
     this.#onTraits(backend, traits, backend.replies.requestCount + 1); // its Sync is to come
     this.#prepared.onExecute(backend, traits, backend.replies.requestCount + 1);
+  }
+
+  /** SQL executes what was prepared by Parse, under names that are the server's, too. */
+  #onUntracked(backend: Backend, { statementNames }: Traits, request: number): void {
+    for (const { name, use } of statementNames) {
+      const executed = use === "execute" ? this.#untracked(nameOf(utf8(name))) : undefined;
+      if (executed !== undefined) this.#onTraits(backend, executed, request);
+    }
   }
 
   /** A request has failed: it did nothing. */

@@ -42,6 +42,11 @@ export class UntrackedStatements {
     else this.#traits.set(name, traits);
   }
 
+  /** What a statement does, if it is anything. */
+  get(name: string): Traits | undefined {
+    return this.#traits.get(name);
+  }
+
   onBind(backend: Backend, { view, start, end }: Piece): void {
     if (this.#traits.size === 0) return;
     const portalEnd = view.indexOf(0, start + HEADER_SIZE);

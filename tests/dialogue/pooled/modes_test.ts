@@ -265,4 +265,12 @@ Deno.test("PooledSession in session mode sets its own parameters again without a
     await server.says(parameterStatus("TimeZone", zone), read(zone));
     await server.hears(FLUSH);
   }
+  await client.says(parseNamed("r", "reset timezone"), SYNC);
+  server.peer.take();
+  await server.says(answers[0]!, ready());
+  await client.hears(answers[0]!, ready());
+  await client.says(query("execute r"));
+  await server.hears(query("execute r"));
+  await server.says(complete("RESET"), parameterStatus("TimeZone", "UTC"), ready());
+  await client.hears(complete("RESET"), ready());
 });
