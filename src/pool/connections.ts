@@ -11,29 +11,30 @@ import { IdleList, Slot } from "./idle_list.ts";
 /** How much a connection's lifetime differs, so that those opened together do not end together. */
 const LIFETIME_JITTER = 0.1;
 
+/** Told with 1 or -1 when there is one connection more or less in a state. */
+export interface ConnectionsHandler {
+  onIdle(amount: number): void;
+  onClosing(amount: number): void;
+}
+
 /** All connections of a pool from when they are open until they are gone. */
 export class Connections<C> {
   readonly idle = new IdleList<C>();
   readonly #slots = new Map<C, Slot<C>>();
   readonly #maxLifetimeMs: number;
   readonly #random: () => number;
-  readonly #onIdleChanged: (amount: number) => void;
+  readonly #handler: ConnectionsHandler;
   #checking = 0;
   #closing = 0;
 
   /**
    * @param maxLifetimeMs 0: no limit.
    * @param random From 0 to below 1.
-   * @param onIdleChanged Called with 1 or -1 when there is one idle connection more or less.
    */
-  constructor(
-    maxLifetimeMs: number,
-    random: () => number,
-    onIdleChanged: (amount: number) => void,
-  ) {
+  constructor(maxLifetimeMs: number, random: () => number, handler: ConnectionsHandler) {
     this.#maxLifetimeMs = maxLifetimeMs;
     this.#random = random;
-    this.#onIdleChanged = onIdleChanged;
+    this.#handler = handler;
   }
 
   get count(): number {
@@ -79,14 +80,19 @@ export class Connections<C> {
   move(slot: Slot<C>, state: Slot<C>["state"]): void {
     if (slot.state === "idle") {
       this.idle.remove(slot);
-      this.#onIdleChanged(-1);
+      this.#handler.onIdle(-1);
     } else if (slot.state === "checking") this.#checking -= 1;
-    else if (slot.state === "closing") this.#closing -= 1;
+    else if (slot.state === "closing") this.#addClosing(-1);
     slot.state = state;
     if (state === "idle") {
       this.idle.add(slot);
-      this.#onIdleChanged(1);
+      this.#handler.onIdle(1);
     } else if (state === "checking") this.#checking += 1;
-    else if (state === "closing") this.#closing += 1;
+    else if (state === "closing") this.#addClosing(1);
+  }
+
+  #addClosing(amount: number): void {
+    this.#closing += amount;
+    this.#handler.onClosing(amount);
   }
 }

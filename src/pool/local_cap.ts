@@ -29,6 +29,7 @@ export class LocalCap {
   readonly #members = new Set<CapMember>();
   readonly #blocked = new Set<CapMember>();
   #idle = 0;
+  #closing = 0;
 
   /** @param entry The entry of `key`, opened by the caller. */
   constructor(cap: Cap, key: string, entry: number, places: SharedPlaces) {
@@ -55,6 +56,18 @@ export class LocalCap {
   addIdle(amount: number): void {
     this.#idle += amount;
     if (this.#places.workers > 1) this.#places.setIdle(this.entry, this.#idle);
+  }
+
+  /** Those of some member that are being closed have become more or fewer. */
+  addClosing(amount: number): void {
+    this.#closing += amount;
+    this.#places.setClosing(this.entry, this.#closing);
+  }
+
+  /** How many more connections `member` can have although nobody gives up one that is used. */
+  obtainable(member: CapMember): number {
+    const others = this.#blocked.size - (this.#blocked.has(member) ? 1 : 0);
+    return this.#places.obtainable(this.entry, this.cap.size) + this.#idle - others;
   }
 
   /** This member waits because the cap is full; or its first waiter is another one now. */

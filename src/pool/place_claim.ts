@@ -51,6 +51,7 @@ export class PlaceClaim {
   #askedMs = -Infinity;
   #movedMs = -Infinity;
   #idle = 0;
+  #closing = 0;
   #isLeft = false;
 
   constructor(parts: PlaceClaimParts, options: ServerPoolOptions, member: CapMember) {
@@ -148,6 +149,20 @@ export class PlaceClaim {
     this.#askedMs = -Infinity;
   }
 
+  /**
+   * Whether more than `waitersMax` wait for somebody to give up a connection that he uses.
+   *
+   * @param wanted How many wait for a connection that is not being opened.
+   */
+  areTooMany(wanted: number): boolean {
+    const { places, entry, caps } = this.#parts;
+    const { size, waitersMax } = this.#options;
+    if (wanted <= waitersMax) return false;
+    let obtainable = places.obtainable(entry, size);
+    for (const cap of caps) obtainable = Math.min(obtainable, cap.obtainable(this.#member));
+    return wanted - Math.max(0, obtainable) > waitersMax;
+  }
+
   /** We do not wait for a place any more. */
   unblock(): void {
     if (this.#blockedAt < 0) return;
@@ -167,6 +182,14 @@ export class PlaceClaim {
     this.#idle += amount;
     if (places.workers > 1) places.setIdle(entry, this.#idle);
     for (let i = 0; i < caps.length; i++) caps[i]!.addIdle(amount);
+  }
+
+  /** Those of our connections that are being closed have become more or fewer. */
+  addClosing(amount: number): void {
+    const { places, entry, caps } = this.#parts;
+    this.#closing += amount;
+    places.setClosing(entry, this.#closing);
+    for (const cap of caps) cap.addClosing(amount);
   }
 
   /**

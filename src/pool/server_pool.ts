@@ -62,8 +62,9 @@ export class ServerPool<C, F = Error> {
     this.options = options;
     this.#settings = settings;
     this.#clock = clock;
-    this.#connections = new Connections(options.maxLifetimeMs, random, (amount) => {
-      this.#claim.addIdle(amount);
+    this.#connections = new Connections(options.maxLifetimeMs, random, {
+      onIdle: (amount) => this.#claim.addIdle(amount),
+      onClosing: (amount) => this.#claim.addClosing(amount),
     });
     this.#openings = new Openings(settings, clock, random, {
       onOpened: (connection) => this.#onOpened(connection),
@@ -237,11 +238,10 @@ export class ServerPool<C, F = Error> {
     this.#waiting.push(waiting);
     if (!this.#claim.isBlocked) this.#fill(nowMs);
     if (waiting.list === undefined) return waiting;
-    const { waitersMax } = this.options;
-    if (this.#wanted > waitersMax) {
+    if (this.#claim.areTooMany(this.#wanted)) {
       this.#waiting.remove(waiting);
       this.#onQueueShrunk();
-      this.#refuse(waiter, { kind: "queue_full", waitersMax }, 0);
+      this.#refuse(waiter, { kind: "queue_full", waitersMax: this.options.waitersMax }, 0);
     } else this.#deadlines.onQueued(nowMs);
     return waiting;
   }

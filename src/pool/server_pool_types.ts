@@ -26,7 +26,10 @@ export interface ServerPoolOptions {
   readonly reserveTimeoutMs: number;
   /** A wait ends as refused after this time; 0: never. */
   readonly acquireTimeoutMs: number;
-  /** Waiters at most, in each worker, besides those whose connection is being opened already. */
+  /**
+   * Waiters at most, in each worker, besides those whose connection is being opened already, or
+   * who can have a place that nobody uses: a free one, or one that is idle elsewhere or closing.
+   */
   readonly waitersMax: number;
   /** A waiter is told once that it waits after this time; 0: never. */
   readonly waitNoticeMs: number;

@@ -7,10 +7,11 @@
  *
  *     | lock, to 16 | entry | entry | ...
  *     entry: | key size | in use | to 16 | key: 176 | a worker | a worker | ...
- *     a worker: | refs | held | idle | since | to 16 |
+ *     a worker: | refs | held | idle | since | closing | to 16 |
  *
- * What is taken changes under the lock, which is held for a few stores. `idle` and `since` are
- * hints: one worker writes them, the others read them without it, and may find them old.
+ * What is taken changes under the lock, which is held for a few stores. `idle`, `since` and
+ * `closing` are hints: one worker writes them, the others read them without it, and may find them
+ * old.
  *
  * @module
  */
@@ -33,6 +34,7 @@ const REFS = 0;
 const HELD = 1;
 const IDLE = 2;
 const SINCE = 3;
+const CLOSING = 4;
 
 /**
  * Longest key, in bytes: more than the 652 of a pair's longest. Of these are 144 for a pool that is
@@ -125,6 +127,7 @@ export class SharedPlaces {
       assert(this.#words[own + HELD] === 0, "an entry is closed when its places are given back");
       this.#words[own + IDLE] = 0;
       this.#words[own + SINCE] = 0;
+      this.#words[own + CLOSING] = 0;
       this.#freeUnused(entry);
     } finally {
       this.#lock.unlock();
@@ -182,6 +185,11 @@ export class SharedPlaces {
     Atomics.store(this.#words, this.#own(entry) + IDLE, count);
   }
 
+  /** Says how many connections of this worker are being closed. */
+  setClosing(entry: number, count: number): void {
+    Atomics.store(this.#words, this.#own(entry) + CLOSING, count);
+  }
+
   /** Says since when somebody in this worker waits for this entry to have a place; 0: nobody. */
   setWaiting(entry: number, since: number): void {
     Atomics.store(this.#words, this.#own(entry) + SINCE, since);
@@ -224,6 +232,23 @@ export class SharedPlaces {
       count = idle;
     }
     return most;
+  }
+
+  /**
+   * How many of `limit` places somebody in this worker can have although nobody gives up one that
+   * is used: those that are free, idle in other workers, or being closed, but one for each other
+   * worker that waits.
+   */
+  obtainable(entry: number, limit: number): number {
+    let count = limit - this.inUse(entry);
+    for (let worker = 0; worker < this.workers; worker++) {
+      const at = this.#of(entry, worker);
+      count += this.#words[at + CLOSING]!;
+      if (worker === this.worker) continue;
+      count += this.#words[at + IDLE]!;
+      if (this.#words[at + SINCE] !== 0) count -= 1;
+    }
+    return count;
   }
 
   /**

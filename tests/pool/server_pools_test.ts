@@ -92,6 +92,37 @@ Deno.test("ServerPools give an idle connection's place to a worker that has none
   deepEqual(of.messages.map(({ kind }) => kind), ["give", "wake"]);
 });
 
+Deno.test("ServerPools do not count one who waits for what is idle in another worker", async () => {
+  for (const waitersMax of [0, 1, 2]) {
+    const of = world({ size: 1, waitersMax }, { closingMs: () => 5 });
+    for (let i = 0; i < 6; i++) {
+      const client = of.ask(i % 2);
+      await of.pass(10);
+      equal(client.state, "served", `client ${i} with waitersMax ${waitersMax}`);
+      of.release(client);
+    }
+    const first = of.ask(0);
+    await of.pass(2);
+    deepEqual([[...of.servers][0]!.state, first.state], ["closing", "waiting"]);
+    const others = Array.from({ length: waitersMax + 1 }, () => of.ask(0));
+    equal(others.pop()!.state, "refused");
+    ok(others.every(({ state }) => state === "waiting"));
+    equal(of.ask(1).state, waitersMax === 0 ? "refused" : "waiting"); // that place is not for it
+  }
+});
+
+Deno.test("ServerPools do not count those who wait for places that are free or idle under a cap", async () => {
+  const of = world({ size: 12, waitersMax: 0 }, { caps: () => [{ name: "all", size: 10 }] });
+  const here = await served(of, 0, ["e/u", "e/u"]);
+  for (const client of here) of.release(client);
+  const clients = Array.from({ length: 11 }, () => of.ask(1));
+  deepEqual(clients.pop()!.refusal, { kind: "queue_full", waitersMax: 0 });
+  equal(of.opening.size, 8); // of the ten who may have one
+  await of.pass(200);
+  ok(clients.every(({ state }) => state === "served"));
+  equal(of.ask(0, "f/u").state, "refused");
+});
+
 Deno.test("ServerPools let a connection that is not strict move only for a long wait", async () => {
   const of = world({ size: 4 });
   const here = await served(of, 0, ["d/u", "d/u", "d/u"]);

@@ -130,6 +130,20 @@ Deno.test("SharedPlaces knows who has most idle connections", () => {
   deepEqual([a!.mostIdle(entry), b!.mostIdle(entry), c!.mostIdle(entry)], [2, 0, 0]);
 });
 
+Deno.test("SharedPlaces knows how many places can be had that nobody uses", () => {
+  const { places: [a, b, c] } = fixture(3);
+  const entry = opened(a!, "a");
+  equal(a!.obtainable(entry, 3), 3);
+  for (const places of [a, b, c]) places!.take([entry], [3], places!.now());
+  deepEqual([a!.obtainable(entry, 3), a!.obtainable(entry, 2)], [0, -1]);
+  a!.setIdle(entry, 1);
+  deepEqual([a!, b!, c!].map((one) => one.obtainable(entry, 3)), [0, 1, 1]);
+  b!.setWaiting(entry, b!.now()); // the idle one is for that worker
+  deepEqual([a!, b!, c!].map((one) => one.obtainable(entry, 3)), [-1, 1, 0]);
+  c!.setClosing(entry, 1);
+  deepEqual([a!, b!, c!].map((one) => one.obtainable(entry, 3)), [0, 2, 1]);
+});
+
 Deno.test("SharedPlaces reclaims what a dead worker held, waited for and referred to", () => {
   const { places: [a, b] } = fixture(2, 2);
   const shared = opened(a!, "shared");
