@@ -1,29 +1,37 @@
 /**
- * The process as the operating system sees it. On Linux from `/proc`, elsewhere from what the
- * runtime knows. What cannot be read (another system, no permission) is undefined: a metric less,
- * never an error.
+ * The process as the operating system sees it: from what the runtime knows, and on Linux from the C
+ * library, since Deno lets nobody read `/proc` who has not all permissions, and the executable has
+ * not. What cannot be read (another system, no permission) is undefined: a metric less, never an
+ * error.
  *
  * @module
  */
 
 import process from "node:process";
 
-/**
- * Clock ticks a second in `/proc/PID/stat`: USER_HZ, which is 100 on every architecture that Deno
- * runs on (linux, include/asm-generic/param.h).
- */
-const TICKS_PER_SECOND = 100;
+/** Open file descriptors at most (linux, include/uapi/asm-generic/resource.h). */
+const RLIMIT_NOFILE = 7;
 
-/** Fields of `/proc/PID/stat`, counted from the one after the name (man 5 proc_pid_stat). */
-const STAT_FIELD = { utime: 14 - 3, stime: 15 - 3, starttime: 22 - 3 } as const;
+/** No limit (the same file): all bits of what holds one are set. */
+const RLIM_INFINITY = 2n ** 64n - 1n;
 
-const PROC = "/proc";
+/** An entry for each descriptor that the process has open (man 5 proc_pid_fd). */
+const DESCRIPTORS = new TextEncoder().encode("/proc/self/fd\0");
+
+/** ".", ".." and the descriptor of the folder itself, which is open while it is read. */
+const ENTRIES_OF_FOLDER = 3;
+
+const SYMBOLS = {
+  getrlimit: { parameters: ["i32", "buffer"], result: "i32" },
+  opendir: { parameters: ["buffer"], result: "pointer" },
+  readdir: { parameters: ["pointer"], result: "pointer" },
+  closedir: { parameters: ["pointer"], result: "i32" },
+} as const;
+
+type LibC = Deno.DynamicLibrary<typeof SYMBOLS>["symbols"];
 
 /** CPU time of all threads, user and system, in seconds. */
-export function processCpuSeconds(proc: string = PROC): number | undefined {
-  const stat = statFields(proc);
-  const ticks = Number(stat?.[STAT_FIELD.utime]) + Number(stat?.[STAT_FIELD.stime]);
-  if (Number.isFinite(ticks)) return ticks / TICKS_PER_SECOND;
+export function processCpuSeconds(): number | undefined {
   return attempt(() => {
     const { user, system } = process.cpuUsage();
     return (user + system) / 1e6;
@@ -36,36 +44,42 @@ export function processResidentBytes(): number | undefined {
 }
 
 /** File descriptors that are open. */
-export function processOpenFds(proc: string = PROC): number | undefined {
-  return attempt(() => {
+export function processOpenFds(): number | undefined {
+  return withLibC(({ opendir, readdir, closedir }) => {
+    const folder = opendir(DESCRIPTORS);
+    if (folder === null) return undefined;
     let count = 0;
-    for (const _ of Deno.readDirSync(`${proc}/self/fd`)) count += 1;
-    // One of them is the folder itself, which is open while it is read.
-    return count - 1;
+    while (readdir(folder) !== null) count += 1;
+    closedir(folder);
+    return count - ENTRIES_OF_FOLDER;
   });
 }
 
 /** How many file descriptors may be open: the soft limit; undefined when there is none. */
-export function processMaxFds(proc: string = PROC): number | undefined {
-  const limits = attempt(() => Deno.readTextFileSync(`${proc}/self/limits`));
-  const max = /^Max open files\s+(\d+)/m.exec(limits ?? "")?.[1];
-  return max === undefined ? undefined : Number(max);
+export function processMaxFds(): number | undefined {
+  return withLibC(({ getrlimit }) => {
+    const limits = new BigUint64Array(2); // soft, hard
+    if (getrlimit(RLIMIT_NOFILE, limits) !== 0 || limits[0] === RLIM_INFINITY) return undefined;
+    return Number(limits[0]);
+  });
 }
 
 /** When the process started, in seconds since 1970. */
-export function processStartSeconds(proc: string = PROC): number | undefined {
-  const ticks = Number(statFields(proc)?.[STAT_FIELD.starttime]);
-  const stat = attempt(() => Deno.readTextFileSync(`${proc}/stat`));
-  const bootSeconds = Number(/^btime (\d+)$/m.exec(stat ?? "")?.[1]);
-  const seconds = bootSeconds + ticks / TICKS_PER_SECOND;
-  if (Number.isFinite(seconds)) return seconds;
+export function processStartSeconds(): number | undefined {
   return attempt(() => performance.timeOrigin / 1000);
 }
 
-/** The fields behind the name, which is in parentheses and may itself hold spaces and ")". */
-function statFields(proc: string): readonly string[] | undefined {
-  const text = attempt(() => Deno.readTextFileSync(`${proc}/self/stat`));
-  return text?.slice(text.lastIndexOf(")") + 2).split(" ");
+function withLibC(read: (libC: LibC) => number | undefined): number | undefined {
+  if (Deno.build.os !== "linux") return undefined;
+  return attempt(() => {
+    // The library is part of the process already: to open it again costs a few look-ups.
+    const library = Deno.dlopen("libc.so.6", SYMBOLS);
+    try {
+      return read(library.symbols);
+    } finally {
+      library.close();
+    }
+  });
 }
 
 function attempt<T>(read: () => T): T | undefined {
