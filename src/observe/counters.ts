@@ -101,6 +101,8 @@ export const POOL_CELL = layOut({
   relayedWaitSince: 1,
   /** The same of sessions that are pooled: see `OldestWaits`. */
   pooledWaitSince: 1,
+  /** When that was seen to be so, in milliseconds since 1970. */
+  pooledWaitSeen: 1,
   /** How often a session got a server connection. */
   assignments: 1,
   bytesFromClients: 1,

@@ -11,9 +11,9 @@ import {
   type CounterLayout,
   type Histogram,
   histogramOf,
-  POOL_CELL,
   type WorkerCounters,
 } from "./counters.ts";
+import { oldestWaitMs } from "./oldest_waits.ts";
 import { type ErrorSource, OTHER_SQLSTATE } from "./sqlstate_cells.ts";
 
 /** Where the numbers come from. */
@@ -39,8 +39,8 @@ export interface MetricsOptions {
 /** One cell of a group, or one histogram of it, over all workers. */
 export interface GroupReading {
   sum(cell: number): number;
-  /** The least of those that are not 0; undefined if all are. */
-  earliest(cell: number): number | undefined;
+  /** The greatest of what `read` makes of each worker's cells; at least 0. */
+  greatest(read: (cells: Cells) => number): number;
   histogram(cell: number): Histogram;
 }
 
@@ -81,13 +81,8 @@ export class Readings {
 
   /** How long the client that waits for the pool has waited, of several the longest; 0: nobody. */
   longestWaitMs(pool: string): number {
-    const group = this.pool(pool);
     const { nowMs = Date.now } = this.options;
-    const waitsMs = [POOL_CELL.relayedWaitSince, POOL_CELL.pooledWaitSince].map((cell) => {
-      const sinceMs = group.earliest(cell);
-      return sinceMs === undefined ? 0 : nowMs() - sinceMs;
-    });
-    return Math.max(0, ...waitsMs); // somebody may have set the clock back
+    return this.pool(pool).greatest((cells) => oldestWaitMs(cells, nowMs()));
   }
 
   /**
@@ -133,10 +128,7 @@ export class Readings {
     for (const worker of this.options.workers().slice(cells.length)) cells.push(cellsOf(worker));
     return {
       sum: (cell) => cells.reduce((sum, one) => sum + one.get(cell), 0),
-      earliest: (cell) => {
-        const values = cells.map((one) => one.get(cell)).filter((value) => value !== 0);
-        return values.length === 0 ? undefined : Math.min(...values);
-      },
+      greatest: (read) => Math.max(0, ...cells.map(read)),
       histogram: (cell) => histogramOf(cells, cell),
     };
   }

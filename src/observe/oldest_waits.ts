@@ -1,7 +1,6 @@
 /**
  * Since when the client waits that has waited longest: what is written down is the instant, not the
- * time since, so that a reader knows it to the millisecond, and the wait grows on the page even if
- * the worker has stopped turning.
+ * time since, so that the wait grows on the page even if the worker has stopped turning.
  *
  * @module
  */
@@ -28,6 +27,24 @@ export class WaitingSessions {
     for (const sinceMs of this.#sinceMs.values()) return sinceMs;
     return 0;
   }
+}
+
+/** How old a look of {@linkcode OldestWaits} may be: an older one is that of a stuck worker. */
+const LOOK_AGE_MS_MAX = 5_000;
+
+/** How long the client waits that has waited longest in one worker, as its cells say it. */
+export function oldestWaitMs(cells: Cells, nowMs: number): number {
+  const relayedMs = cells.get(POOL_CELL.relayedWaitSince);
+  const pooledMs = cells.get(POOL_CELL.pooledWaitSince);
+  const seenMs = cells.get(POOL_CELL.pooledWaitSeen);
+  // Whoever was seen may have been served since, and others have come: nothing is added to that.
+  const untilMs = nowMs - seenMs > LOOK_AGE_MS_MAX ? nowMs : seenMs;
+  const isWaiting = pooledMs !== 0 && cells.get(POOL_CELL.waiters) > 0;
+  return Math.max(
+    0, // somebody may have set the clock back
+    relayedMs === 0 ? 0 : nowMs - relayedMs,
+    isWaiting ? untilMs - pooledMs : 0,
+  );
 }
 
 /** How long somebody waits for a configured pool. */
@@ -67,9 +84,11 @@ export class OldestWaits {
     for (const { pool, waitedMs } of waits) {
       if (waitedMs > (longestMs.get(pool) ?? 0)) longestMs.set(pool, waitedMs);
     }
+    const nowMs = this.#nowMs();
     for (const [pool, cells] of this.#cells) {
       const waitedMs = longestMs.get(pool);
-      cells.set(POOL_CELL.pooledWaitSince, waitedMs === undefined ? 0 : this.#nowMs() - waitedMs);
+      cells.set(POOL_CELL.pooledWaitSince, waitedMs === undefined ? 0 : nowMs - waitedMs);
+      cells.set(POOL_CELL.pooledWaitSeen, nowMs);
     }
   }
 }

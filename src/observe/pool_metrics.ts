@@ -92,7 +92,8 @@ const WAITS: readonly MetricDeclaration[] = [
     name: "sluice_pool_max_wait_seconds",
     type: "gauge",
     labels: ["pool"],
-    help: "How long the client that waits now has waited, of several the longest, in seconds.",
+    help:
+      "Longest time that a client that waits has waited, in seconds; of pooled ones, a second ago.",
     read: (readings) =>
       readings.options.layout.pools.map((pool) => ({
         labels: { pool },

@@ -44,6 +44,7 @@ const POOL_GAUGES: readonly number[] = [
   POOL_CELL.waiters,
   POOL_CELL.relayedWaitSince,
   POOL_CELL.pooledWaitSince,
+  POOL_CELL.pooledWaitSeen,
   POOL_CELL.sessionsPinned,
 ];
 

@@ -170,7 +170,7 @@ const POOL_SERIES: SeriesOf = {
 };
 
 /** Cells that are not summed: histograms, and instants; each has tests of its own. */
-const OTHER_CELLS = /Seconds$|Since$/;
+const OTHER_CELLS = /Seconds$|Since$|Seen$/;
 
 for (
   const [group, cells, series, cellsOf] of [
@@ -200,15 +200,21 @@ Deno.test("GatewayMetrics.text() shows the longest of all waits, of all workers"
   const workers = [newWorker(), newWorker()];
   const { scrape } = newMetrics(workers);
   const [first, second] = workers.map((worker) => worker.pool("q"));
+  const waiters = "sluice_pool_waiters{pool=q}";
+  for (const cells of [first, second]) {
+    cells!.set(POOL_CELL.pooledWaitSeen, NOW_MS);
+    cells!.set(POOL_CELL.waiters, 1);
+  }
+  const some = { ...IDLE, [waiters]: 2 };
   second!.set(POOL_CELL.pooledWaitSince, NOW_MS - 250);
-  assertEquals(moved(await scrape()), { ...IDLE, [series]: 0.25 });
+  assertEquals(moved(await scrape()), { ...some, [series]: 0.25 });
   first!.set(POOL_CELL.pooledWaitSince, NOW_MS - 2_000);
-  assertEquals(moved(await scrape()), { ...IDLE, [series]: 2 });
+  assertEquals(moved(await scrape()), { ...some, [series]: 2 });
   second!.set(POOL_CELL.relayedWaitSince, NOW_MS - 30_000);
-  assertEquals(moved(await scrape()), { ...IDLE, [series]: 30 });
+  assertEquals(moved(await scrape()), { ...some, [series]: 30 });
   for (const cell of [POOL_CELL.relayedWaitSince, POOL_CELL.pooledWaitSince]) second!.set(cell, 0);
   first!.set(POOL_CELL.pooledWaitSince, NOW_MS + 1); // the clock was set back
-  assertEquals(moved(await scrape()), IDLE);
+  assertEquals(moved(await scrape()), some);
 });
 
 Deno.test("clearGauges() sets every gauge of a worker to 0, and no counter", async () => {

@@ -1,7 +1,7 @@
 import { deepStrictEqual as assertEquals, throws as assertThrows } from "node:assert/strict";
 import { counterBuffer, POOL_CELL, WorkerCounters } from "../../src/observe/counters.ts";
 import { FactCounter } from "../../src/observe/fact_counter.ts";
-import { OldestWaits, WaitingSessions } from "../../src/observe/oldest_waits.ts";
+import { oldestWaitMs, OldestWaits, WaitingSessions } from "../../src/observe/oldest_waits.ts";
 
 const LAYOUT = { listeners: [], pools: ["p", "q", "r"] };
 const START_MS = 1_795_000_000_000;
@@ -66,6 +66,25 @@ Deno.test("OldestWaits.measure() writes down the longest wait of each pool, and 
   assertEquals(since(), [0, START_MS + 970, 0]);
   waits.measure([]);
   assertEquals(since(), [0, 0, 0]);
+});
+
+Deno.test("oldestWaitMs() is what was seen last, and nothing once nobody waits", () => {
+  const counters = newCounters();
+  const cells = counters.pool("p");
+  let nowMs = START_MS;
+  const waits = new OldestWaits(counters, ["p"], () => nowMs);
+  cells.set(POOL_CELL.waiters, 1);
+  waits.measure([{ pool: "p", waitedMs: 40 }]);
+  nowMs += 970;
+  // Maybe it is another one that waits by now: the wait that was seen has not grown.
+  assertEquals(oldestWaitMs(cells, nowMs), 40);
+  cells.set(POOL_CELL.waiters, 0);
+  assertEquals(oldestWaitMs(cells, nowMs), 0);
+  cells.set(POOL_CELL.waiters, 1);
+  nowMs += 10_000; // nobody has looked for long: the worker does not turn
+  assertEquals(oldestWaitMs(cells, nowMs), 40 + 970 + 10_000);
+  nowMs = START_MS - 60_000; // somebody has set the clock back
+  assertEquals(oldestWaitMs(cells, nowMs), 40);
 });
 
 Deno.test("new OldestWaits() throws RangeError on a pool that has no cells", () => {
