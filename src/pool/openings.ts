@@ -55,9 +55,19 @@ export class Openings<C, F> {
     return this.#hasSucceeded;
   }
 
-  /** Whether there may be one more. */
+  /** Whether there may be one more, for somebody who waits. */
   mayOpen(nowMs: number): boolean {
+    return this.#attempts.size < OPENS_MAX && nowMs >= this.pausedUntilMs;
+  }
+
+  /** Whether there may be one more, for nobody. */
+  mayOpenSpare(nowMs: number): boolean {
     return this.#attempts.size < OPENS_MAX && nowMs >= this.pause.untilMs;
+  }
+
+  /** Until when there is none more because of a failure, ms; in the past if there may be one. */
+  get pausedUntilMs(): number {
+    return this.#attempts.size === 0 ? this.pause.singleUntilMs : this.pause.untilMs;
   }
 
   /** Starts one, for which a place is taken. */
@@ -72,7 +82,8 @@ export class Openings<C, F> {
         this.#handler.onOpened(connection);
       },
       onFailed: (failure) => {
-        this.pause.onFailed(failure, this.#end(attempt, "failed"));
+        const nowMs = this.#end(attempt, "failed");
+        this.pause.onFailed(failure, nowMs, nowMs - attempt.startedMs);
         this.#handler.onFailed(failure);
       },
     });

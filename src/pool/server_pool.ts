@@ -354,8 +354,8 @@ export class ServerPool<C, F = Error> {
   #nextRetryMs(nowMs: number): number {
     const { first } = this.#waiting;
     if (first === undefined || this.#wanted <= 0) return Infinity;
-    const { untilMs } = this.#openings.pause;
-    return nowMs < untilMs ? untilMs : this.#claim.nextRetryMs(first.sinceMs, nowMs);
+    const { pausedUntilMs } = this.#openings;
+    return nowMs < pausedUntilMs ? pausedUntilMs : this.#claim.nextRetryMs(first.sinceMs, nowMs);
   }
 
   #retry(nowMs: number): void {

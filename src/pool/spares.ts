@@ -39,7 +39,7 @@ export class Spares<C, F> {
   /** Opens what is missing, as far as there are places that nobody waits for. */
   open(nowMs: number): void {
     const { count } = this;
-    while (this.#claim.inUse < count && this.#openings.mayOpen(nowMs)) {
+    while (this.#claim.inUse < count && this.#openings.mayOpenSpare(nowMs)) {
       if (!this.#claim.takeSpare(count)) return void (this.#initialSize = 0);
       this.#openings.open(nowMs);
     }

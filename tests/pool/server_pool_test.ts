@@ -214,6 +214,55 @@ Deno.test("ServerPool pauses for five seconds at most", async () => {
   equal(of.opens.failed, 12);
 });
 
+Deno.test("ServerPool tries for one who comes in the pause, soon and one at a time", async () => {
+  let failure: { failure?: string } = { failure: "no route" };
+  const of = world({ size: 9 }, { opening: () => ({ ms: 2, ...failure }), random: () => 0.999 });
+  for (let i = 0; i < 1_500; i++) {
+    for (let j = 0; j < 3; j++) of.ask(0);
+    ok(i < 60 || of.opening.size <= 3, "no more than come at the same time");
+    await of.pass(10);
+  }
+  ok(of.opens.failed > 50 && of.opens.failed < 90, `${of.opens.failed} attempts in 15 s`);
+  failure = {};
+  let waitedMs = 0;
+  while (of.ask(0).state === "refused") {
+    await of.pass(10);
+    waitedMs += 10;
+  }
+  ok(waitedMs <= 250, `refused for ${waitedMs} ms after the server was back`);
+  const crowd = [of.ask(0), of.ask(0)];
+  equal(of.opening.size, 1); // it is not certain yet
+  await of.pass(5);
+  deepEqual(states(...crowd), ["served", "served"]);
+});
+
+Deno.test("ServerPool tries less often where it takes long to fail", async () => {
+  const of = world({}, { opening: () => ({ ms: 8_000, failure: "no" }), random: () => 0.999 });
+  for (let i = 0; i < 7; i++) {
+    of.ask(0);
+    await of.pass(8_000);
+    equal(of.ask(0).state, "refused");
+    await of.pass(5_000);
+  }
+  of.ask(0);
+  await of.pass(8_000 + 1_990);
+  equal(of.ask(0).state, "refused");
+  await of.pass(20);
+  equal(of.ask(0).state, "waiting");
+  await of.pass(100);
+  equal(of.opens.failed, 8);
+});
+
+Deno.test("ServerPool opens what minSize asks for only after the whole pause", async () => {
+  let failure: { failure?: string } = {};
+  const of = world({ size: 3, minSize: 1 }, { opening: () => ({ ms: 1, ...failure }) });
+  await served(of, 1);
+  failure = { failure: "no route" };
+  of.lose(of.clients[0]!);
+  await of.pass(30_000);
+  ok(of.opens.failed < 15, `${of.opens.failed} attempts in 30 s`);
+});
+
 Deno.test("ServerPool lets wait when an open fails but another connection is used", async () => {
   let failure: { failure?: string } = {};
   const of = world({}, { opening: () => ({ ms: 1, ...failure }) });
