@@ -75,8 +75,7 @@ export class PlaceClaim {
 
   /** What has no place for us: "pool" or a cap's name. */
   get full(): string | undefined {
-    if (this.#blockedAt < 0) return undefined;
-    return this.#blockedAt === 0 ? "pool" : this.#parts.caps[this.#blockedAt - 1]!.cap.name;
+    return this.#blockedAt < 0 ? undefined : this.#nameOf(this.#blockedAt);
   }
 
   /** The instant on the clock that all workers share. */
@@ -150,17 +149,24 @@ export class PlaceClaim {
   }
 
   /**
-   * Whether more than `waitersMax` wait for somebody to give up a connection that he uses.
+   * What is too small, if more than `waitersMax` wait for somebody to give up a connection that he
+   * uses: "pool" or a cap's name.
    *
    * @param wanted How many wait for a connection that is not being opened.
    */
-  areTooMany(wanted: number): boolean {
+  tooSmallFor(wanted: number): string | undefined {
     const { places, entry, caps } = this.#parts;
     const { size, waitersMax } = this.#options;
-    if (wanted <= waitersMax) return false;
-    let obtainable = places.obtainable(entry, size);
-    for (const cap of caps) obtainable = Math.min(obtainable, cap.obtainable(this.#member));
-    return wanted - Math.max(0, obtainable) > waitersMax;
+    if (wanted <= waitersMax) return undefined;
+    let least = places.obtainable(entry, size);
+    let at = 0;
+    for (const [i, cap] of caps.entries()) {
+      const obtainable = cap.obtainable(this.#member);
+      if (obtainable >= least) continue;
+      least = obtainable;
+      at = i + 1;
+    }
+    return wanted - Math.max(0, least) > waitersMax ? this.#nameOf(at) : undefined;
   }
 
   /** We do not wait for a place any more. */
@@ -232,6 +238,11 @@ export class PlaceClaim {
     this.#isLeft = true;
     this.unblock();
     for (const cap of this.#parts.caps) cap.leave(this.#member);
+  }
+
+  /** By an index in `#entries`. */
+  #nameOf(index: number): string {
+    return index === 0 ? "pool" : this.#parts.caps[index - 1]!.cap.name;
   }
 
   /** A worker without any gets one at once; who has some can wait until it is worth a login. */

@@ -238,10 +238,11 @@ export class ServerPool<C, F = Error> {
     this.#waiting.push(waiting);
     if (!this.#claim.isBlocked) this.#fill(nowMs);
     if (waiting.list === undefined) return waiting;
-    if (this.#claim.areTooMany(this.#wanted)) {
+    const full = this.#claim.tooSmallFor(this.#wanted);
+    if (full !== undefined) {
       this.#waiting.remove(waiting);
       this.#onQueueShrunk();
-      this.#refuse(waiter, { kind: "queue_full", waitersMax: this.options.waitersMax }, 0);
+      this.#refuse(waiter, { kind: "queue_full", waitersMax: this.options.waitersMax, full }, 0);
     } else this.#deadlines.onQueued(nowMs);
     return waiting;
   }

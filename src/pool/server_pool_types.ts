@@ -96,8 +96,8 @@ export interface OpenAttempt<C, F> {
 export type Refusal<F> =
   /** It took longer than `acquireTimeoutMs`; `full` is what had no place: "pool" or a cap. */
   | { readonly kind: "timeout"; readonly waitedMs: number; readonly full: string | undefined }
-  /** `waitersMax` wait already. */
-  | { readonly kind: "queue_full"; readonly waitersMax: number }
+  /** `waitersMax` wait already; `full` as above. */
+  | { readonly kind: "queue_full"; readonly waitersMax: number; readonly full: string }
   /** None could be opened, and there is no other one to wait for. */
   | { readonly kind: "failed"; readonly failure: F };
 

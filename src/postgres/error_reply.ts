@@ -103,9 +103,7 @@ export function tooManyPools(why: string): ErrorFields {
 
 /** No server connection of a shared pool came free, or too many wait for one. */
 export function noServerFree(
-  refusal: { readonly kind: "timeout"; readonly full?: string | undefined } | {
-    readonly kind: "queue_full";
-  },
+  refusal: { readonly kind: "timeout" | "queue_full"; readonly full?: string | undefined },
   pool: {
     readonly pool: string;
     readonly size: number;
@@ -119,7 +117,7 @@ export function noServerFree(
   const limit = refusal.kind === "timeout"
     ? `none came free within ${formatDuration(pool.acquireTimeoutMs)}`
     : `at most ${pool.waitersMax} clients may wait`;
-  const cap = refusal.kind === "timeout" && refusal.full !== "pool" ? refusal.full : undefined;
+  const cap = refusal.full === "pool" ? undefined : refusal.full;
   const what = cap === undefined
     ? `all ${pool.size} of pool "${pool.pool}" are in use`
     : `the limit of ${cap} is reached`;

@@ -122,7 +122,7 @@ Deno.test("ServerPool lets waitersMax wait besides those whose connection is com
   const of = world({ waitersMax: 1 });
   const clients = [of.ask(0), of.ask(0), of.ask(0), of.ask(0)];
   deepEqual(states(...clients), ["waiting", "waiting", "waiting", "refused"]);
-  deepEqual(clients[3]!.refusal, { kind: "queue_full", waitersMax: 1 });
+  deepEqual(clients[3]!.refusal, { kind: "queue_full", waitersMax: 1, full: "pool" });
   await of.pass(5);
   deepEqual(states(...clients), ["served", "served", "waiting", "refused"]);
   equal(of.ask(0).state, "refused");

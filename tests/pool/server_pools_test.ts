@@ -116,7 +116,7 @@ Deno.test("ServerPools do not count those who wait for places that are free or i
   const here = await served(of, 0, ["e/u", "e/u"]);
   for (const client of here) of.release(client);
   const clients = Array.from({ length: 11 }, () => of.ask(1));
-  deepEqual(clients.pop()!.refusal, { kind: "queue_full", waitersMax: 0 });
+  deepEqual(clients.pop()!.refusal, { kind: "queue_full", waitersMax: 0, full: "all" });
   equal(of.opening.size, 8); // of the ten who may have one
   await of.pass(200);
   ok(clients.every(({ state }) => state === "served"));

@@ -75,6 +75,16 @@ Deno.test("PooledSession is refused at once when waitersMax wait already", async
   equal(world.poolCount("waitsRefused"), 1);
 });
 
+Deno.test("PooledSession that may not even wait is told which limit it met", async () => {
+  const pool = { size: 5, databaseSizeMax: 1, waitersMax: 0 };
+  const { world, client, server } = await pooledPair({ pool });
+  await exchanges(client, server, "begin", "BEGIN", "T");
+  const { client: refused } = await joins(world);
+  await refused.says(query("select 2"));
+  const text = /the limit of pools.db0.databaseSizeMax for database \w+ is reached, and at most 0/;
+  await refused.hearsFatal("53300", text);
+});
+
 Deno.test("PooledSession tells a client once that it waits", async () => {
   const { world, client, server } = await pooledPair({
     pool: { waitNoticeMs: 1_000, acquireTimeoutMs: 60_000 },
