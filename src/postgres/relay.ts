@@ -44,6 +44,8 @@ export class Relay implements Upstream {
   #state: "waiting" | "connecting" | "login" | "active" | "over" = "waiting";
   #acquisition: Acquisition | undefined;
   #server: ServerConnection | undefined;
+  /** A server has got messages of the client, which no other one will get. */
+  #hasForwarded = false;
 
   constructor(parts: RelayParts) {
     this.#parts = parts;
@@ -141,6 +143,7 @@ export class Relay implements Upstream {
       client,
       owner: {
         onLogin: () => this.#onLogin(),
+        onAnswer: () => owner.runLoginTime(true),
         onReady: () => this.#onReady(route),
         onUnreachable: () => this.#onUnreachable(index),
         onDisagreed: () => this.#onDisagreed(),
@@ -154,10 +157,8 @@ export class Relay implements Upstream {
   }
 
   #onLogin(): void {
-    const { owner, client } = this.#parts;
     this.#setState("login");
-    owner.runLoginTime(true);
-    client.reoffer();
+    this.#parts.client.reoffer();
   }
 
   #onReady(route: Route): void {
@@ -181,8 +182,9 @@ export class Relay implements Upstream {
   #onUnreachable(index: number): void {
     const { listener: { routes }, owner } = this.#parts;
     this.#server = undefined;
-    if (index + 1 < routes.length) return this.#attach(index + 1);
-    const names = routes.map((route) => route.server.name);
+    const isLast = index + 1 === routes.length;
+    if (!isLast && !this.#hasForwarded) return this.#attach(index + 1);
+    const names = routes.slice(0, index + 1).map((route) => route.server.name);
     owner.fail(reply.unreachable(names), "database not reachable");
   }
 
@@ -219,7 +221,10 @@ export class Relay implements Upstream {
       }
     } finally {
       // What came before a broken message is served as if it had come alone.
-      if (passed > 0) server.forward(passed === view.length ? view : view.subarray(0, passed));
+      if (passed > 0) {
+        this.#hasForwarded = true;
+        server.forward(passed === view.length ? view : view.subarray(0, passed));
+      }
     }
     return passed;
   }

@@ -8,16 +8,18 @@
  */
 
 import { addressText } from "../base/address.ts";
+import type { Timer } from "../base/clock.ts";
+import { formatDuration } from "../base/duration.ts";
 import { LINGER_MS, type Socket } from "../net/socket.ts";
 import type { TlsInfo } from "../net/tls/tls_connection.ts";
 import { POOL_CELL } from "../observe/counters.ts";
 import type { ServerState } from "../observe/facts.ts";
-import type { Lease } from "../pool/pool.ts";
 import type { CancelTarget } from "./cancel.ts";
-import type { Gateway, Route } from "./gateway.ts";
+import type { Gateway } from "./gateway.ts";
 import { checkWhole, Login } from "./login.ts";
 import { RequestClock } from "./request_clock.ts";
 import { RequestsDue } from "./requests_due.ts";
+import type { ServerConnectionParts } from "./server_connection_parts.ts";
 import { beginsWithTls, ServerDial } from "./server_dial.ts";
 import { ProtocolError } from "./wire/errors.ts";
 import { Framer } from "./wire/framer.ts";
@@ -30,43 +32,11 @@ import {
   readReadyForQuery,
   TERMINATE,
 } from "./wire/messages.ts";
-import { type StartupMessage, supportedStartupPacket } from "./wire/startup_packet.ts";
+import { supportedStartupPacket } from "./wire/startup_packet.ts";
 import { BACKEND, FRONTEND, IS_BACKEND_TAG, STATUS_IDLE } from "./wire/tags.ts";
 
 /** How long a server may take to end what it runs for a session that is over, in milliseconds. */
 const SERVER_LINGER_MS = 30_000;
-
-/** Told what becomes of the connection. `canTell`: an ErrorResponse may be sent to the client. */
-export interface ServerOwner {
-  /** The server is reached and has the StartupMessage. */
-  onLogin(): void;
-  /** The first ReadyForQuery is on its way to the client. */
-  onReady(): void;
-  /** It could not be reached; the place is given back, and `onGone` will not be called. */
-  onUnreachable(): void;
-  /** It was reached, but there is no agreement on TLS; else as `onUnreachable`. */
-  onDisagreed(): void;
-  /** It closed without being asked to, or broke. */
-  onLost(canTell: boolean): void;
-  onBrokenProtocol(error: ProtocolError, canTell: boolean): void;
-  /** The socket is gone and the place given back: the last call. */
-  onGone(): void;
-  /** Runs `act`; what it throws costs the session and nobody else. */
-  guard(act: () => void): void;
-}
-
-/** What a connection is made of. */
-export interface ServerConnectionParts {
-  readonly gateway: Gateway;
-  readonly route: Route;
-  readonly lease: Lease;
-  readonly session: number;
-  readonly startup: StartupMessage;
-  readonly messageSizeMax: number;
-  /** Where the server's messages go. */
-  readonly client: Socket;
-  readonly owner: ServerOwner;
-}
 
 /** One server connection for one session. */
 export class ServerConnection {
@@ -75,6 +45,8 @@ export class ServerConnection {
   #state: ServerState | "gone" = "connecting";
   #dial: ServerDial | undefined;
   #socket: Socket | undefined;
+  /** Runs until the server has answered the StartupMessage. */
+  #silence: Timer | undefined;
   #tls: CancelTarget["tls"];
   /** Translates what must be translated; undefined once the login is done. */
   #login: Login | undefined;
@@ -118,14 +90,19 @@ export class ServerConnection {
         this.#emit({ kind: "server_dial_failed", pool, server, ...failed }),
       onFailed: ({ message, isReached, isTimeout }) =>
         owner.guard(() => {
-          const who = { user: "", database: "" }; // the client has not been heard yet
-          const why = { ...who, message, isTimeout };
-          if (isReached) this.#emit({ kind: "server_login_failed", pool, server, ...why });
+          if (isReached) this.#reportLogin(message, isTimeout);
           this.#giveBack();
-          if (isReached) owner.onDisagreed();
+          if (isReached && !isTimeout) owner.onDisagreed();
           else owner.onUnreachable();
         }),
     });
+  }
+
+  #reportLogin(message: string, isTimeout: boolean): void {
+    const { route } = this.#parts;
+    const [pool, server] = [route.pool.options.name, addressText(route.server.address)];
+    const who = { user: "", database: "" }; // nobody has heard yet whether the client is this user
+    this.#emit({ kind: "server_login_failed", pool, server, ...who, message, isTimeout });
   }
 
   /** A message of this type is about to be forwarded. */
@@ -211,13 +188,34 @@ export class ServerConnection {
         }),
     });
     socket.write(supportedStartupPacket(startup));
+    this.#silence = this.#parts.gateway.clock.after(
+      route.server.dialTimeoutMs,
+      () => owner.guard(() => this.#onSilent()),
+    );
     owner.onLogin();
+  }
+
+  /** Whatever accepts connections there does not answer: as good as not reached. */
+  #onSilent(): void {
+    const { owner, route: { server: { dialTimeoutMs } } } = this.#parts;
+    this.#reportLogin(`no answer to the StartupMessage in ${formatDuration(dialTimeoutMs)}`, true);
+    this.#socket!.setHandler({ onData: (view) => view.length, onEnd() {}, onClose() {} });
+    this.#socket!.destroy();
+    this.#giveBack();
+    owner.onUnreachable();
+  }
+
+  #onAnswer(): void {
+    this.#silence!.cancel();
+    this.#silence = undefined;
+    this.#parts.owner.onAnswer();
   }
 
   // From the server ---------------------------------------------------------------------------
 
   #onData(view: Uint8Array): number {
     if (this.#state === "closing") return view.length;
+    if (this.#silence !== undefined) this.#onAnswer();
     try {
       return this.#login === undefined
         ? this.#relayDown(view)
@@ -388,6 +386,7 @@ export class ServerConnection {
   #setState(to: ServerState): void {
     const from = this.#state;
     if (from === to || from === "gone") return;
+    this.#silence?.cancel();
     const pool = this.#parts.route.pool.options.name;
     this.#emit({ kind: "server_state", pool, from, to });
     this.#state = to;

@@ -2,7 +2,7 @@ import { deepEqual, equal, match } from "node:assert/strict";
 import { openSsl } from "../../src/net/tls/openssl.ts";
 import { CLIENT_DEFAULTS } from "../support/configs.ts";
 import { SERVERS, World } from "../support/dialogue.ts";
-import { AUTH_OK, ready, SSL_REQUEST, startup } from "../support/messages.ts";
+import { auth, AUTH_OK, query, ready, SSL_REQUEST, startup } from "../support/messages.ts";
 import { startPooled } from "../support/pooled_world.ts";
 
 openSsl(); // a test that loads it and leaves it there is taken for one that leaks
@@ -70,6 +70,66 @@ Deno.test("Session goes to no other database when the first one is reached and o
     match(String(record?.fields["error"]), /does not offer TLS/);
     equal(world.inUse(), 0);
   }
+});
+
+Deno.test("Session takes a server that does not answer its StartupMessage for unreachable", async () => {
+  const world = await World.start({ servers: 2, listener: { loginTimeoutMs: 900 } });
+  const client = await world.client();
+  await client.says(startup({ user: "ann" }));
+  const silent = await world.server();
+  await world.pass(999); // dialTimeout is 1 s; loginTimeout does not run meanwhile
+  await client.hears();
+  await world.pass(1);
+  equal(silent.peer.hasSeenEnd || silent.peer.wasReset, true);
+  deepEqual(world.states(), { "client login": 1, "db1 login": 1 });
+  const next = await world.server(1);
+  await next.says(auth(3));
+  await client.hears(auth(3));
+  await next.says(AUTH_OK, ready());
+  await client.hears(AUTH_OK, ready());
+  await world.pass(5_000);
+  deepEqual(world.states(), { "client active": 1, "db1 active": 1 });
+  equal(world.poolCount("serverLoginTimeouts", "db0"), 1);
+  const { pool, server, error } = world.logged("cannot log in to server")[0]!.fields;
+  deepEqual([pool, server], ["db0", "10.0.0.1:5432"]);
+  equal(error, "no answer to the StartupMessage in 1s");
+});
+
+Deno.test("Session takes a server that does not answer its SSLRequest for unreachable", async () => {
+  const tls = { ...CLIENT_DEFAULTS.tls, mode: "require" } as const;
+  const world = await World.start({ servers: 2, server: { tls } });
+  const client = await world.client();
+  await client.says(startup({ user: "ann" }));
+  await (await world.server()).hearsBytes(SSL_REQUEST);
+  await world.pass(1_000);
+  await client.hears();
+  await (await world.server(1)).hearsBytes(SSL_REQUEST);
+  equal(world.poolCount("serverLoginTimeouts", "db0"), 1);
+});
+
+Deno.test("Session sends no other server what one has got that did not answer", async () => {
+  for (const isAhead of [true, false]) {
+    const world = await World.start({ servers: isAhead ? 2 : 1 });
+    const client = await world.client();
+    await client.says(startup({ user: "ann" }));
+    if (isAhead) await client.says(query("select 1"));
+    await world.server();
+    await world.pass(1_000);
+    await client.hearsFatal("08001", /: "db0" did not accept a connection$/);
+    await client.leaves();
+    await world.isOver();
+    equal(world.inUse(), 0);
+  }
+});
+
+Deno.test("Session does not wait for an answer when its client leaves", async () => {
+  const world = await World.start();
+  const client = await world.client();
+  await client.says(startup({ user: "ann" }));
+  await client.leaves();
+  await world.pass(60_000);
+  deepEqual(world.logged("cannot log in to server"), []);
+  await world.isOver();
 });
 
 Deno.test("Session gives its place back at once when its client leaves while it dials", async () => {

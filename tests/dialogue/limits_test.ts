@@ -1,6 +1,14 @@
 import { deepEqual, equal } from "node:assert/strict";
 import { type Actor, SERVERS, World } from "../support/dialogue.ts";
-import { auth, AUTH_OK, query, ready, SSL_REQUEST, startup } from "../support/messages.ts";
+import {
+  auth,
+  AUTH_OK,
+  password,
+  query,
+  ready,
+  SSL_REQUEST,
+  startup,
+} from "../support/messages.ts";
 
 const TOO_LONG = /^canceling authentication: it took longer than 1s$/;
 
@@ -12,7 +20,14 @@ Deno.test("Session ends a login that takes longer than loginTimeout, whoever is 
       await client.says(SSL_REQUEST);
       client.peer.take();
     },
-    (client) => client.says(startup({ user: "ann" })),
+    async (client, world) => {
+      await client.says(startup({ user: "ann" }));
+      const server = await world.server();
+      await server.says(auth(3));
+      client.peer.take();
+      await client.says(password("secret"));
+      server.peer.take();
+    },
     async (client, world) => {
       await client.says(startup({ user: "ann" }));
       await (await world.server()).says(auth(3));

@@ -8,6 +8,7 @@
 import assert from "node:assert/strict";
 import { refusal } from "../support/clients.ts";
 import { configFor, startGateway } from "../support/gateway.ts";
+import { auth } from "../support/messages.ts";
 import { targetAt } from "../support/stories.ts";
 
 const LISTENER = 'listener="default"';
@@ -46,8 +47,21 @@ async function readStartup(conn: Deno.TcpConn): Promise<void> {
   await conn.read(new Uint8Array(1024));
 }
 
-Deno.test("a server that accepts and says nothing: 57014 after loginTimeout", async () => {
+Deno.test("a server that accepts and says nothing: 08001 after dialTimeout", async () => {
   await using server = impostor(() => Promise.resolve());
+  const config = configFor(server.address, { client: { dialTimeout: "300ms" } });
+  await using gateway = await startGateway({ config });
+  assert.equal((await refusal(targetAt(gateway.target))).code, "08001");
+  await gateway.untilIdle();
+  const timeouts = 'sluice_server_connect_timeouts_total{phase="login",pool="default"}';
+  assert.equal(await gateway.metric(timeouts), 1);
+});
+
+Deno.test("a server that asks and says nothing more: 57014 after loginTimeout", async () => {
+  await using server = impostor(async (conn) => {
+    await readStartup(conn);
+    await conn.write(auth(3));
+  });
   const config = configFor(server.address, { server: { loginTimeout: "300ms" } });
   await using gateway = await startGateway({ config });
   const { code, message } = await refusal(targetAt(gateway.target));
