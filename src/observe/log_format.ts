@@ -1,14 +1,20 @@
 /**
  * A log record as one line of text. Values may come from anybody who can reach the listener, so a
- * line holds no character that ends it or that a terminal obeys, and no long values.
+ * line holds no character that ends it or that a terminal obeys, and no long names.
  *
  * @module
  */
 
 import type { LogLevel, LogRecord } from "./log_record.ts";
 
-/** Characters (UTF-16 units) of a value that are kept. */
-export const LOG_VALUE_LENGTH_MAX = 200;
+/** Characters (UTF-16 units) that are kept of what a client has made up. */
+export const LOG_NAME_LENGTH_MAX = 200;
+
+/** The same of other texts, which say what is wrong and what to do, and may quote a few names. */
+export const LOG_TEXT_LENGTH_MAX = 4_096;
+
+/** Fields whose values are a client's. */
+const CLIENTS_NAMES: readonly string[] = ["user", "database", "application", "peer"];
 
 /** The names that a line has of its own. */
 const OWN_NAMES: readonly string[] = ["time", "level", "msg"];
@@ -30,15 +36,22 @@ const COLORS: Readonly<Record<LogLevel, number>> = {
   error: 31,
 };
 
-/** The record's fields, long values cut; renamed with a "_" where a line has that name itself. */
+/**
+ * The record's fields, long texts cut, numbers rounded to a thousandth; renamed with a "_" where a
+ * line has that name itself.
+ */
 export function fieldsOf(record: LogRecord): Record<string, string | number | boolean> {
   const fields: Record<string, string | number | boolean> = {};
   for (const [name, value] of Object.entries(record.fields)) {
-    fields[OWN_NAMES.includes(name) ? `${name}_` : name] = typeof value === "string"
-      ? cut(value)
-      : value;
+    fields[OWN_NAMES.includes(name) ? `${name}_` : name] = shown(name, value);
   }
   return fields;
+}
+
+function shown(name: string, value: string | number | boolean): string | number | boolean {
+  if (typeof value === "number") return Math.round(value * 1_000) / 1_000;
+  if (typeof value !== "string") return value;
+  return cut(value, CLIENTS_NAMES.includes(name) ? LOG_NAME_LENGTH_MAX : LOG_TEXT_LENGTH_MAX);
 }
 
 /** Escapes, as JSON does, what JSON need not escape; keeps the line end. */
@@ -58,10 +71,10 @@ export function textLine(record: LogRecord, hasColors: boolean): string {
   return `${time} ${level} ${message}${separator}${fields.join("")}\n`;
 }
 
-function cut(value: string): string {
-  const isLong = value.length > LOG_VALUE_LENGTH_MAX;
+function cut(value: string, lengthMax: number): string {
+  const isLong = value.length > lengthMax;
   // A cut may go through a pair of surrogates, which half of is no text.
-  return (isLong ? `${value.slice(0, LOG_VALUE_LENGTH_MAX)}…` : value).toWellFormed();
+  return (isLong ? `${value.slice(0, lengthMax)}…` : value).toWellFormed();
 }
 
 /** As it is where nothing in it could be mistaken for the line's own marks, else as in JSON. */

@@ -1,7 +1,8 @@
 import { deepStrictEqual as assertEquals, ok as assert } from "node:assert/strict";
 import {
   fieldsOf,
-  LOG_VALUE_LENGTH_MAX,
+  LOG_NAME_LENGTH_MAX,
+  LOG_TEXT_LENGTH_MAX,
   plainJsonLine,
   textLine,
 } from "../../src/observe/log_format.ts";
@@ -80,11 +81,29 @@ Deno.test("plainJsonLine() escapes what JSON leaves raw, and stays the same JSON
 });
 
 Deno.test("fieldsOf() cuts long values and says so, never through a character", () => {
-  const long = "x".repeat(LOG_VALUE_LENGTH_MAX);
+  const long = "x".repeat(LOG_NAME_LENGTH_MAX);
   assertEquals(fieldsOf(record({ user: long })).user, long);
   assertEquals(fieldsOf(record({ user: `${long}y` })).user, `${long}…`);
   const halved = fieldsOf(record({ user: `${long.slice(1)}😀` })).user as string;
   assertEquals(halved, `${long.slice(1)}\ufffd…`);
+});
+
+Deno.test("fieldsOf() keeps Sluice's own texts whole, up to a length that no one of them has", () => {
+  const advice = "store the very same verifier in both places, or ".repeat(20);
+  assertEquals(fieldsOf(record({ error: advice, peer: advice })), {
+    error: advice,
+    peer: `${advice.slice(0, LOG_NAME_LENGTH_MAX)}…`,
+  });
+  const endless = fieldsOf(record({ error: advice.repeat(100) })).error as string;
+  assertEquals(endless.length, LOG_TEXT_LENGTH_MAX + 1);
+});
+
+Deno.test("fieldsOf() rounds times to a microsecond", () => {
+  assertEquals(fieldsOf(record({ durationMs: 53.770441000000005, waitMs: 2, session: 2 ** 40 })), {
+    durationMs: 53.77,
+    waitMs: 2,
+    session: 2 ** 40,
+  });
 });
 
 Deno.test("fieldsOf() renames fields that a line has itself", () => {

@@ -5,7 +5,7 @@
  */
 
 import { deepStrictEqual as assertEquals, ok as assert } from "node:assert/strict";
-import { LOG_VALUE_LENGTH_MAX } from "../../src/observe/log_format.ts";
+import { LOG_NAME_LENGTH_MAX } from "../../src/observe/log_format.ts";
 import { levelOf, recordOf } from "../../src/observe/fact_log.ts";
 import {
   AUTHENTICATION_FAILURES,
@@ -88,7 +88,7 @@ Deno.test("docs/logging.md names every message of the data plane's log, and no o
   }
   assert(said.size > 5, "No messages were found in the source");
   assertEquals([...listed].sort(), [...said].sort());
-  assert((await page("logging.md")).includes(`cut at ${LOG_VALUE_LENGTH_MAX} characters`));
+  assert((await page("logging.md")).includes(`cut at ${LOG_NAME_LENGTH_MAX} characters`));
 });
 
 Deno.test("docs/logging.md names every message of the control plane's log, and no other", async () => {
