@@ -103,7 +103,7 @@ Deno.test("lookUpSecret gives up a query that takes too long, has it cancelled, 
   await client.hears();
   await world.pass(1);
   await client.hearsFatal("08006", /cannot look up the secret/);
-  deepEqual(reasons(world), ["the secret cannot be looked up: it took longer than 1000 ms"]);
+  deepEqual(reasons(world), ["the secret cannot be looked up: it took longer than 1s"]);
   await cancelled(world);
   await server.hears(SYNC);
   await server.says(error("ERROR", "57014", "canceling statement"), ready(), ready());
@@ -125,6 +125,26 @@ Deno.test("lookUpSecret ends with its client, whether it waits or is under way",
   await server.hears(SYNC);
   await server.says(error("ERROR", "57014", "canceling statement"), ready(), ready());
   deepEqual(world.states(), { "db0 idle": 1 });
+});
+
+Deno.test("lookUpSecret takes no secret from a result of another shape", async () => {
+  const row = rowOf("ann", "sesame", "2030-01-01");
+  const results = [
+    [[row], "its result has 3 columns: it must have the name and the secret, or the secret"],
+    [
+      [rowOf("ann", "sesame"), rowOf("bob", "other")],
+      "its result has more than one row: it must find the one user whose name is $1",
+    ],
+  ] as const;
+  for (const [rows, why] of results) {
+    const world = await start();
+    const client = await comes(world, "ann");
+    const server = await admitsLookup(world);
+    await server.hears(query("select secret_of('ann')"));
+    await server.says(ROW_DESCRIPTION, ...rows, complete("SELECT 1"), ready());
+    await client.hearsFatal("08006", /cannot look up the secret/);
+    deepEqual(reasons(world), [`the secret cannot be looked up: ${why}`]);
+  }
 });
 
 Deno.test("lookUpSecret refuses a name that cannot be written safely, and keeps its server", async () => {

@@ -8,6 +8,7 @@
 
 import { textOf, utf8 } from "../../base/bytes.ts";
 import type { Clock } from "../../base/clock.ts";
+import { formatDuration } from "../../base/duration.ts";
 import type { Socket } from "../../net/socket.ts";
 import type { ServerPool } from "../../pool/server_pool.ts";
 import type { CancelResult, CancelTarget } from "../cancel.ts";
@@ -34,6 +35,9 @@ const NOBODY: Socket = {
   end() {},
   destroy() {},
 };
+
+/** The name and the secret, or the secret alone. */
+const SECRET_COLUMNS_MAX = 2;
 
 /** Why there is no answer. */
 export class LookupError extends Error {
@@ -96,7 +100,7 @@ export function lookUpSecret(
     const failure = lookup === undefined
       ? { kind: "unreachable", message: "it did not let us in" } as const
       : undefined;
-    stop(new LookupError(`it took longer than ${timeoutMs} ms`, failure));
+    stop(new LookupError(`it took longer than ${formatDuration(timeoutMs)}`, failure));
   });
   signal.addEventListener("abort", onAbort);
   if (signal.aborted) onAbort();
@@ -192,8 +196,16 @@ class Lookup implements BackendOwner {
 
 function secretIn({ rows, error }: OwnResult): Secret | undefined {
   if (error !== undefined) throw new Error(`${error.get("C") ?? ""}: ${error.get("M") ?? ""}`);
-  const row = rows[0];
-  const value = row?.at(-1);
+  if (rows.length > 1) {
+    throw new Error("its result has more than one row: it must find the one user whose name is $1");
+  }
+  const [row = []] = rows;
+  if (row.length > SECRET_COLUMNS_MAX) {
+    throw new Error(
+      `its result has ${row.length} columns: it must have the name and the secret, or the secret`,
+    );
+  }
+  const value = row.at(-1);
   if (value === undefined || value.length === 0) return undefined;
   const secret = parseSecret(textOf(value));
   if (secret === undefined) throw new Error("its result is no secret that can be used");
