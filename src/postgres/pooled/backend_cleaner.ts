@@ -7,6 +7,7 @@
  */
 
 import type { Clock, Timer } from "../../base/clock.ts";
+import { formatDuration } from "../../base/duration.ts";
 import type { CancelResult, CancelTarget } from "../cancel.ts";
 import { copyFail } from "../wire/messages.ts";
 import type { Backend } from "./backend.ts";
@@ -27,6 +28,8 @@ export interface CleanerParts {
   readonly clock: Clock;
   /** Text of the query that removes what a session leaves behind; empty for none. */
   readonly resetQuery: Uint8Array;
+  /** Where the configuration has that query, for messages. */
+  readonly resetKey: string;
   /** Whether that is DISCARD ALL, or undoes as much. */
   readonly isResetWhole: boolean;
   /** Cancels what a server runs for a client that is gone. Never rejects. */
@@ -58,7 +61,7 @@ export class BackendCleaner {
     const timeMs = isTerminated ? FINISHING_MS_MAX : CLEANING_MS_MAX;
     this.#timer = this.#parts.clock.after(timeMs, () => {
       this.#isCleaning = false;
-      backend.close(`it was not clean within ${timeMs} ms`);
+      backend.close(`it was not clean within ${formatDuration(timeMs)}`);
     });
     if (!backend.replies.isEmpty) {
       this.#cancelThrough = isTerminated ? 0 : backend.replies.requestCount;
@@ -87,12 +90,11 @@ export class BackendCleaner {
     const isBusy = !backend.replies.isEmpty || backend.isBeingCancelled;
     if (!this.#isCleaning || isBusy) return;
     if (backend.replies.isUncertain) return this.#giveUp("how much it has answered is not certain");
-    if (backend.isInTransaction) return this.#run(ROLLBACK);
+    if (backend.isInTransaction) return this.#run(ROLLBACK, "ROLLBACK");
     if (backend.isDirty) {
       backend.isDirty = false;
-      if (this.#parts.resetQuery.length > 0) {
-        return this.#run(this.#parts.resetQuery, () => this.#onReset());
-      }
+      const { resetQuery, resetKey } = this.#parts;
+      if (resetQuery.length > 0) return this.#run(resetQuery, resetKey, () => this.#onReset());
       backend.parameters.mayHaveChanged = true;
     }
     this.stop();
@@ -106,9 +108,12 @@ export class BackendCleaner {
     this.#timer = undefined;
   }
 
-  #run(text: Uint8Array, onDone = () => {}): void {
+  #run(text: Uint8Array, name: string, onDone = () => {}): void {
     this.#backend.run(text, ({ error }: OwnResult) => {
-      if (error !== undefined) return this.#giveUp("it could not be made clean");
+      if (error !== undefined) {
+        const why = `${error.get("C") ?? ""}: ${error.get("M") ?? ""}`;
+        return this.#giveUp(`it could not be made clean, ${name} failed with ${why}`);
+      }
       onDone(); // what comes next is decided at the ReadyForQuery that has just come
     });
   }

@@ -169,6 +169,7 @@ export class BackendConnector implements Connector<Backend, OpenFailure> {
       messageSizeMax,
       preparedStatementsMax: this.#parts.preparedStatementsMax,
       resetQuery: nameBytes(resetQuery),
+      resetKey: `pools.${pool}.resetQuery`,
       isResetWhole: this.#parts.isResetWhole,
       cancelAbandoned: (cancelTarget) => this.#parts.cancelAbandoned(cancelTarget),
       onState: (from, to) => this.#count(from, to),

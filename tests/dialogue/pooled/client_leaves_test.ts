@@ -230,12 +230,29 @@ Deno.test("PooledSession that leaves while its parameter is read has the server 
 });
 
 Deno.test("PooledSession whose server does not take the reset query costs that server", async () => {
-  const { client, server } = await pooledPair();
+  const { world, client, server } = await pooledPair({ pool: { resetQuery: "reset what" } });
+  await exchanges(client, server, "listen a", "LISTEN");
+  await client.leaves();
+  await server.hears(query("reset what"));
+  await server.says(error("ERROR", "42704", 'unrecognized parameter "what"'), ready());
+  await server.hearsEnd();
+  const { reason, error: why } = world.logged("server connection closed")[0]!.fields;
+  deepEqual([reason, why], [
+    "unclean",
+    "it could not be made clean, pools.db0.resetQuery failed with 42704: " +
+    `unrecognized parameter "what"`,
+  ]);
+});
+
+Deno.test("PooledSession whose server does not take the rollback costs that server", async () => {
+  const { world, client, server } = await pooledPair();
   await exchanges(client, server, "begin", "BEGIN", "T");
   await client.leaves();
   await server.hears(query("ROLLBACK"));
   await server.says(error("ERROR", "XX000", "no"), ready());
   await server.hearsEnd();
+  const { error: why } = world.logged("server connection closed")[0]!.fields;
+  equal(why, "it could not be made clean, ROLLBACK failed with XX000: no");
 });
 
 Deno.test("PooledSession that leaves has what the server reports of its end counted", async () => {
