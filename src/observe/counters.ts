@@ -14,6 +14,7 @@ import {
   AUTHENTICATION_FAILURES,
   CLOSE_REASONS,
   PIN_REASONS,
+  SERVER_LOGIN_FAILURES,
   TLS_VERSIONS,
 } from "./label_values.ts";
 import { SqlStateCells, sqlStateTableSize } from "./sqlstate_cells.ts";
@@ -81,7 +82,8 @@ export const POOL_CELL = layOut({
   serverDialFailures: 1,
   /** Those of the failures whose limit of time was over. */
   serverDialTimeouts: 1,
-  serverLoginFailures: 1,
+  /** The first of `SERVER_LOGIN_FAILURES`. */
+  serverLoginFailures: SERVER_LOGIN_FAILURES.length,
   serverLoginTimeouts: 1,
   /** The first of `TLS_VERSIONS`. */
   serversSecured: TLS_VERSIONS.length,

@@ -12,6 +12,7 @@ import {
   CLOSE_REASONS,
   indexIn,
   PIN_REASONS,
+  SERVER_LOGIN_FAILURES,
   TLS_VERSIONS,
 } from "./label_values.ts";
 import { WaitingSessions } from "./oldest_waits.ts";
@@ -116,8 +117,11 @@ export class FactCounter {
         if (fact.isTimeout) cells.add(POOL_CELL.serverDialTimeouts, 1);
         return cells.add(POOL_CELL.serverDialFailures, 1);
       case "server_login_failed":
-        if (fact.isTimeout) cells.add(POOL_CELL.serverLoginTimeouts, 1);
-        return cells.add(POOL_CELL.serverLoginFailures, 1);
+        if (fact.cause === "timeout") cells.add(POOL_CELL.serverLoginTimeouts, 1);
+        return cells.add(
+          POOL_CELL.serverLoginFailures + SERVER_LOGIN_FAILURES.indexOf(fact.cause),
+          1,
+        );
       case "server_lost":
         return cells.add(POOL_CELL.serversLost, 1);
       case "server_closed":

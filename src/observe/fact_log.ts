@@ -78,9 +78,11 @@ export function levelOf(fact: Fact, context: SessionContext | undefined): LogLev
       return fact.source === "gateway" ? "warn" : "debug";
     case "cancel":
       return fact.outcome === "failed" || fact.outcome === "refused" ? "warn" : "debug";
+    case "server_login_failed":
+      // Who asks for a database that is not there is told so, and nobody else need do anything.
+      return fact.cause === "request" ? "info" : "warn";
     case "abandoned_query":
     case "authentication_failed":
-    case "server_login_failed":
     case "client_refused":
     case "server_dial_failed":
     case "server_lost":

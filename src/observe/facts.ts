@@ -53,6 +53,21 @@ export type AuthenticationFailure =
   | "lookup"
   | "protocol";
 
+/**
+ * Why a server that was reached did not let the gateway in. `credentials`: not as this user, from
+ * here, or with this password. `request`: the client has asked for what is not there or not
+ * allowed, such as a database that does not exist. `capacity`: it has as many connections as it
+ * takes. `unavailable`: it starts or stops. `timeout`: it took too long. `other`: TLS, or another
+ * answer.
+ */
+export type ServerLoginFailure =
+  | "credentials"
+  | "request"
+  | "capacity"
+  | "unavailable"
+  | "timeout"
+  | "other";
+
 /** What became of a wait for a server connection. */
 export type WaitOutcome = "acquired" | "timeout" | "refused" | "abandoned";
 
@@ -197,9 +212,8 @@ export type Fact =
     readonly server: string;
     readonly user: string;
     readonly database: string;
+    readonly cause: ServerLoginFailure;
     readonly message: string;
-    /** Whether it took too long. */
-    readonly isTimeout: boolean;
   }
   | {
     /** A pooled server connection is gone. */

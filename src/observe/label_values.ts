@@ -6,7 +6,7 @@
  * @module
  */
 
-import type { AuthenticationFailure, ServerCloseReason } from "./facts.ts";
+import type { AuthenticationFailure, ServerCloseReason, ServerLoginFailure } from "./facts.ts";
 
 /** Stands for every value that a list does not have. */
 export const OTHER = "other";
@@ -37,6 +37,16 @@ export const AUTHENTICATION_FAILURES: readonly AuthenticationFailure[] = [
   "throttled",
   "lookup",
   "protocol",
+];
+
+/** Why servers do not let the gateway in. */
+export const SERVER_LOGIN_FAILURES: readonly ServerLoginFailure[] = [
+  "credentials",
+  "request",
+  "capacity",
+  "unavailable",
+  "timeout",
+  "other",
 ];
 
 /** What TLS was agreed on, in OpenSSL's words: the versions that the gateway speaks. */

@@ -5,7 +5,7 @@
  */
 
 import { POOL_CELL } from "./counters.ts";
-import { CLOSE_REASONS, PIN_REASONS, TLS_VERSIONS } from "./label_values.ts";
+import { CLOSE_REASONS, PIN_REASONS, SERVER_LOGIN_FAILURES, TLS_VERSIONS } from "./label_values.ts";
 import {
   labelled,
   listed,
@@ -49,8 +49,8 @@ const CONNECTIONS: readonly MetricDeclaration[] = [
   poolNumber(
     "counter",
     "sluice_server_login_failures_total",
-    "Logins to servers that failed although the server was reached.",
-    POOL_CELL.serverLoginFailures,
+    "Logins to servers that failed although the server was reached, by why.",
+    listed("reason", SERVER_LOGIN_FAILURES, POOL_CELL.serverLoginFailures),
   ),
   poolNumber(
     "counter",

@@ -77,6 +77,12 @@ export class ServerConnection {
     return this.#framer.isBetweenMessages;
   }
 
+  /** How facts call the pool and the server. */
+  get #names(): { readonly pool: string; readonly server: string } {
+    const { pool, server } = this.#parts.route;
+    return { pool: pool.options.name, server: addressText(server.address) };
+  }
+
   /** Begins. */
   dial(): void {
     const { gateway, route, owner } = this.#parts;
@@ -90,7 +96,7 @@ export class ServerConnection {
         this.#emit({ kind: "server_dial_failed", pool, server, ...failed }),
       onFailed: ({ message, isReached, isTimeout }) =>
         owner.guard(() => {
-          if (isReached) this.#reportLogin(message, isTimeout);
+          if (isReached) this.#reportLogin(message, isTimeout ? "timeout" : "other");
           this.#giveBack();
           if (isReached && !isTimeout) owner.onDisagreed();
           else owner.onUnreachable();
@@ -98,11 +104,9 @@ export class ServerConnection {
     });
   }
 
-  #reportLogin(message: string, isTimeout: boolean): void {
-    const { route } = this.#parts;
-    const [pool, server] = [route.pool.options.name, addressText(route.server.address)];
+  #reportLogin(message: string, cause: "timeout" | "other"): void {
     const who = { user: "", database: "" }; // nobody has heard yet whether the client is this user
-    this.#emit({ kind: "server_login_failed", pool, server, ...who, message, isTimeout });
+    this.#emit({ kind: "server_login_failed", ...this.#names, ...who, cause, message });
   }
 
   /** A message of this type is about to be forwarded. */
@@ -157,12 +161,11 @@ export class ServerConnection {
   /** PostgreSQL itself would run it to its end, with its place in the pool taken all the while. */
   #cancelAbandoned(): void {
     if (this.#key === undefined) return;
-    const { gateway, route, session } = this.#parts;
-    const pool = route.pool.options.name;
-    const server = addressText(route.server.address);
+    const { gateway, session } = this.#parts;
+    const names = this.#names;
     gateway.cancelAbandoned(this.#key.target).then(({ outcome, message = "" }) => {
       if (outcome === "forwarded") return;
-      this.#emit({ kind: "abandoned_query", session, pool, server, message });
+      this.#emit({ kind: "abandoned_query", session, ...names, message });
     });
   }
 
@@ -172,10 +175,8 @@ export class ServerConnection {
     this.#setState("login");
     if (tls !== undefined) {
       this.#tls = route.tls;
-      const pool = route.pool.options.name;
-      const server = addressText(route.server.address);
       const { protocol: version, cipher } = tls;
-      this.#emit({ kind: "server_secured", pool, server, version, cipher });
+      this.#emit({ kind: "server_secured", ...this.#names, version, cipher });
     }
     socket.setHandler({
       onData: (view) => this.#onData(view),
@@ -197,8 +198,9 @@ export class ServerConnection {
 
   /** Whatever accepts connections there does not answer: as good as not reached. */
   #onSilent(): void {
-    const { owner, route: { server: { dialTimeoutMs } } } = this.#parts;
-    this.#reportLogin(`no answer to the StartupMessage in ${formatDuration(dialTimeoutMs)}`, true);
+    const { owner, route } = this.#parts;
+    const time = formatDuration(route.server.dialTimeoutMs);
+    this.#reportLogin(`no answer to the StartupMessage in ${time}`, "timeout");
     this.#socket!.setHandler({ onData: (view) => view.length, onEnd() {}, onClose() {} });
     this.#socket!.destroy();
     this.#giveBack();
@@ -356,12 +358,10 @@ export class ServerConnection {
 
   #onEnd(message: string): void {
     if (this.#state === "closing" || this.#state === "gone") return;
-    const { route, session, owner } = this.#parts;
+    const { session, owner } = this.#parts;
     // A login that fails ends so, and is no loss.
     if (!this.#isTerminated && !(this.#state === "login" && this.#hasSaidWhy)) {
-      const server = addressText(route.server.address);
-      const pool = route.pool.options.name;
-      this.#emit({ kind: "server_lost", session, pool, server, message });
+      this.#emit({ kind: "server_lost", session, ...this.#names, message });
     }
     const canTell = this.isClientBetweenMessages && !this.#hasSaidWhy && !this.#isTerminated;
     this.#setState("closing");

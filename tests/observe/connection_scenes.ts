@@ -319,24 +319,37 @@ export const CONNECTION_SCENES: Scenes = {
         "sluice_server_dial_failures_total": 2,
         "sluice_server_connect_timeouts_total{phase=dial}": 1,
         "sluice_server_connections_total": 0,
-        "sluice_server_login_failures_total": 0,
+        "sluice_server_login_failures_total{reason=other}": 0,
       });
     }
   },
   "servers refuse the gateway's login, or are slow in it": async (page) => {
     const world = await startPooled({ server: { dialTimeoutMs: 1_000 } });
     await connects(world);
-    await (await world.server()).says(error("FATAL", "28P01", "no"));
-    await page.shows(world, {
-      "sluice_server_login_failures_total": 1,
-      "sluice_server_connect_timeouts_total{phase=login}": 0,
-    });
-    await world.pass(1_000);
+    const answers = [
+      ["28P01", "credentials"],
+      ["28000", "credentials"],
+      ["3D000", "request"],
+      ["42501", "request"],
+      ["53300", "capacity"],
+      ["57P03", "unavailable"],
+      ["XX000", "other"],
+    ] as const;
+    for (const [sqlState, reason] of answers) {
+      await (await world.server()).says(error("FATAL", sqlState, "no"));
+      const before = answers.filter(([, other]) => other === reason).map(([other]) => other);
+      await page.shows(world, {
+        [`sluice_server_login_failures_total{reason=${reason}}`]: 1 + before.indexOf(sqlState),
+        "sluice_server_connect_timeouts_total{phase=login}": 0,
+      });
+      await world.pass(1_000);
+      if (sqlState !== "XX000") await connects(world);
+    }
     await connects(world);
     await world.server();
     await world.pass(1_000);
     await page.shows(world, {
-      "sluice_server_login_failures_total": 2,
+      "sluice_server_login_failures_total{reason=timeout}": 1,
       "sluice_server_connect_timeouts_total{phase=login}": 1,
       "sluice_server_dial_failures_total": 0,
     });
@@ -347,7 +360,7 @@ export const CONNECTION_SCENES: Scenes = {
     await world.server();
     await world.pass(1_000);
     await page.shows(world, {
-      "sluice_server_login_failures_total": 1,
+      "sluice_server_login_failures_total{reason=timeout}": 1,
       "sluice_server_connect_timeouts_total{phase=login}": 1,
     });
   },

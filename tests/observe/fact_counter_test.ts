@@ -11,6 +11,7 @@ import {
   AUTHENTICATION_FAILURES,
   CLOSE_REASONS,
   PIN_REASONS,
+  SERVER_LOGIN_FAILURES,
 } from "../../src/observe/label_values.ts";
 import {
   clearGauges,
@@ -110,16 +111,16 @@ const TABLE: readonly (readonly [Fact, Record<string, number>, string | undefine
     "debug TLS established with server",
   ],
   [FACT_SAMPLES.server_opened, { serversOpened: 1 }, undefined],
-  [
-    FACT_SAMPLES.server_login_failed,
-    { serverLoginFailures: 1 },
-    "warn cannot log in to server",
-  ],
-  [
-    { ...FACT_SAMPLES.server_login_failed, isTimeout: true },
-    { serverLoginFailures: 1, serverLoginTimeouts: 1 },
-    "warn cannot log in to server",
-  ],
+  ...SERVER_LOGIN_FAILURES.map((cause, index) =>
+    [
+      { ...FACT_SAMPLES.server_login_failed, cause },
+      {
+        [`serverLoginFailures[${index}]`]: 1,
+        ...(cause === "timeout" && { serverLoginTimeouts: 1 }),
+      },
+      `${cause === "request" ? "info" : "warn"} cannot log in to server`,
+    ] as const
+  ),
   ...CLOSE_REASONS.map((reason, index) =>
     [
       { ...FACT_SAMPLES.server_closed, reason },

@@ -89,8 +89,8 @@ export const FACT_SAMPLES: { readonly [Kind in Fact["kind"]]: Whole<Kind> } = {
     server: "s",
     user: "app",
     database: "shop",
+    cause: "credentials",
     message: "no password",
-    isTimeout: false,
   },
   "server_closed": {
     kind: "server_closed",

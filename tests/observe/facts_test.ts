@@ -13,12 +13,17 @@ import type {
   ClientState,
   Fact,
   ServerCloseReason,
+  ServerLoginFailure,
   ServerState,
   SessionTimeout,
   WaitOutcome,
 } from "../../src/observe/facts.ts";
 import { levelOf, recordOf } from "../../src/observe/fact_log.ts";
-import { AUTHENTICATION_FAILURES, CLOSE_REASONS } from "../../src/observe/label_values.ts";
+import {
+  AUTHENTICATION_FAILURES,
+  CLOSE_REASONS,
+  SERVER_LOGIN_FAILURES,
+} from "../../src/observe/label_values.ts";
 import type { ErrorSource } from "../../src/observe/sqlstate_cells.ts";
 import { FACT_SAMPLES } from "./fact_samples.ts";
 
@@ -82,7 +87,8 @@ const TEXTS: Readonly<Record<KindsWith<"message"> | KindsWith<"reason">, string>
   "client_refused": "the gateway's",
   "error_reported": "the gateway's; a server's to the gateway's login, never to a query or a SET",
   "internal_error": "a stack: it names functions and lines, not values",
-  "server_closed": "the gateway's, or the operating system's of a connection",
+  "server_closed":
+    "the gateway's, the operating system's of a connection, a server's to the pool's resetQuery",
   "server_dial_failed": "the operating system's, of a connection",
   "server_login_failed": "the gateway's, or the server's to its own login",
   "server_lost": "the operating system's, of a connection",
@@ -99,7 +105,7 @@ type Only<A, B> = [A] extends [B] ? true : false;
 /** The compiler's part: no field holds bytes, lists or objects; fixed ones are what they say. */
 type Checks = readonly [
   Only<TypeOf<Field>, string | number | boolean | undefined>,
-  Only<TypeOf<"cause">, AuthenticationFailure>,
+  Only<TypeOf<"cause">, AuthenticationFailure | ServerLoginFailure>,
   Only<TypeOf<"from" | "to">, ClientState | ServerState | undefined>,
   Only<TypeOf<"outcome">, WaitOutcome | CancelOutcome>,
   Only<TypeOf<"source">, ErrorSource>,
@@ -133,7 +139,7 @@ Deno.test("FORBIDDEN finds what it is for, and lets through what is logged", () 
   assert(!FORBIDDEN.test("sqlState"));
 });
 
-Deno.test("CLOSE_REASONS and AUTHENTICATION_FAILURES have every value of the facts' types", () => {
+Deno.test("CLOSE_REASONS and the lists of failures have every value of the facts' types", () => {
   const reasons: Readonly<Record<ServerCloseReason, true>> = {
     "lost": true,
     "idle_timeout": true,
@@ -156,6 +162,15 @@ Deno.test("CLOSE_REASONS and AUTHENTICATION_FAILURES have every value of the fac
     protocol: true,
   };
   assertEquals([...AUTHENTICATION_FAILURES].sort(), Object.keys(causes).sort());
+  const logins: Readonly<Record<ServerLoginFailure, true>> = {
+    "credentials": true,
+    "request": true,
+    "capacity": true,
+    "unavailable": true,
+    "timeout": true,
+    "other": true,
+  };
+  assertEquals([...SERVER_LOGIN_FAILURES].sort(), Object.keys(logins).sort());
 });
 
 Deno.test("recordOf() logs a fact's fields and what is known of its client, and nothing else", () => {

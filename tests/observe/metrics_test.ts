@@ -16,6 +16,7 @@ import {
   AUTHENTICATION_FAILURES,
   CLOSE_REASONS,
   PIN_REASONS,
+  SERVER_LOGIN_FAILURES,
   TLS_VERSIONS,
 } from "../../src/observe/label_values.ts";
 import { clearGauges, CLIENT_STATE_CELL } from "../../src/observe/state_cells.ts";
@@ -143,7 +144,12 @@ const POOL_SERIES: SeriesOf = {
   serversOpened: `sluice_server_connections_total{${Q}}`,
   serverDialFailures: `sluice_server_dial_failures_total{${Q}}`,
   serverDialTimeouts: `sluice_server_connect_timeouts_total{${Q},phase=dial}`,
-  serverLoginFailures: `sluice_server_login_failures_total{${Q}}`,
+  serverLoginFailures: each(
+    "sluice_server_login_failures_total",
+    Q,
+    "reason",
+    SERVER_LOGIN_FAILURES,
+  ),
   serverLoginTimeouts: `sluice_server_connect_timeouts_total{${Q},phase=login}`,
   serversSecured: each("sluice_server_tls_connections_total", Q, "version", TLS_VERSIONS),
   serversLost: `sluice_server_connections_lost_total{${Q}}`,

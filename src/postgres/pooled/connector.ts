@@ -8,7 +8,7 @@
 import { addressText } from "../../base/address.ts";
 import { messageOf } from "../../base/errors.ts";
 import { type Cells, POOL_CELL } from "../../observe/counters.ts";
-import type { Observer, ServerCloseReason } from "../../observe/facts.ts";
+import type { Observer, ServerCloseReason, ServerLoginFailure } from "../../observe/facts.ts";
 import { SERVER_STATE_CELL } from "../../observe/state_cells.ts";
 import type { ServerPool } from "../../pool/server_pool.ts";
 import type { CloseReason, Connector, OpenAttempt } from "../../pool/server_pool_types.ts";
@@ -28,6 +28,19 @@ import { nameBytes } from "./extended_messages.ts";
 const VALIDATION_MS_MAX = 5_000;
 
 const NO_TEXT = new Uint8Array();
+
+/** What a server says to the database or the replication that a client asks for. */
+const CLIENTS_OWN: readonly string[] = [
+  "3D000", // invalid_catalog_name
+  "42501", // insufficient_privilege
+];
+
+/** Why a login failed, by the class of its SQLSTATE. */
+const CAUSES_BY_CLASS: ReadonlyMap<string, ServerLoginFailure> = new Map([
+  ["28", "credentials"], // invalid_authorization_specification, invalid_password
+  ["53", "capacity"], // too_many_connections and its like
+  ["57", "unavailable"], // cannot_connect_now, admin_shutdown
+]);
 
 /** What one pair's connections are made of. */
 export interface ConnectorParts extends OpenerParts {
@@ -207,7 +220,6 @@ export class BackendConnector implements Connector<Backend, OpenFailure> {
     const message = failure.kind === "login"
       ? failure.message
       : `${failure.fields.get("C") ?? ""}: ${failure.fields.get("M") ?? ""}`;
-    const isTimeout = failure.kind === "login" && failure.isTimeout === true;
     const { pool, observer } = this.#parts;
     observer.emit({
       kind: "server_login_failed",
@@ -215,8 +227,15 @@ export class BackendConnector implements Connector<Backend, OpenFailure> {
       server,
       user,
       database,
+      cause: causeOf(failure),
       message,
-      isTimeout,
     });
   }
+}
+
+function causeOf(failure: Exclude<OpenFailure, { kind: "unreachable" }>): ServerLoginFailure {
+  if (failure.kind === "login") return failure.isTimeout === true ? "timeout" : "other";
+  const sqlState = failure.fields.get("C") ?? "";
+  if (CLIENTS_OWN.includes(sqlState)) return "request";
+  return CAUSES_BY_CLASS.get(sqlState.slice(0, 2)) ?? "other";
 }
