@@ -6,7 +6,7 @@
  */
 
 import { Command, CommanderError, Option } from "commander";
-import { messageOf } from "../base/errors.ts";
+import { systemReason } from "../base/errors.ts";
 import { VERSION } from "../version.ts";
 import { checkConfig, initConfig, printSchema } from "./config.ts";
 import { runDemo } from "./demo.ts";
@@ -31,7 +31,7 @@ export async function runCli(args: readonly string[]): Promise<ExitCode> {
     await program.parseAsync([...args], { from: "user" });
   } catch (error) {
     if (error instanceof CommanderError) return error.exitCode === 0 ? EXIT.ok : EXIT.usage;
-    printError(`sluice: ${messageOf(error)}\n`);
+    printError(`sluice: ${systemReason(error)}\n`);
     return EXIT.failed;
   }
   return code;
@@ -67,7 +67,8 @@ come from the environment alone. Every key can be set there: SLUICE_POOLS_DEFAUL
 Signals:
   SIGINT, SIGTERM  stop: no new clients; sessions may finish within runtime.shutdownTimeout and
                    are then closed with SQLSTATE 57P01; a second one stops at once
-  SIGHUP           open log files anew, after they were rotated
+  SIGHUP           open log files anew, after they were rotated, and look at once whether
+                   certificates, users, passwords, rules or limits have changed
 ${EXIT_CODES}`,
     )
     .action(async (options: { config?: string }) => onDone(await runGateway(options.config)));
@@ -99,5 +100,7 @@ function addDemo(program: Command, onDone: (code: ExitCode) => void): void {
 }
 
 function configOption(): Option {
-  return new Option("-c, --config <file>", "the configuration").env("SLUICE_CONFIG");
+  return new Option("-c, --config <file>", "the configuration; - is standard input").env(
+    "SLUICE_CONFIG",
+  );
 }

@@ -4,6 +4,7 @@
  * @module
  */
 
+import { systemReason } from "../base/errors.ts";
 import { configSchema } from "../config/schema.ts";
 import { configTemplate } from "../config/template.ts";
 import { findConfig } from "./config_source.ts";
@@ -12,6 +13,10 @@ import { print, printError } from "./terminal.ts";
 
 /** Writes a commented configuration; an existing file is left alone unless `isForced`. */
 export function initConfig(file: string, isForced: boolean): ExitCode {
+  if (file === "") {
+    printError("sluice: the name of the file is empty; - is standard output\n");
+    return EXIT.usage;
+  }
   if (file === "-") {
     print(configTemplate());
     return EXIT.ok;
@@ -19,13 +24,19 @@ export function initConfig(file: string, isForced: boolean): ExitCode {
   try {
     Deno.writeTextFileSync(file, configTemplate(), { createNew: !isForced });
   } catch (error) {
-    const isThere = error instanceof Deno.errors.AlreadyExists;
-    const reason = isThere ? "it exists; --force writes over it" : String(error);
-    printError(`sluice: cannot write ${file}: ${reason}\n`);
+    printError(`sluice: cannot write ${file}: ${unwritableReason(error)}\n`);
     return EXIT.failed;
   }
   print(`wrote ${file}; check it with: sluice config check -c ${file}\n`);
   return EXIT.ok;
+}
+
+function unwritableReason(error: unknown): string {
+  const { AlreadyExists, NotFound, NotCapable } = Deno.errors;
+  if (error instanceof AlreadyExists) return "it exists; --force writes over it";
+  if (error instanceof NotFound) return "its folder does not exist; make it first";
+  const advice = error instanceof NotCapable ? "; - is standard output" : "";
+  return systemReason(error) + advice;
 }
 
 /** Says everything that is wrong with the configuration, or that nothing is. */

@@ -4,13 +4,17 @@
  * @module
  */
 
-import { messageOf } from "../base/errors.ts";
+import { systemReason } from "../base/errors.ts";
 import type { Config } from "../config/config.ts";
+import { FILE_SIZE_MAX } from "../config/declarations.ts";
 import { loadConfig, problemsText } from "../config/load.ts";
 import { printError } from "./terminal.ts";
 
 /** Where a configuration is looked for when none is named. */
 const DEFAULT_FILES = ["sluice.yaml", "/etc/sluice/sluice.yaml"];
+
+/** Relative paths in it start from the working directory. */
+const STANDARD_INPUT = "standard input";
 
 /** `SLUICE_` variables that are no keys of the configuration. */
 const IGNORED_ENV = ["SLUICE_CONFIG"];
@@ -33,7 +37,7 @@ export interface FoundConfig {
 /**
  * Loads the configuration, and tells the user all that is wrong with it.
  *
- * @param file As the user named it; undefined to look in the usual places.
+ * @param file As the user named it, `-` for standard input; undefined to look in the usual places.
  * @returns Undefined if there is none that can be used: the user has been told.
  */
 export function findConfig(file: string | undefined): FoundConfig | undefined {
@@ -41,7 +45,7 @@ export function findConfig(file: string | undefined): FoundConfig | undefined {
   if (found === undefined) return undefined;
   const source = {
     text: found.text,
-    fileName: found.name,
+    fileName: found.fileName,
     env: Deno.env.toObject(),
     cores: navigator.hardwareConcurrency,
     ignoredEnv: IGNORED_ENV,
@@ -62,24 +66,55 @@ export function findConfig(file: string | undefined): FoundConfig | undefined {
   return undefined;
 }
 
-function readFirst(file: string | undefined): { name: string; text: string } | undefined {
+interface Found {
+  /** For people. */
+  readonly name: string;
+  /** What places in it are called, and where relative paths start from. */
+  readonly fileName: string;
+  readonly text: string;
+}
+
+function readFirst(file: string | undefined): Found | undefined {
   for (const name of file === undefined ? DEFAULT_FILES : [file]) {
     try {
-      return { name, text: Deno.readTextFileSync(name) };
+      if (name === "-") return { ...named(STANDARD_INPUT), text: readStandardInput() };
+      return { ...named(name), text: Deno.readTextFileSync(name) };
     } catch (error) {
       if (file === undefined && error instanceof Deno.errors.NotFound) continue;
-      printError(
-        `sluice: cannot read ${name}: ${messageOf(error)}\n`,
-      );
+      printError(`sluice: ${unreadable(name, error)}\n`);
       return undefined;
     }
   }
   if (Object.keys(Deno.env.toObject()).some((name) => name.startsWith("SLUICE_"))) {
-    return { name: "the environment", text: "" };
+    return { name: "the environment", fileName: "the environment", text: "" };
   }
   printError(
     `sluice: no configuration: there is no ${DEFAULT_FILES.join(" and no ")}; ` +
       "name one with --config, or write one with `sluice config init`\n",
   );
   return undefined;
+}
+
+function named(name: string): Pick<Found, "name" | "fileName"> {
+  return { name, fileName: name };
+}
+
+function unreadable(name: string, error: unknown): string {
+  if (name === "") {
+    return "--config or SLUICE_CONFIG is empty; name a file, or - for standard input";
+  }
+  const advice = error instanceof Deno.errors.NotCapable ? "; -c - reads standard input" : "";
+  return `cannot read ${name}: ${systemReason(error)}${advice}`;
+}
+
+/** One byte more than a configuration may have is enough to see that it is too large. */
+function readStandardInput(): string {
+  const bytes = new Uint8Array(FILE_SIZE_MAX + 1);
+  let size = 0;
+  while (size < bytes.length) {
+    const count = Deno.stdin.readSync(bytes.subarray(size));
+    if (count === null) break;
+    size += count;
+  }
+  return new TextDecoder().decode(bytes.subarray(0, size));
 }

@@ -6,6 +6,7 @@
  */
 
 import { dirname, isAbsolute, join } from "node:path";
+import { systemReason } from "../base/errors.ts";
 import { formatSize } from "../base/size.ts";
 import { type Place, printable, type Problems, quote } from "./problems.ts";
 
@@ -85,7 +86,7 @@ export class ConfigFiles {
     try {
       found = this.#reader(path, sizeMax);
     } catch (error) {
-      this.#problems.add(place, `cannot read ${quote(path)}: ${reasonText(error)}`);
+      this.#problems.add(place, `cannot read ${quote(path)}: ${printable(systemReason(error))}`);
       return undefined;
     }
     // S_IROTH, <sys/stat.h>: others may read.
@@ -101,11 +102,4 @@ export class ConfigFiles {
     byParser.set(parse, value);
     return value;
   }
-}
-
-/** The system's message names the path once more; the reason is in front of it. */
-function reasonText(error: unknown): string {
-  if (error instanceof Deno.errors.NotFound) return "there is no such file";
-  if (error instanceof Deno.errors.PermissionDenied) return "permission denied";
-  return error instanceof Error ? printable(error.message) : "unknown error";
 }

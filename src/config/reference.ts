@@ -27,6 +27,13 @@ clients:
     address: 127.0.0.1:5432 # where the database is
 \`\`\`
 
+## Where it is
+
+The file that \`-c FILE\` names (\`-c -\` is standard input), or the one that the variable
+\`SLUICE_CONFIG\` names, or else \`./sluice.yaml\` or \`/etc/sluice/sluice.yaml\`. Where none of
+these is, the configuration is what the environment says. Files below \`/dev\`, \`/proc\` and
+\`/sys\` are not read.
+
 ## How the parts belong together
 
 A **server** is a listener. It sends its clients to a **proxy**, which ties a **client** (how a
@@ -89,7 +96,7 @@ SLUICE_CLIENTS_DEFAULT_ADDRESS=db.example.com:5432
 SLUICE_POOLS_DEFAULT_SIZE=20
 \`\`\`
 
-An unknown variable that begins with \`SLUICE_\` is an error.
+An unknown variable that begins with \`SLUICE_\` is an error; \`SLUICE_CONFIG\` is known and no key.
 
 ## Mistakes
 

@@ -5,7 +5,7 @@
  */
 
 import { type Address, addressText } from "../base/address.ts";
-import { asError } from "../base/errors.ts";
+import { asError, systemReason } from "../base/errors.ts";
 import { DenoSocket, WriteRound } from "./deno_socket.ts";
 import {
   type ConnectOptions,
@@ -174,7 +174,7 @@ async function withTimeout(
   try {
     return await Promise.race([connecting, expired]);
   } catch (error) {
-    const message = `Cannot connect to ${target}: ${asError(error).message}`;
+    const message = `Cannot connect to ${target}: ${systemReason(error)}`;
     if (error instanceof ConnectTimeoutError) throw new ConnectTimeoutError(message);
     throw new Error(message, { cause: error });
   } finally {

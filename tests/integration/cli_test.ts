@@ -16,6 +16,14 @@ async function sluice(
   return await runProgram(program, all, options);
 }
 
+/** The command with the permissions that the executable has, as `deno task compile` gives them. */
+function limitedCommand(args: readonly string[]): readonly [string, string[]] {
+  const [program, all] = gatewayCommand(args);
+  const permissions = ["net", "read", "write", "env", "sys", "run", "ffi"];
+  const allowed = ["--no-prompt", ...permissions.map((name) => `--allow-${name}`)];
+  return [program, all.flatMap((arg) => arg === "-A" ? allowed : [arg])];
+}
+
 async function inFolder(body: (folder: string) => Promise<void>): Promise<void> {
   const folder = await Deno.makeTempDir();
   try {
@@ -127,14 +135,51 @@ Deno.test("a configuration that is not there or cannot be read: exit code 3", as
   await inFolder(async (cwd) => {
     const missing = await sluice(["run", "-c", "nowhere.yaml"], { cwd });
     assert.equal(missing.code, 3);
-    assert.match(missing.stderr, /^sluice: cannot read nowhere\.yaml: .*No such file/);
+    assert.equal(missing.stderr, "sluice: cannot read nowhere.yaml: there is no such file\n");
     const folder = await sluice(["run", "-c", cwd]);
     assert.equal(folder.code, 3);
-    assert.match(folder.stderr, /^sluice: cannot read /);
+    assert.equal(folder.stderr, `sluice: cannot read ${cwd}: it is a folder\n`);
+    const empty = await sluice(["run", "-c", ""], { cwd });
+    assert.equal(empty.code, 3);
+    assert.match(empty.stderr, /^sluice: --config or SLUICE_CONFIG is empty; name a file/);
     const none = await sluice(["config", "check"], { cwd });
     assert.equal(none.code, 3);
     assert.match(none.stderr, /no configuration: there is no sluice\.yaml/);
   });
+});
+
+Deno.test("-c - reads standard input", async () => {
+  const fine = await sluice(["config", "check", "-c", "-"], {
+    stdin: JSON.stringify(configFor("127.0.0.1:1")),
+  });
+  assert.equal(fine.stdout, "standard input: fine (servers: 1, clients: 1, pools: 1)\n");
+  const wrong = await sluice(["config", "check", "-c", "-"], { stdin: "servres: {}\n" });
+  assert.equal(wrong.code, 3);
+  assert.match(wrong.stderr, /^standard input:1:1: servres: unknown key; did you mean "servers"/);
+});
+
+Deno.test("files that the program may not use: what to do instead, not the runtime's flags", async () => {
+  const [program, all] = limitedCommand(["config", "check", "-c", "/dev/stdin"]);
+  const check = await runProgram(program, all, { stdin: "servers: {}\n" });
+  assert.equal(check.code, 3);
+  assert.equal(
+    check.stderr,
+    "sluice: cannot read /dev/stdin: files below /dev, /proc and /sys cannot be used, except " +
+      "/dev/null; -c - reads standard input\n",
+  );
+  const init = await runProgram(...limitedCommand(["config", "init", "--force", "/dev/stdout"]));
+  assert.equal(init.code, 1);
+  assert.match(init.stderr, /^sluice: cannot write \/dev\/stdout: .*; - is standard output\n$/);
+});
+
+Deno.test("config init where nothing can be written: plain words", async () => {
+  const { code, stderr } = await sluice(["config", "init", "/nowhere/at/all/sluice.yaml"]);
+  assert.equal(code, 1);
+  const reason = "its folder does not exist; make it first";
+  assert.equal(stderr, `sluice: cannot write /nowhere/at/all/sluice.yaml: ${reason}\n`);
+  const empty = await sluice(["config", "init", ""]);
+  assert.equal(empty.code, 2);
+  assert.match(empty.stderr, /the name of the file is empty/);
 });
 
 Deno.test("the environment alone is a configuration, and wins over a file", async () => {
