@@ -69,8 +69,8 @@ export function findConfig(file: string | undefined): FoundConfig | undefined {
 interface Found {
   /** For people. */
   readonly name: string;
-  /** What places in it are called, and where relative paths start from. */
-  readonly fileName: string;
+  /** As the loader is told; undefined for the environment alone. */
+  readonly fileName: string | undefined;
   readonly text: string;
 }
 
@@ -86,7 +86,7 @@ function readFirst(file: string | undefined): Found | undefined {
     }
   }
   if (Object.keys(Deno.env.toObject()).some((name) => name.startsWith("SLUICE_"))) {
-    return { name: "the environment", fileName: "the environment", text: "" };
+    return { name: "the environment", fileName: undefined, text: "" };
   }
   printError(
     `sluice: no configuration: there is no ${DEFAULT_FILES.join(" and no ")}; ` +

@@ -7,13 +7,13 @@
 
 import { isIPv4 } from "node:net";
 import type { Address } from "../base/address.ts";
-import { type CheckedGroup, placeOf } from "./check.ts";
+import { addRequired, type CheckedGroup, placeOf } from "./check.ts";
 import { isLoopbackRange } from "./cidr.ts";
 import type { AuthConfig, AuthQueryConfig, HbaRule, NameMapEntry } from "./config.ts";
 import { parseHba, type PlacedRule } from "./hba.ts";
 import { linesOf } from "./lines.ts";
 import { parseNameMap } from "./name_map.ts";
-import { keyPlace, nameList, type Place, type Problems, quote } from "./problems.ts";
+import { nameList, type Place, type Problems, quote } from "./problems.ts";
 import type { SERVER_KEYS } from "./server_keys.ts";
 import { type Checking, verifies } from "./tls_config.ts";
 import { parseUsersFile, USERS_FILE_SIZE_MAX } from "./users_file.ts";
@@ -90,8 +90,7 @@ function authQuery(group: ServerGroup, problems: Problems): AuthQueryConfig | un
     return undefined;
   }
   if (user === "" && values["auth.authUser"] !== undefined) {
-    const message = 'this key is required with authQuery; add it, as in "authUser: sluice_auth"';
-    problems.add(keyPlace(group.place, "auth.authUser"), message);
+    addRequired(group, "auth.authUser", "sluice_auth", "authQuery", problems);
   }
   return {
     sql,

@@ -38,6 +38,8 @@ export interface BuildParts {
   readonly serverTls: ReadonlyMap<string, ServerTlsConfig>;
   readonly clientTls: ReadonlyMap<string, ClientTlsConfig>;
   readonly logins: ReadonlyMap<string, ClientLogin>;
+  /** Paths of log files; "" for none. */
+  readonly logFiles: ReadonlyMap<string, string>;
   readonly limitsFiles: ReadonlyMap<string, string>;
   readonly limits: ReadonlyMap<string, readonly PoolLimit[]>;
 }
@@ -74,7 +76,10 @@ export function buildConfig(
     })),
     proxies: mapGroups(groups.proxies, (values) => ({ ...values })),
     users: mapGroups(groups.users, userOf),
-    loggers: mapGroups(groups.loggers, (values): LoggerConfig => ({ ...values })),
+    loggers: mapGroups(groups.loggers, (values, name): LoggerConfig => ({
+      ...values,
+      file: parts.logFiles.get(name)!,
+    })),
     metrics: { ...complete(groups.metrics) },
     runtime: {
       workers: workers === "auto" ? autoWorkers : workers,

@@ -7,13 +7,21 @@
 
 import { type SectionName, SECTIONS } from "./declarations.ts";
 import { variableName } from "./environment.ts";
+import { referenceIn } from "./expand_secrets.ts";
 import { exampleText, type Key, type Keys, type Values } from "./key.ts";
-import { ENVIRONMENT, keyPlace, type Place, type Problems } from "./problems.ts";
+import { ENVIRONMENT, keyPlace, type Place, type Problems, quote } from "./problems.ts";
 import type { Settings, WrittenGroup, WrittenValue } from "./settings.ts";
 
-/** A group with its values. */
-export interface CheckedGroup<K extends Keys> {
+/** Which group it is, and where it is written. */
+export interface GroupPlace {
+  readonly section: SectionName;
+  /** "" where a section has no names. */
+  readonly name: string;
   readonly place: Place;
+}
+
+/** A group with its values. */
+export interface CheckedGroup<K extends Keys> extends GroupPlace {
   /** What was written, for the places of values. */
   readonly written: ReadonlyMap<string, WrittenValue>;
   /** Every key, except those that were wrong: without problems it is a `Values<K>`. */
@@ -38,11 +46,12 @@ export function checkGroups<K extends Keys>(
   const { place, groups } = settings.get(sectionName)!;
   if (groups.size === 0 && section.isRequired) {
     const required = Object.entries(keys).find(([, key]) => key.fallback.kind === "required");
-    const example = required === undefined
-      ? "default: {}"
-      : `default: { ${required[0]}: "${exampleText(required[1], "default")}" }`;
-    const message = `at least one ${section.singular} is required; add "${sectionName}:" with `;
-    problems.add(place, `${message}groups such as ${example}`);
+    const [key, declared] = required!; // of every required section: a test reads all
+    const example = `default: { ${key}: "${exampleText(declared, "default")}" }`;
+    const advice = place.file === ENVIRONMENT
+      ? `set ${variableName(sectionName, "default", key)}`
+      : `add "${sectionName}:" with groups such as ${example}`;
+    problems.add(place, `at least one ${section.singular} is required; ${advice}`);
   }
   const checked = new Map<string, CheckedGroup<K>>();
   for (const [name, group] of groups) {
@@ -64,12 +73,17 @@ export function checkSection<K extends Keys>(
 }
 
 /** Returns a group that nobody wrote: every default. Only for keys without required ones. */
-export function defaultGroup<K extends Keys>(keys: K, name: string, place: Place): CheckedGroup<K> {
+export function defaultGroup<K extends Keys>(
+  section: SectionName,
+  keys: K,
+  name: string,
+  place: Place,
+): CheckedGroup<K> {
   const values: { [key: string]: unknown } = {};
   for (const [key, declared] of Object.entries(keys)) {
     values[key] = fallbackValue(declared, name, place);
   }
-  return { place, written: new Map(), values: values as Partial<Values<K>> };
+  return { section, name, place, written: new Map(), values: values as Partial<Values<K>> };
 }
 
 function checkGroup<K extends Keys>(
@@ -84,16 +98,25 @@ function checkGroup<K extends Keys>(
     const written = group.keys.get(key);
     if (written === undefined) {
       values[key] = fallbackValue(declared, name, group.place);
-      reportMissing(section, name, group, key, declared, problems);
+      reportMissing({ section, name, place: group.place }, group, key, declared, problems);
+      continue;
+    }
+    const reference = declared.type.isSecret ? undefined : referenceIn(written);
+    if (reference !== undefined) {
+      const rule = `${quote(reference.name)} stands for a variable in secrets only`;
+      const isVariable = written.place.file === ENVIRONMENT;
+      const other = isVariable ? "" : `, or set ${variableName(section, name, key)}`;
+      problems.add(reference.place, `${rule}; write the value itself${other}`);
       continue;
     }
     const reading = declared.type.read(written);
     if (reading.ok) values[key] = reading.value;
     else problems.add(reading.place, expectedMessage(declared, name, reading.got));
-    if (reading.ok) reportNeedless(group, written, declared, problems);
+    if (reading.ok) reportNeedless(section, name, group, written, declared, problems);
   }
   // Object.entries forgets which type belongs to which key; `keys` is where they come from.
-  return { place: group.place, written: group.keys, values: values as Partial<Values<K>> };
+  const { place, keys: all } = group;
+  return { section, name, place, written: all, values: values as Partial<Values<K>> };
 }
 
 function expectedMessage(declared: Key<unknown>, groupName: string, got: string): string {
@@ -105,8 +128,7 @@ function expectedMessage(declared: Key<unknown>, groupName: string, got: string)
 }
 
 function reportMissing(
-  section: SectionName,
-  name: string,
+  groupPlace: GroupPlace,
   group: WrittenGroup,
   key: string,
   declared: Key<unknown>,
@@ -116,17 +138,30 @@ function reportMissing(
   const isDue = fallback.kind === "required" ||
     (fallback.kind === "only with" && isMet(fallback, group));
   if (!isDue) return;
-  const because = fallback.kind === "only with" ? ` with ${fallback.key}: ${fallback.value}` : "";
-  if (group.place.file === ENVIRONMENT) {
-    const variable = variableName(section, name, key);
-    const rule = `${section}.${name} is not in the file and needs ${key}${because}`;
-    problems.add(group.place, `${rule}; set ${variable} too`);
+  const because = fallback.kind === "only with" ? `${fallback.key}: ${fallback.value}` : "";
+  addRequired(groupPlace, key, exampleText(declared, groupPlace.name), because, problems);
+}
+
+/**
+ * Adds that a key has to be written.
+ *
+ * @param because Another key that asks for it; "" if it is needed in any case.
+ */
+export function addRequired(
+  { section, name, place }: GroupPlace,
+  key: string,
+  example: string,
+  because: string,
+  problems: Problems,
+): void {
+  const condition = because === "" ? "" : ` with ${because}`;
+  if (place.file === ENVIRONMENT) {
+    const rule = `${section}.${name} comes from variables alone and needs ${key}${condition}`;
+    problems.add(place, `${rule}; set ${variableName(section, name, key)} too`);
   } else {
-    const example = `${key}: ${exampleText(declared, name)}`;
-    problems.add(
-      keyPlace(group.place, key),
-      `this key is required${because}; add it, as in "${example}"`,
-    );
+    const last = key.slice(key.lastIndexOf(".") + 1);
+    const rule = `this key is required${condition}`;
+    problems.add(keyPlace(place, key), `${rule}; add it, as in "${last}: ${example}"`);
   }
 }
 
@@ -141,6 +176,8 @@ function isMet(
 
 /** A key that only means something with another one is an error without it, not a surprise. */
 function reportNeedless(
+  section: SectionName,
+  name: string,
   group: WrittenGroup,
   written: WrittenValue,
   declared: Key<unknown>,
@@ -149,7 +186,10 @@ function reportNeedless(
   const { fallback } = declared;
   if (fallback.kind !== "only with" || isMet(fallback, group)) return;
   const need = `${fallback.key}: ${fallback.value}`;
-  problems.add(written.place, `only allowed with ${need}; add "${need}" or remove this key`);
+  const advice = written.place.file === ENVIRONMENT
+    ? `set ${variableName(section, name, fallback.key)}=${fallback.value} or unset this variable`
+    : `add "${need}" or remove this key`;
+  problems.add(written.place, `only allowed with ${need}; ${advice}`);
 }
 
 function fallbackValue(declared: Key<unknown>, groupName: string, place: Place): unknown {

@@ -4,10 +4,10 @@
  * @module
  */
 
-import { type CheckedGroup, placeOf } from "./check.ts";
+import { addRequired, type CheckedGroup, placeOf } from "./check.ts";
 import type { CLIENT_KEYS } from "./client_keys.ts";
 import type { ClientConfig } from "./config.ts";
-import { keyPlace, type Problems } from "./problems.ts";
+import type { Problems } from "./problems.ts";
 import type { Checking } from "./tls_config.ts";
 
 /** Size of a password's file in bytes: twice MAX_PASSWORD in PgBouncer's include/bouncer.h. */
@@ -31,9 +31,8 @@ export function clientLogin(
   }
   const isGiven = passwordFile !== "" || password !== "";
   if (isGiven && values.user === "") {
-    const key = passwordFile === "" ? "password" : "passwordFile";
-    const message = `this key is required with ${key}; add it, as in "user: app"`;
-    problems.add(keyPlace(group.place, "user"), message);
+    const because = passwordFile === "" ? "password" : "passwordFile";
+    addRequired(group, "user", "app", because, problems);
   }
   return { user, password, passwordFile, database: values.database ?? "" };
 }

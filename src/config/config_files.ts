@@ -61,7 +61,10 @@ export class ConfigFiles {
   /** What was made of a file, by its path and by the function that did. */
   readonly #parsed = new Map<string, Map<unknown, unknown>>();
 
-  /** @param configFile Path of the configuration file, whose folder relative paths start from. */
+  /**
+   * @param configFile Path of the configuration file, whose folder relative paths start from; ""
+   * for the working directory.
+   */
   constructor(reader: FileReader, configFile: string, problems: Problems, notes: Problems) {
     this.#reader = reader;
     this.#folder = dirname(configFile);

@@ -21,7 +21,7 @@ import {
 } from "./key_types.ts";
 import { POOL_KEYS, USER_KEYS } from "./pool_keys.ts";
 import { SERVER_KEYS } from "./server_keys.ts";
-import { text, USER_NAME_PATTERN, USER_NAME_RULE } from "./text_types.ts";
+import { path, text, USER_NAME_PATTERN, USER_NAME_RULE } from "./text_types.ts";
 
 /** Prefix of every environment variable that sets a key. */
 export const ENVIRONMENT_PREFIX = "SLUICE_";
@@ -91,8 +91,7 @@ export const LOGGER_KEYS = {
   ),
   output: key(oneOf("stdout", "stderr", "file"), "stderr", "Where records go."),
   file: key(
-    // PATH_MAX in linux/limits.h is 4096 with the NUL at the end.
-    text("a path of 1 to 4095 characters", "^[^\\u0000-\\u001f\\u007f]{1,4095}$"),
+    path(1),
     { kind: "only with", key: "output", value: "file", example: "sluice.log" },
     "Path of the file that records are appended to. Required with output: file, an error without.",
   ),
@@ -107,7 +106,10 @@ export const METRICS_KEYS = {
     "Where Prometheus scrapes. Port 0 takes any free port.",
   ),
   path: key(
-    text("a path that begins with / and goes on after it", "^/[A-Za-z0-9._~/-]{1,255}$"),
+    text(
+      "a path: / and then 1 to 255 of a-z, A-Z, 0-9, ., _, ~, - and /",
+      "^/[A-Za-z0-9._~/-]{1,255}$",
+    ),
     "/metrics",
     "Path of the metrics' URL.",
   ),

@@ -2,11 +2,15 @@
  * `${NAME}` in secrets: the value of an environment variable, so that a file can be shown to
  * others and kept beside the code.
  *
+ * Only there: every other value may be shown in messages and logs, so a secret must not get there
+ * by a reference to it, and has a `SLUICE_` variable of its own. Where somebody expects it all the
+ * same, it is a problem: taken as it is, it would be a user or a file of that odd name.
+ *
  * @module
  */
 
 import { SECTIONS } from "./declarations.ts";
-import { ENVIRONMENT, type Problems } from "./problems.ts";
+import { ENVIRONMENT, type Place, type Problems } from "./problems.ts";
 import type { Settings, WrittenValue } from "./settings.ts";
 
 /** `$${` is `${` itself; every other `$` stands for itself too. */
@@ -32,6 +36,18 @@ export function expandSecrets(
       }
     }
   }
+}
+
+/** Returns the first `${NAME}` of a value, and where it is; undefined if there is none. */
+export function referenceIn(
+  written: WrittenValue,
+): { readonly name: string; readonly place: Place } | undefined {
+  if (written.kind === "list") {
+    return written.items.map(referenceIn).find((found) => found !== undefined);
+  }
+  if (written.kind !== "text") return undefined;
+  const name = /\$\{[A-Za-z_][A-Za-z0-9_]*\}/.exec(written.text)?.[0];
+  return name === undefined ? undefined : { name, place: written.place };
 }
 
 function expanded(

@@ -15,7 +15,7 @@ import { didYouMean, type Place, type Problems, quote } from "./problems.ts";
 import { patternOf, wrongPattern } from "./regular_expression.ts";
 
 /** Every new connection tries rules in order; files that people maintain have a few hundred. */
-const RULES_MAX = 10_000;
+export const RULES_MAX = 10_000;
 
 const TYPES = ["local", "host", "hostssl", "hostnossl"] as const;
 

@@ -18,10 +18,10 @@ import { type Place, type Problems, quote } from "./problems.ts";
 export const LIMITS_FILE_SIZE_MAX = 1_048_576;
 
 /** Every new pair of a database and a user goes through them. */
-const LIMITS_MAX = 10_000;
+export const LIMITS_MAX = 10_000;
 
 /** pgagroal has at most 8 aliases for a database. */
-const ALIASES_MAX = 8;
+export const ALIASES_MAX = 8;
 
 /** What `pools.NAME.size` can be at most. */
 const SIZE_MAX = 10_000;

@@ -52,7 +52,7 @@ function linkServers({ servers, proxies, clients }: CheckedGroups, problems: Pro
     for (const [i, name] of (values.proxies ?? []).entries()) {
       if (proxies.has(name) || problems.isFull) continue;
       if (clients.has(name)) {
-        proxies.set(name, defaultGroup(PROXY_KEYS, name, place));
+        proxies.set(name, defaultGroup("proxies", PROXY_KEYS, name, place));
         continue;
       }
       // Without any client there is one problem already, and it explains this one.
@@ -75,7 +75,7 @@ function linkProxies({ proxies, clients, pools }: CheckedGroups, problems: Probl
   for (const [name, { values, place }] of proxies) {
     // Writing a default has to mean the same as leaving it out, so the own name never dangles.
     if (values.pool !== name || pools.has(name)) continue;
-    pools.set(name, defaultGroup(POOL_KEYS, name, place));
+    pools.set(name, defaultGroup("pools", POOL_KEYS, name, place));
   }
   for (const { values, written, place } of proxies.values()) {
     if (problems.isFull) return;

@@ -20,8 +20,9 @@ import { readEnvironment } from "./environment.ts";
 import { expandSecrets } from "./expand_secrets.ts";
 import { LIMITS_FILE_SIZE_MAX, parseLimitsFile, type PlacedLimit } from "./limits_file.ts";
 import { type CheckedGroups, linkGroups } from "./links.ts";
+import { logFile } from "./log_file.ts";
 import { POOL_KEYS, USER_KEYS } from "./pool_keys.ts";
-import { type Problem, Problems } from "./problems.ts";
+import { ENVIRONMENT, type Problem, Problems } from "./problems.ts";
 import { readFile } from "./read_file.ts";
 import { SERVER_KEYS } from "./server_keys.ts";
 import { type Checking, clientTls, serverTls } from "./tls_config.ts";
@@ -32,8 +33,11 @@ export { type Problem, problemsText } from "./problems.ts";
 export interface ConfigSource {
   /** YAML; "" when the environment says it all. */
   readonly text: string;
-  /** Path of the file, such as `conf/sluice.yaml`. Relative paths in it start from its folder. */
-  readonly fileName: string;
+  /**
+   * Path of the file, such as `conf/sluice.yaml`; undefined when the environment says it all.
+   * Relative paths start from its folder, or else from the working directory.
+   */
+  readonly fileName: string | undefined;
   readonly env: Readonly<Record<string, string>>;
   /** Processor cores of this machine, for `workers: auto`; from 1. */
   readonly cores: number;
@@ -58,9 +62,10 @@ export type LoadedConfig =
 export function loadConfig(source: ConfigSource): LoadedConfig {
   const problems = new Problems();
   const notes = new Problems();
-  const { settings, isYaml } = readFile(source.text, source.fileName, problems);
+  const fileName = source.fileName ?? ENVIRONMENT;
+  const { settings, isYaml } = readFile(source.text, fileName, problems);
   // What is missing, and which variables have a group to go to, is unknown until it is YAML.
-  if (!isYaml) return { ok: false, problems: problems.sorted(source.fileName) };
+  if (!isYaml) return { ok: false, problems: problems.sorted(fileName) };
   expandSecrets(settings, source.env, problems);
   readEnvironment(settings, source.env, source.ignoredEnv ?? [], problems, notes);
 
@@ -76,18 +81,18 @@ export function loadConfig(source: ConfigSource): LoadedConfig {
   const runtime = checkSection(settings, "runtime", RUNTIME_KEYS, problems);
   if (groups.loggers.size === 0) {
     const { place } = settings.get("loggers")!;
-    groups.loggers.set("default", defaultGroup(LOGGER_KEYS, "default", place));
+    groups.loggers.set("default", defaultGroup("loggers", LOGGER_KEYS, "default", place));
   }
   linkGroups(groups, problems, notes);
 
   const reader = source.readFile ?? readFromDisk;
-  const files = new ConfigFiles(reader, source.fileName, problems, notes);
+  const files = new ConfigFiles(reader, source.fileName ?? "", problems, notes);
   const { parts, limits } = readParts(groups, { files, problems, notes });
   crossCheck(groups, runtime, { auth: parts.auth, limits }, problems, notes);
 
-  if (problems.count > 0) return { ok: false, problems: problems.sorted(source.fileName) };
+  if (problems.count > 0) return { ok: false, problems: problems.sorted(fileName) };
   const config = buildConfig(groups, runtime, parts, source.cores);
-  return { ok: true, config, notes: notes.sorted(source.fileName) };
+  return { ok: true, config, notes: notes.sorted(fileName) };
 }
 
 /** What groups say about each other, and what is in their files. */
@@ -112,6 +117,7 @@ function readParts(
     serverTls: mapValues(groups.servers, (group) => serverTls(group, checking)),
     clientTls: mapValues(groups.clients, (group) => clientTls(group, checking)),
     logins: mapValues(groups.clients, (group) => clientLogin(group, checking)),
+    logFiles: mapValues(groups.loggers, (group) => logFile(group, checking)),
     limitsFiles,
     limits: mapValues(limits, (placed) => placed.map(({ limit }) => limit)),
   };

@@ -10,6 +10,10 @@ import { variableName } from "./environment.ts";
 import { formatSize } from "../base/size.ts";
 import type { Key } from "./key.ts";
 import { GROUP_NAME_RULE } from "./key_types.ts";
+import { ALIASES_MAX, LIMITS_MAX } from "./limits_file.ts";
+import { RULES_MAX } from "./hba.ts";
+import { LINES_MAX, USER_NAME_RULE } from "./text_types.ts";
+import { USERS_MAX } from "./users_file.ts";
 
 const INTRODUCTION = `\
 # Configuration
@@ -69,32 +73,42 @@ gets the client.
 - **address**: \`host:port\`, \`"[::1]:port"\` (YAML needs the quotes) or the path of a Unix socket.
 - **boolean**: \`true\` or \`false\`; \`yes\` and \`on\` are errors.
 - **mode**: octal permission bits as \`chmod\` takes them, such as \`"0700"\`.
-- **path**: a file; a relative path starts from the folder of the configuration file.
+- **path**: a file; a relative path starts from the folder of the configuration file, or from the
+  working directory where the configuration is standard input or the environment alone.
 - **secret**: text that no message and no log ever shows. \`\${NAME}\` in it is the value of an
-  environment variable, which must be set, and \`$\${\` the characters \`\${\` themselves.
+  environment variable, which must be set, and \`$\${\` the characters \`\${\` themselves. Nothing
+  else takes variables in this way: there \`\${NAME}\` is an error, as what is no secret may be
+  shown. Every key has a variable of its own, see below.
 - **list of lines**: lines in a syntax of their own, see below.
 
 A key with a dot, such as \`tls.mode\`, is a key below another one: \`tls: { mode: require }\`.
 
-A name of a group has ${GROUP_NAME_RULE}. A section has at most ${GROUPS_MAX} groups, a file
-at most ${
-  formatSize(FILE_SIZE_MAX)
-}. Anchors, aliases and merge keys (\`<<: *defaults\`) work. Unknown keys are errors.
+A name of a group has ${GROUP_NAME_RULE}. Under \`users\` it is the
+name of a user as the database has it: ${USER_NAME_RULE}.
+
+A section has at most ${GROUPS_MAX} groups, a file at most ${formatSize(FILE_SIZE_MAX)}.
+Anchors, aliases and merge keys (\`<<: *defaults\`) work. Unknown keys are errors.
 
 ## Environment variables
 
 Every key has an environment variable, and the variable wins over the file. In the tables below,
-\`NAME\` stands for the name of a group in upper case. Underscores do not matter: they may stand
-between words or be left out, and stand for the \`-\` in a name. Lists are separated by commas,
-lists of lines by line ends. A secret is taken as it is, without looking for \`\${NAME}\` in it.
-A variable can also create a group that the file does not have, if its name is one word of letters
-and digits:
+\`NAME\` stands for the name of a group in upper case, with \`_\` for every other character. One
+underscore has to follow \`SLUICE\`, and one the section. Behind the section underscores do not
+matter for groups that the file has: \`SLUICE_POOLS_DEFAULT_MINSIZE\` is
+\`SLUICE_POOLS_DEFAULT_MIN_SIZE\`. Lists are separated by commas, lists of lines by line ends. A
+secret is taken as it is, without looking for \`\${NAME}\` in it.
+
+A variable can also create a group that the file does not have. Its name is in lower case then,
+one word of letters and digits, and one underscore has to follow it:
 
 \`\`\`sh
 SLUICE_SERVERS_DEFAULT_ADDRESS=0.0.0.0:15432
 SLUICE_CLIENTS_DEFAULT_ADDRESS=db.example.com:5432
 SLUICE_POOLS_DEFAULT_SIZE=20
 \`\`\`
+
+A group with \`_\`, \`-\`, capitals or other characters in its name has to be in the file, as in
+\`users: { "Alice": {} }\`; then variables can set its keys.
 
 An unknown variable that begins with \`SLUICE_\` is an error; \`SLUICE_CONFIG\` is known and no key.
 
@@ -144,7 +158,8 @@ hash or what \`pg_authid.rolpassword\` has; a quote in either text is doubled:
 "report" "plain text"
 \`\`\`
 
-Method \`scram-sha-256\` cannot use an MD5 hash; method \`md5\` uses SCRAM for a SCRAM secret.
+Method \`scram-sha-256\` cannot use an MD5 hash; method \`md5\` uses SCRAM for a SCRAM secret. A
+file has at most ${grouped(USERS_MAX)} users.
 
 ### Rules
 
@@ -178,7 +193,8 @@ servers:
 
 Everything else that PostgreSQL has there is an error. A line of \`auth.nameMap\` is the name of a
 map, the common name of a certificate, and a user; the name of the map is left out for method
-\`cert\` and for rules without \`map=\`.
+\`cert\` and for rules without \`map=\`. There are at most
+${grouped(RULES_MAX)} rules, and ${grouped(LINES_MAX)} lines of \`auth.nameMap\`.
 
 ### Limits
 
@@ -194,8 +210,14 @@ archive            all   all disabled
 
 The line for the database and the user counts; without one, that for \`all\` and the user, then the
 database and \`all\`, then \`all\` and \`all\`. Clients may use an alias for the name of the
-database. \`all\` as a size is what the pool has. \`disabled\` refuses new clients.
+database. \`all\` as a size is what the pool has. \`disabled\` refuses new clients. A file has at
+most ${grouped(LIMITS_MAX)} lines, and a database ${ALIASES_MAX} aliases.
 `;
+
+/** 10000 as "10,000". */
+function grouped(count: number): string {
+  return count.toLocaleString("en");
+}
 
 /** Returns the reference page as Markdown. */
 export function configReference(): string {

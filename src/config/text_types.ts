@@ -8,7 +8,7 @@ import { describe, type KeyType, scalar, wrong } from "./key_types.ts";
 import { type Line, writtenLine } from "./lines.ts";
 
 /** Lines in one list; pg_hba.conf files that people maintain have a few hundred. */
-const LINES_MAX = 10_000;
+export const LINES_MAX = 10_000;
 
 /** Length of one line in characters: 63 bytes a name, and a list of a hundred of them. */
 const LINE_SIZE_MAX = 8_192;
@@ -53,11 +53,16 @@ export const DATABASE_NAME: KeyType<string> = text(
   "^[^\\u0000-\\u001f\\u007f]{0,63}$",
 );
 
-/** The path of a file, or nothing. A relative one is relative to the configuration file. */
-export function path(): KeyType<string> {
+/**
+ * The path of a file. A relative one is relative to the configuration file.
+ *
+ * @param sizeMin 0 where there may be none.
+ */
+export function path(sizeMin: 0 | 1 = 0): KeyType<string> {
   // PATH_MAX in linux/limits.h is 4096 with the NUL at the end.
-  const rule = "the path of a file, at most 4095 characters";
-  return { ...text(rule, "^[^\\u0000-\\u001f\\u007f]{0,4095}$"), name: "path" };
+  const size = sizeMin === 0 ? "at most 4095 characters" : "1 to 4095 characters";
+  const pattern = `^[^\\u0000-\\u001f\\u007f]{${sizeMin},4095}$`;
+  return { ...text(`the path of a file, ${size}`, pattern), name: "path" };
 }
 
 /**

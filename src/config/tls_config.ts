@@ -8,7 +8,7 @@
  */
 
 import { type PemKind, wrongPem } from "../base/pem.ts";
-import { type CheckedGroup, placeOf } from "./check.ts";
+import { addRequired, type CheckedGroup, placeOf } from "./check.ts";
 import type { CLIENT_KEYS } from "./client_keys.ts";
 import type { ClientTlsConfig, ServerTlsConfig, TlsFiles, TlsMode } from "./config.ts";
 import type { ConfigFiles } from "./config_files.ts";
@@ -95,9 +95,7 @@ function requireFile(
   problems: Problems,
 ): void {
   if (group.values[key] !== "" || problems.isFull) return;
-  const name = key.slice("tls.".length);
-  const message = `this key is required with ${condition}; add it, as in "${name}: ${example}"`;
-  problems.add(keyPlace(group.place, key), message);
+  addRequired(group, key, example, condition, problems);
 }
 
 /** Reads the files of a group whose TLS is not off. */

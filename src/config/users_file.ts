@@ -17,7 +17,8 @@ import type { Problems } from "./problems.ts";
 /** Size of a users file in bytes. */
 export const USERS_FILE_SIZE_MAX = 16_777_216;
 
-const USERS_MAX = 100_000;
+/** Users in one file: they are all in the memory of every worker. */
+export const USERS_MAX = 100_000;
 
 /** MAX_USERNAME in PgBouncer's include/bouncer.h. */
 const USER_SIZE_MAX = 128;

@@ -154,7 +154,7 @@ const PROBLEMS: readonly (readonly [env: Env, lines: readonly string[]])[] = [
     "proxies, such as [default]; got empty text",
   ]],
   [{ SLUICE_SERVERS_MAIN_CLIENTS_MAX: "5" }, [
-    "SLUICE_SERVERS_MAIN_CLIENTS_MAX: servers.main is not in the file and needs " +
+    "SLUICE_SERVERS_MAIN_CLIENTS_MAX: servers.main comes from variables alone and needs " +
     "address; set SLUICE_SERVERS_MAIN_ADDRESS too",
     "SLUICE_SERVERS_MAIN_CLIENTS_MAX: proxies is not written, so it is [main], but " +
     "no proxy or client has that name; there are: default",
@@ -168,7 +168,7 @@ const PROBLEMS: readonly (readonly [env: Env, lines: readonly string[]])[] = [
     "choose another address",
   ]],
   [{ SLUICE_LOGGERS_DEFAULT_OUTPUT: "file" }, [
-    "SLUICE_LOGGERS_DEFAULT_OUTPUT: loggers.default is not in the file and needs " +
+    "SLUICE_LOGGERS_DEFAULT_OUTPUT: loggers.default comes from variables alone and needs " +
     "file with output: file; set SLUICE_LOGGERS_DEFAULT_FILE too",
   ]],
   [{ SLUICE_POOLS_9LIVES_SIZE: "1" }, [
@@ -182,6 +182,36 @@ Deno.test("readEnvironment names the variable, the rule and the remedy", () => {
     const expected = lines.map((line) => `environment: ${line}\n`).join("");
     equal(problems(env), expected, Object.keys(env).join(" "));
   }
+});
+
+Deno.test("loadConfig names variables, and nothing of a file, where there is no file", () => {
+  const alone = (env: Env) => {
+    const loaded = loadConfig({ text: "", fileName: undefined, env, cores: 1 });
+    return loaded.ok ? loaded.config : problemsText(loaded.problems);
+  };
+  equal(
+    alone({ SLUICE_SERVERS_DEFAULT_ADDRESS: "127.0.0.1:1" }),
+    "environment: clients: at least one client is required; set SLUICE_CLIENTS_DEFAULT_ADDRESS\n",
+  );
+  const both = {
+    SLUICE_SERVERS_DEFAULT_ADDRESS: "127.0.0.1:1",
+    SLUICE_CLIENTS_DEFAULT_ADDRESS: "127.0.0.1:2",
+  };
+  equal(
+    alone({ ...both, SLUICE_SERVERS_DEFAULT_TLS_MODE: "require" }),
+    ["CERT", "KEY"].map((name) =>
+      "environment: SLUICE_SERVERS_DEFAULT_ADDRESS: servers.default comes from variables alone " +
+      `and needs tls.${name.toLowerCase()}File with tls.mode: require; set ` +
+      `SLUICE_SERVERS_DEFAULT_TLS_${name}_FILE too\n`
+    ).join(""),
+  );
+  equal(
+    alone({ ...both, SLUICE_LOGGERS_A_FILE: "x" }),
+    "environment: SLUICE_LOGGERS_A_FILE: only allowed with output: file; " +
+      "set SLUICE_LOGGERS_A_OUTPUT=file or unset this variable\n",
+  );
+  const config = alone({ ...both, SLUICE_LOGGERS_A_OUTPUT: "file", SLUICE_LOGGERS_A_FILE: "x" });
+  equal(typeof config === "string" ? config : config.loggers.get("a")?.file, "x");
 });
 
 Deno.test("readEnvironment refuses to guess between two groups", () => {

@@ -117,13 +117,13 @@ const ONE_PROBLEM: readonly (readonly [added: string, line: string])[] = [
   ["clients: { a: { address: a:1 } }", "7:1: clients: this key is already in line 4; remove one"],
   [
     "metrics: { path: / }",
-    "7:18: metrics.path: expected a path that begins with / and goes on after it, " +
-    'such as /metrics; got "/"',
+    "7:18: metrics.path: expected a path: / and then 1 to 255 of a-z, A-Z, 0-9, ., _, " +
+    '~, - and /, such as /metrics; got "/"',
   ],
   [
     "metrics: { path: metrics }",
-    "7:18: metrics.path: expected a path that begins with / and goes on after it, " +
-    'such as /metrics; got "metrics"',
+    "7:18: metrics.path: expected a path: / and then 1 to 255 of a-z, A-Z, 0-9, ., _, " +
+    '~, - and /, such as /metrics; got "metrics"',
   ],
   [
     "metrics: { address: /run/m.sock }",
@@ -149,6 +149,15 @@ const ONE_PROBLEM: readonly (readonly [added: string, line: string])[] = [
   [
     "loggers: { a: { output: stdout, file: x } }",
     '7:39: loggers.a.file: only allowed with output: file; add "output: file" or remove this key',
+  ],
+  [
+    "loggers: { a: { output: file, file: /dev/stdout } }",
+    '7:37: loggers.a.file: a log file cannot be "/dev/stdout"; write output: stdout without a file',
+  ],
+  [
+    "loggers: { a: { output: file, file: /dev/../proc/self/fd/1 } }",
+    '7:37: loggers.a.file: a log file cannot be "/dev/../proc/self/fd/1"; choose another path, ' +
+    "or write output: stdout or stderr",
   ],
   [
     "loggers: { a: { format: jsn } }",

@@ -31,8 +31,26 @@ Deno.test("expandSecrets puts variables into secrets, and nothing else", () => {
   for (const [written, password] of cases) {
     equal(passwordOf(`password: ${written}`, env), password, written);
   }
-  const { user } = load(`${SMALLEST}    user: "\${A}"\n`, {}, env).clients.get("default")!;
-  equal(user, "${A}");
+});
+
+Deno.test("loadConfig refuses a reference to a variable in what is not a secret", () => {
+  const rule = "stands for a variable in secrets only; write the value itself";
+  equal(
+    problems('user: "app${A}"', { A: "one" }),
+    `s.yaml:7:11: clients.default.user: "\${A}" ${rule}, or set SLUICE_CLIENTS_DEFAULT_USER\n`,
+  );
+  const rules =
+    `    auth: { method: rules, rules: ["local all all trust", "local \${DB} all trust"] }\n`;
+  equal(
+    problemsOf(SMALLEST.replace("clients:", `${rules}clients:`)),
+    `s.yaml:4:59: servers.default.auth.rules: "\${DB}" ${rule}, or set ` +
+      "SLUICE_SERVERS_DEFAULT_AUTH_RULES\n",
+  );
+  equal(
+    problemsOf(SMALLEST, {}, { SLUICE_POOLS_DEFAULT_SIZE: "${N}" }),
+    `environment: SLUICE_POOLS_DEFAULT_SIZE: "\${N}" ${rule}\n`,
+  );
+  equal(load(`${SMALLEST}    user: "a$b{c}"\n`).clients.get("default")!.user, "a$b{c}");
 });
 
 Deno.test("expandSecrets takes what a variable of a key says as it is", () => {
@@ -154,6 +172,12 @@ Deno.test("loadConfig resolves paths from the folder of the configuration file",
     ],
     ["secret/p", "conf/secret/p", "/etc/sluice/secret/p"],
   );
+  const logs = `${SMALLEST}loggers: { a: { output: file, file: l/s.log }, b: {} }\n`;
+  const logged = tryLoad(logs, {}, {}, "/etc/sluice/s.yaml");
+  deepEqual(logged.ok && [...logged.config.loggers.values()].map(({ file }) => file), [
+    "/etc/sluice/l/s.log",
+    "",
+  ]);
   const absolute = tryLoad(text.replace("secret/p", "/run/p"), { "/run/p": "x" }, {}, "/a/s.yaml");
   equal(absolute.ok && absolute.config.clients.get("default")!.passwordFile, "/run/p");
 });
