@@ -13,10 +13,9 @@ import type { ShownCertificate } from "./observe/certificate_expiry.ts";
 import type { Log } from "./observe/log.ts";
 import type { LogLevel } from "./observe/log_record.ts";
 import { GatewayMetrics } from "./observe/metrics.ts";
+import { type DryRun, tryFiles } from "./dry_run.ts";
 import { FileRefresh } from "./file_refresh.ts";
-import { GateFiles } from "./gate_files.ts";
 import { shownCertificates } from "./shown_certificates.ts";
-import { clientTls } from "./tls_contexts.ts";
 import { VERSION } from "./version.ts";
 import { WorkerFleet } from "./worker_fleet.ts";
 
@@ -46,20 +45,23 @@ export interface RunningGateway {
  * Starts a gateway.
  *
  * @param reload Reads the files that the configuration names again; throws if they cannot be used.
- * @throws {Error} If an address cannot be bound; whatever had started is stopped again.
+ * @param tried What came of trying its files, for who has done that before.
+ * @throws {Error} If a file cannot be used, or an address cannot be bound; whatever had started is
+ * stopped again.
  */
 export async function startGateway(
   config: Config,
   log: Log,
   reload: () => Config = () => config,
+  tried: DryRun = tryFiles(config),
 ): Promise<RunningGateway> {
-  assertUsable(config, log);
+  assertUsable(tried, log);
   const { promise: failure, reject } = Promise.withResolvers<never>();
   failure.catch(() => {}); // whoever awaits it hears of it; nobody has to
   let current = config;
   const fleet = new WorkerFleet({ config, logLevel: log.level, log, onFailure: reject });
   const apply = async (changed: Config) => {
-    assertUsable(changed, log);
+    assertUsable(tryFiles(changed), log);
     await fleet.refresh(changed);
     current = changed;
   };
@@ -115,25 +117,11 @@ function startMetrics(
   return server;
 }
 
-/**
- * Makes all once that workers make of files, so that what is wrong with one is said before anybody
- * listens, and before running workers are given it.
- *
- * @throws {Error} If something cannot be made; it names the file.
- */
-function assertUsable({ servers, clients }: Config, log: Log): void {
-  const warn = (warnings: readonly string[] = []) => {
-    for (const warning of warnings) write(log, "warn", "TLS", { warning });
-  };
-  for (const server of servers.values()) {
-    using files = new GateFiles(server);
-    warn(files.certificate?.warnings);
-  }
-  for (const client of clients.values()) {
-    const context = clientTls(client)?.context;
-    warn(context?.warnings);
-    context?.close();
-  }
+/** @throws {Error} If something cannot be used; it names each file. */
+function assertUsable({ problems, warnings }: DryRun, log: Log): void {
+  for (const { message: warning } of warnings) write(log, "warn", "TLS", { warning });
+  if (problems.length === 0) return;
+  throw new Error([...new Set(problems.map(({ message }) => message))].join("; "));
 }
 
 function watchFiles(

@@ -4,6 +4,7 @@
  * @module
  */
 
+import { messageOf } from "./base/errors.ts";
 import type { ClientConfig, ServerTlsConfig, TlsFiles } from "./config/config.ts";
 import { TlsClientContext } from "./net/tls/client_context.ts";
 import { openSsl } from "./net/tls/openssl.ts";
@@ -28,13 +29,15 @@ export function clientTls({ tls }: ClientConfig): ClientTls | undefined {
   // Where TLS is welcome but not needed, its absence is no reason to fail.
   const isOptional = isTlsOptional(mode) && tls.ca === "" && tls.cert === "";
   if (isOptional && !isTlsAvailable()) return undefined;
-  const context = TlsClientContext.load({
-    mode: mode === "verify-ca" || mode === "verify-full" ? mode : "require",
-    ca: tls.ca === "" ? "system" : pem(tls, "ca"),
-    certificate: tls.cert === "" ? undefined : pem(tls, "cert"),
-    key: tls.key === "" ? undefined : pem(tls, "key"),
-    minVersion,
-  });
+  const context = advised(() =>
+    TlsClientContext.load({
+      mode: mode === "verify-ca" || mode === "verify-full" ? mode : "require",
+      ca: tls.ca === "" ? "system" : pem(tls, "ca"),
+      certificate: tls.cert === "" ? undefined : pem(tls, "cert"),
+      key: tls.key === "" ? undefined : pem(tls, "key"),
+      minVersion,
+    })
+  );
   return { mode, negotiation, context };
 }
 
@@ -42,14 +45,39 @@ export function clientTls({ tls }: ClientConfig): ClientTls | undefined {
 export function serverTls(tls: ServerTlsConfig): TlsServerContext | undefined {
   if (tls.mode === "disable") return undefined;
   const isRequired = tls.mode === "verify-ca" || tls.mode === "verify-full";
-  return TlsServerContext.load({
-    certificate: pem(tls, "cert"),
-    key: pem(tls, "key"),
-    ca: tls.ca === "" ? undefined : pem(tls, "ca"),
-    clientCertificates: tls.ca === "" ? "none" : isRequired ? "require" : "request",
-    minVersion: tls.minVersion,
-    alpn: ALPN,
-  });
+  return advised(() =>
+    TlsServerContext.load({
+      certificate: pem(tls, "cert"),
+      key: pem(tls, "key"),
+      ca: tls.ca === "" ? undefined : pem(tls, "ca"),
+      clientCertificates: tls.ca === "" ? "none" : isRequired ? "require" : "request",
+      minVersion: tls.minVersion,
+      alpn: ALPN,
+    })
+  );
+}
+
+/** What to do where OpenSSL's words say only what it does not like. */
+const ADVICE: readonly (readonly [words: RegExp, advice: string])[] = [
+  [
+    / key too small$/,
+    "OpenSSL's security level asks for more, of RSA mostly 2048 bits: make a new key and a " +
+    "certificate for it",
+  ],
+  [
+    / md too weak$/,
+    "OpenSSL's security level asks for a better hash: have it signed with SHA-256",
+  ],
+];
+
+function advised<T>(load: () => T): T {
+  try {
+    return load();
+  } catch (error) {
+    const message = messageOf(error);
+    const advice = ADVICE.find(([words]) => words.test(message))?.[1];
+    throw advice === undefined ? error : new Error(`${message}; ${advice}`, { cause: error });
+  }
 }
 
 function isTlsAvailable(): boolean {

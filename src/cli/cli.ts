@@ -84,7 +84,9 @@ function addConfig(program: Command, onDone: (code: ExitCode) => void): void {
       onDone(initConfig(file, force ?? false));
     });
   config.command("check")
-    .description("check the configuration, environment included, and say all that is wrong")
+    .description(
+      "check the configuration, the environment and the files they name, and say all that is wrong",
+    )
     .addOption(configOption())
     .action((options: { config?: string }) => onDone(checkConfig(options.config)));
   config.command("schema")

@@ -44,7 +44,7 @@ export function checkConfig(file: string | undefined): ExitCode {
   const found = findConfig(file);
   if (found === undefined) return EXIT.config;
   const { servers, clients, pools } = found.config;
-  for (const note of found.notes) printError(`note: ${note}\n`);
+  for (const note of [...found.notes, ...found.warnings]) printError(`note: ${note}\n`);
   print(
     `${found.source}: fine (servers: ${servers.size}, clients: ${clients.size}, ` +
       `pools: ${pools.size})\n`,

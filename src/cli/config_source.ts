@@ -7,7 +7,8 @@
 import { systemReason } from "../base/errors.ts";
 import type { Config } from "../config/config.ts";
 import { FILE_SIZE_MAX } from "../config/declarations.ts";
-import { loadConfig, problemsText } from "../config/load.ts";
+import { loadConfig, type Problem, problemsText } from "../config/load.ts";
+import { type DryRun, type Finding, tryFiles, tryLogFiles } from "../dry_run.ts";
 import { printError } from "./terminal.ts";
 
 /** Where a configuration is looked for when none is named. */
@@ -26,6 +27,10 @@ export interface FoundConfig {
   readonly source: string;
   /** What is allowed but may surprise, a line each. */
   readonly notes: readonly string[];
+  /** What its files say that should be changed, a line each. */
+  readonly warnings: readonly string[];
+  /** What came of trying its files. */
+  readonly tried: DryRun;
   /**
    * Reads the files that it names again; the configuration itself stays as it was found.
    *
@@ -35,7 +40,7 @@ export interface FoundConfig {
 }
 
 /**
- * Loads the configuration, and tells the user all that is wrong with it.
+ * Loads the configuration, tries the files that it names, and tells the user all that is wrong.
  *
  * @param file As the user named it, `-` for standard input; undefined to look in the usual places.
  * @returns Undefined if there is none that can be used: the user has been told.
@@ -51,19 +56,34 @@ export function findConfig(file: string | undefined): FoundConfig | undefined {
     ignoredEnv: IGNORED_ENV,
   };
   const result = loadConfig(source);
-  if (result.ok) {
-    const notes = result.notes.map((note) => problemsText([note]).trimEnd());
-    const reload = () => {
+  if (!result.ok) return sayWrong(found.name, result.problems);
+  const { config, placeOf } = result;
+  const tried = tryFiles(config);
+  const placed = ({ section, name, key, message }: Finding) => ({
+    ...placeOf(section, name, key),
+    message: message.charAt(0).toLowerCase() + message.slice(1),
+  });
+  const problems = [...tried.problems, ...tryLogFiles(config.loggers)].map(placed);
+  if (problems.length > 0) return sayWrong(found.name, problems);
+  const line = (note: Problem) => problemsText([note]).trimEnd();
+  return {
+    config,
+    source: found.name,
+    notes: result.notes.map(line),
+    warnings: tried.warnings.map(placed).map(line),
+    tried,
+    reload() {
       const again = loadConfig(source);
       if (again.ok) return again.config;
       throw new Error(problemsText(again.problems).trimEnd());
-    };
-    return { config: result.config, source: found.name, notes, reload };
-  }
-  printError(`${problemsText(result.problems).trimEnd()}\n`);
-  const count = result.problems.length;
-  printError(`${found.name}: ${count} ${count === 1 ? "problem" : "problems"}\n`);
-  return undefined;
+    },
+  };
+}
+
+function sayWrong(source: string, problems: readonly Problem[]): undefined {
+  printError(`${problemsText(problems).trimEnd()}\n`);
+  const count = problems.length;
+  printError(`${source}: ${count} ${count === 1 ? "problem" : "problems"}\n`);
 }
 
 interface Found {

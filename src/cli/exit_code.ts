@@ -7,11 +7,11 @@
 /** Exit codes, as `sluice --help` lists them. */
 export const EXIT = {
   ok: 0,
-  /** It could not start or go on: an address is taken, a file cannot be written. */
+  /** It could not start or go on: an address is taken, a template cannot be written. */
   failed: 1,
   /** The command line is wrong. */
   usage: 2,
-  /** The configuration is wrong or cannot be read. */
+  /** The configuration is wrong or cannot be read, or a file that it names cannot be used. */
   config: 3,
   /** A second signal came while it was stopping: 128 + SIGINT, as shells count. */
   interrupted: 130,

@@ -36,7 +36,8 @@ export async function runGateway(file: string | undefined): Promise<ExitCode> {
   }
 }
 
-async function serve({ config, source, notes, reload }: FoundConfig, log: Log): Promise<ExitCode> {
+async function serve(found: FoundConfig, log: Log): Promise<ExitCode> {
+  const { config, source, notes, tried, reload } = found;
   const write = (level: "info" | "error", message: string, fields = {}) =>
     log.write({ level, message, fields, timeMs: Date.now() });
   write("info", "starting", { version: VERSION, config: source, workers: config.runtime.workers });
@@ -49,7 +50,7 @@ async function serve({ config, source, notes, reload }: FoundConfig, log: Log): 
     gateway?.refreshFiles();
   });
   try {
-    gateway = await startGateway(config, log, reload);
+    gateway = await startGateway(config, log, reload, tried);
   } catch (error) {
     write("error", "cannot start", { error: messageOf(error) });
     return EXIT.failed;

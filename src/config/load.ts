@@ -15,14 +15,20 @@ import { clientLogin } from "./client_login.ts";
 import type { Config } from "./config.ts";
 import { ConfigFiles, type FileReader, readFromDisk } from "./config_files.ts";
 import { crossCheck } from "./cross_checks.ts";
-import { LOGGER_KEYS, METRICS_KEYS, PROXY_KEYS, RUNTIME_KEYS } from "./declarations.ts";
+import {
+  LOGGER_KEYS,
+  METRICS_KEYS,
+  PROXY_KEYS,
+  RUNTIME_KEYS,
+  type SectionName,
+} from "./declarations.ts";
 import { readEnvironment } from "./environment.ts";
 import { expandSecrets } from "./expand_secrets.ts";
 import { LIMITS_FILE_SIZE_MAX, parseLimitsFile, type PlacedLimit } from "./limits_file.ts";
 import { type CheckedGroups, linkGroups } from "./links.ts";
 import { logFile } from "./log_file.ts";
 import { POOL_KEYS, USER_KEYS } from "./pool_keys.ts";
-import { ENVIRONMENT, type Problem, Problems } from "./problems.ts";
+import { ENVIRONMENT, keyPlace, type Place, type Problem, Problems } from "./problems.ts";
 import { readFile } from "./read_file.ts";
 import { SERVER_KEYS } from "./server_keys.ts";
 import { type Checking, clientTls, serverTls } from "./tls_config.ts";
@@ -54,6 +60,8 @@ export type LoadedConfig =
     readonly config: Config;
     /** What is allowed but may surprise: unused groups, values that a variable replaced. */
     readonly notes: readonly Problem[];
+    /** Returns where a key of a group is written; where it would be, if it is not. */
+    placeOf(section: SectionName, group: string, key: string): Place;
   }
   /** Never empty; in the order of the file, then the environment. */
   | { readonly ok: false; readonly problems: readonly Problem[] };
@@ -92,7 +100,16 @@ export function loadConfig(source: ConfigSource): LoadedConfig {
 
   if (problems.count > 0) return { ok: false, problems: problems.sorted(fileName) };
   const config = buildConfig(groups, runtime, parts, source.cores);
-  return { ok: true, config, notes: notes.sorted(fileName) };
+  return {
+    ok: true,
+    config,
+    notes: notes.sorted(fileName),
+    placeOf: (section, name, key) => {
+      const { place, groups } = settings.get(section)!;
+      const group = groups.get(name);
+      return group?.keys.get(key)?.place ?? keyPlace(group?.place ?? place, key);
+    },
+  };
 }
 
 /** What groups say about each other, and what is in their files. */

@@ -5,6 +5,7 @@
  */
 
 import assert from "node:assert/strict";
+import { Certificates } from "../support/certificates.ts";
 import { configFor, gatewayCommand, startGateway } from "../support/gateway.ts";
 import { type ProgramOptions, type ProgramResult, runProgram } from "../support/programs.ts";
 
@@ -158,7 +159,7 @@ Deno.test("-c - reads standard input", async () => {
   assert.match(wrong.stderr, /^standard input:1:1: servres: unknown key; did you mean "servers"/);
 });
 
-Deno.test("files that the program may not use: what to do instead, not the runtime's flags", async () => {
+Deno.test("files that the program may not use: what to do instead, no flags of Deno", async () => {
   const [program, all] = limitedCommand(["config", "check", "-c", "/dev/stdin"]);
   const check = await runProgram(program, all, { stdin: "servers: {}\n" });
   assert.equal(check.code, 3);
@@ -231,11 +232,56 @@ Deno.test("two gateways on one port: the second one says so instead of sharing i
   }
 });
 
-Deno.test("a log file that cannot be opened: exit code 1", async () => {
-  const logger = { output: "file", file: "/nowhere/at/all/sluice.log" };
-  const { code, stderr } = await runWith(configFor("127.0.0.1:1", { logger }));
-  assert.equal(code, 1);
-  assert.match(stderr, /^sluice: .*\/nowhere\/at\/all\/sluice\.log/);
+Deno.test("files that cannot be used: all of them, with places, by check and run; exit code 3", async () => {
+  using certificates = new Certificates();
+  const [good, other] = ["good", "other"].map((name) =>
+    certificates.make({ subject: `/CN=${name}` })
+  );
+  const text = `servers:
+  default:
+    address: 127.0.0.1:0
+    tls: { mode: require, certFile: ${good!.certFile}, keyFile: ${other!.keyFile} }
+clients:
+  default: { address: 127.0.0.1:1 }
+loggers:
+  default: { output: file, file: nodir/t.log }
+`;
+  await inFolder(async (cwd) => {
+    await Deno.mkdir(`${cwd}/conf`);
+    await Deno.writeTextFile(`${cwd}/conf/sluice.yaml`, text);
+    for (const command of [["config", "check"], ["run"]]) {
+      const { code, stdout, stderr } = await sluice([...command, "-c", "conf/sluice.yaml"], {
+        cwd,
+      });
+      assert.equal(code, 3);
+      assert.equal(stdout, "");
+      const [key, log, count] = stderr.trimEnd().split("\n");
+      assert.match(
+        key!,
+        /^conf\/sluice\.yaml:4:\d+: servers\.default\.tls\.keyFile: cannot use .*\.key/,
+      );
+      assert.equal(
+        log,
+        'conf/sluice.yaml:8:34: loggers.default.file: cannot write to "conf/nodir/t.log": its ' +
+          'folder "conf/nodir" does not exist; make it',
+      );
+      assert.equal(count, "conf/sluice.yaml: 2 problems");
+    }
+  });
+});
+
+Deno.test("config check notes a certificate that has expired", async () => {
+  using certificates = new Certificates();
+  const { certFile, keyFile } = certificates.make({ subject: "/CN=old", isExpired: true });
+  const server = { address: "127.0.0.1:0", tls: { mode: "require", certFile, keyFile } };
+  const { code, stderr } = await sluice(["config", "check", "-c", "-"], {
+    stdin: JSON.stringify(configFor("127.0.0.1:1", { server })),
+  });
+  assert.equal(code, 0);
+  assert.match(
+    stderr,
+    /^note: .*servers\.default\.tls\.certFile: the certificate of .* has expired$/m,
+  );
 });
 
 Deno.test("logs go to standard error, and nothing to standard output", async () => {
