@@ -8,6 +8,7 @@
 import { type Address, addressText, type TcpAddress } from "./base/address.ts";
 import { type MetricsServer, startMetricsServer } from "./admin/metrics_server.ts";
 import type { Config } from "./config/config.ts";
+import { assertCanListen } from "./net/deno_driver.ts";
 import { LINGER_MS } from "./net/socket.ts";
 import type { ShownCertificate } from "./observe/certificate_expiry.ts";
 import type { Log } from "./observe/log.ts";
@@ -70,6 +71,7 @@ export async function startGateway(
   let metricsServer: MetricsServer | undefined;
   try {
     metricsServer = startMetrics(config, () => shownCertificates(current), fleet, log);
+    await assertAddressesAreFree(config);
     const addresses = await fleet.start();
     for (const [listener, address] of addresses) {
       write(log, "info", "listening", { listener, address: addressText(address) });
@@ -88,6 +90,19 @@ export async function startGateway(
     await metricsServer?.stop();
     throw error;
   }
+}
+
+/**
+ * Workers share ports by SO_REUSEPORT: another gateway that does the same would silently get half
+ * of the clients. And a worker knows no keys, so that its error could not name the one to change.
+ *
+ * @throws {Error} If an address cannot be listened on.
+ */
+async function assertAddressesAreFree({ servers }: Config): Promise<void> {
+  const addresses = [...servers].map(([name, { address }]) =>
+    [`servers.${name}.address`, address] as const
+  );
+  await assertCanListen(new Map(addresses));
 }
 
 function startMetrics(

@@ -10,7 +10,6 @@ import type { Address } from "./base/address.ts";
 import { mapValues } from "./base/maps.ts";
 import type { Config, ServerConfig } from "./config/config.ts";
 import type { DataPlaneSnapshot, WorkerCommand, WorkerReport } from "./data_plane_messages.ts";
-import { assertAddressesAreFree } from "./net/deno_driver.ts";
 import { counterBuffer, type CounterLayout, WorkerCounters } from "./observe/counters.ts";
 import type { LogLevel, LogSink } from "./observe/log_record.ts";
 import { clearGauges } from "./observe/state_cells.ts";
@@ -111,11 +110,6 @@ export class WorkerFleet {
    * @throws {Error} If one cannot be bound.
    */
   async start(): Promise<ReadonlyMap<string, Address>> {
-    const { servers } = this.#config;
-    // Another gateway with SO_REUSEPORT on the same port would silently get half of the clients.
-    if (this.#workers > 1) {
-      assertAddressesAreFree([...servers.values()].map(({ address }) => address));
-    }
     for (let index = 0; index < this.#workers; index++) {
       const addresses = await this.#spawn(index);
       for (const [name, address] of addresses) this.#bound.set(name, address);

@@ -66,3 +66,18 @@ Deno.test("startGateway starts nothing with files that cannot be used", async ()
   await rejects(startGateway(broken, log), /^Error: Cannot use \/users: user "ann": invalid SCRAM/);
   equal(log.records.length, 0);
 });
+
+Deno.test("startGateway names the key of an address that is taken, however many workers", async () => {
+  using taken = Deno.listen({ hostname: "127.0.0.1", port: 0 });
+  const address = `127.0.0.1:${taken.addr.port}`;
+  for (const workers of [1, 2]) {
+    const config = configWith({ server: { address } });
+    const log = memoryLog();
+    const runtime = { ...config.runtime, workers };
+    await rejects(startGateway({ ...config, runtime }, log), {
+      message: `Cannot listen on ${address}: something else listens there already; ` +
+        "choose another servers.default.address or stop it",
+    });
+    equal(log.records.length, 0);
+  }
+});

@@ -6,7 +6,7 @@
  */
 
 import { addressText, type TcpAddress } from "../base/address.ts";
-import { messageOf } from "../base/errors.ts";
+import { systemReason } from "../base/errors.ts";
 
 /** What is served, and where. */
 export interface MetricsServerOptions {
@@ -120,9 +120,8 @@ function listen<T>(address: TcpAddress, start: () => T): T {
   try {
     return start();
   } catch (error) {
-    const reason = error instanceof Deno.errors.AddrInUse
-      ? "something else listens there already; choose another metrics.address or stop it"
-      : messageOf(error);
+    const stop = error instanceof Deno.errors.AddrInUse ? " or stop it" : "";
+    const reason = `${systemReason(error)}; choose another metrics.address${stop}`;
     throw new Error(`Cannot serve metrics on ${addressText(address)}: ${reason}`, { cause: error });
   }
 }

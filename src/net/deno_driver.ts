@@ -20,15 +20,20 @@ import {
 /** Pause after a failed accept: long enough for a few connections to end and free descriptors. */
 const ACCEPT_RETRY_MS = 100;
 
+/** Permission bits of a Unix socket that is there only to see whether it can be. */
+const PROBE_MODE = 0o600;
+
+/** What an address is called where nobody says which key it is from. */
+const ANY_KEY = "address";
+
 /** Makes sockets that belong together: one driver a worker. */
 export class DenoDriver implements Driver {
   readonly #round = new WriteRound();
 
   async listen(options: ListenOptions, handler: ListenHandler): Promise<Listener> {
     const { address } = options;
-    if (address.kind === "unix") await removeStaleSocketFile(address.path);
     const listener = address.kind === "unix"
-      ? listenUnix(address.path, options)
+      ? await bindUnix(address.path, options.socketMode)
       : bindTcp(address.host, address.port, options.reusePort);
     let isClosed = false;
     const accepting = this.#acceptLoop(listener, options, handler, () => isClosed);
@@ -95,45 +100,87 @@ export class DenoDriver implements Driver {
 }
 
 /**
- * Finds out whether TCP addresses are free and differ from one another: SO_REUSEPORT would share a
- * port with anybody, without a word.
+ * Finds out whether addresses can be listened on, and differ from one another: SO_REUSEPORT would
+ * share a port with anybody, without a word.
  *
- * @throws {Error} If one cannot be bound beside the others.
+ * @param addresses By the key of the configuration that says each.
+ * @throws {Error} If one cannot be bound beside the others; it names the address, the key, and
+ * what to do.
  */
-export function assertAddressesAreFree(addresses: Iterable<Address>): void {
-  const probes: Deno.Listener[] = [];
+export async function assertCanListen(addresses: ReadonlyMap<string, Address>): Promise<void> {
+  const probes: (() => void)[] = [];
   try {
-    for (const address of addresses) {
-      if (address.kind === "tcp") probes.push(bindTcp(address.host, address.port, false));
+    for (const [key, address] of addresses) {
+      const probe = address.kind === "unix"
+        ? await bindUnix(address.path, PROBE_MODE, key)
+        : bindTcp(address.host, address.port, false, key);
+      probes.push(() => probe.close());
+      if (address.kind === "unix") probes.push(() => removeFile(address.path));
     }
   } finally {
-    for (const probe of probes) probe.close();
+    for (const close of probes) close();
   }
 }
 
-function bindTcp(hostname: string, port: number, reusePort: boolean): Deno.Listener {
+function bindTcp(
+  hostname: string,
+  port: number,
+  reusePort: boolean,
+  key = ANY_KEY,
+): Deno.Listener {
   try {
     return Deno.listen({ hostname, port, reusePort });
   } catch (error) {
-    const target = addressText({ kind: "tcp", host: hostname, port });
-    throw new Error(`Cannot listen on ${target}: ${asError(error).message}`, { cause: error });
+    throw cannotListen({ kind: "tcp", host: hostname, port }, key, error);
   }
 }
 
-function listenUnix(path: string, options: ListenOptions): Deno.Listener {
+async function bindUnix(path: string, socketMode: number, key = ANY_KEY): Promise<Deno.Listener> {
+  await removeStaleSocketFile(path, key);
   // The file must never exist with wider permissions than asked for, not even for an instant.
-  const umask = Deno.build.os === "windows" ? 0 : Deno.umask(0o777 & ~options.socketMode);
+  const umask = Deno.build.os === "windows" ? 0 : Deno.umask(0o777 & ~socketMode);
   try {
     return Deno.listen({ transport: "unix", path });
   } catch (error) {
-    throw new Error(`Cannot listen on ${path}: ${asError(error).message}`, { cause: error });
+    throw cannotListen({ kind: "unix", path }, key, error);
   } finally {
     if (Deno.build.os !== "windows") Deno.umask(umask);
   }
 }
 
+function cannotListen(address: Address, key: string, error: unknown): Error {
+  const reason = whyNot(address, key, error);
+  return new Error(`Cannot listen on ${addressText(address)}: ${reason}`, { cause: error });
+}
+
+function whyNot(address: Address, key: string, error: unknown): string {
+  const { AddrInUse, NotFound, PermissionDenied } = Deno.errors;
+  const choose = `choose another ${key}`;
+  if (error instanceof AddrInUse) {
+    // One that is a socket is somebody's, or was removed before.
+    return address.kind === "unix" && !isSocket(address.path)
+      ? `the file there is no socket; ${choose}, or remove it`
+      : `${systemReason(error)}; ${choose} or stop it`;
+  }
+  if (address.kind === "unix" && error instanceof NotFound) {
+    return `its folder does not exist; make it, or ${choose}`;
+  }
+  const isReserved = address.kind === "tcp" && address.port < 1024 &&
+    error instanceof PermissionDenied;
+  const right = isReserved ? "; ports below 1024 need the right CAP_NET_BIND_SERVICE" : "";
+  return `${systemReason(error)}${right}; ${choose}`;
+}
+
+function isSocket(path: string): boolean {
+  try {
+    return Deno.lstatSync(path).isSocket === true;
+  } catch {
+    return true; // gone meanwhile
+  }
+}
+
 /** A gateway that was killed leaves its socket's file behind, and nobody can bind it again. */
-async function removeStaleSocketFile(path: string): Promise<void> {
+async function removeStaleSocketFile(path: string, key: string): Promise<void> {
   try {
     // Connecting to a file that is no socket is refused, too: a mistyped path must not cost a file.
     if (!Deno.lstatSync(path).isSocket) return;
@@ -142,7 +189,8 @@ async function removeStaleSocketFile(path: string): Promise<void> {
     if (error instanceof Deno.errors.ConnectionRefused) removeFile(path);
     return;
   }
-  throw new Error(`Cannot listen on ${path}: another process answers there`);
+  const advice = `choose another ${key} or stop it`;
+  throw new Error(`Cannot listen on ${path}: another process answers there; ${advice}`);
 }
 
 function removeFile(path: string): void {

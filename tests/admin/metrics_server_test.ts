@@ -168,7 +168,7 @@ Deno.test("startMetricsServer() rejects when the host is not one of this machine
   const address: TcpAddress = { kind: "tcp", host: "192.0.2.1", port: 0 }; // RFC 5737
   await assertRejects(
     withServer({ address }, async () => {}),
-    /Cannot serve metrics on 192\.0\.2\.1:0: /,
+    /192\.0\.2\.1:0: this machine does not have that address; choose another metrics\.address$/,
   );
 });
 

@@ -209,7 +209,10 @@ Deno.test("a port that is in use: exit code 1, and the log says which", async ()
     const { code, stderr } = await runWith(configFor("127.0.0.1:1", { workers, server }));
     assert.equal(code, 1);
     assert.match(stderr, /"cannot start"/);
-    assert.match(stderr, new RegExp(`Cannot listen on ${taken}: .*in use`));
+    assert.match(
+      stderr,
+      new RegExp(`Cannot listen on ${taken}: .*another servers\\.default\\.address`),
+    );
   }
   const config = { ...configFor("127.0.0.1:1"), metrics: { address: taken } };
   const { code, stderr } = await runWith(config);
@@ -227,7 +230,7 @@ Deno.test("two gateways on one port: the second one says so instead of sharing i
       const config = configFor("127.0.0.1:1", { workers: others, server });
       const { code, stderr } = await runWith(config);
       assert.equal(code, 1);
-      assert.match(stderr, /in use[^\n]*"cannot start"/);
+      assert.match(stderr, /something else listens there already[^\n]*"cannot start"/);
     }
   }
 });

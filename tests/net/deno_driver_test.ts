@@ -1,6 +1,6 @@
 import { type Address, addressText } from "../../src/base/address.ts";
-import { deepEqual, equal, rejects, throws } from "node:assert/strict";
-import { assertAddressesAreFree, DenoDriver } from "../../src/net/deno_driver.ts";
+import { deepEqual, equal, rejects } from "node:assert/strict";
+import { assertCanListen, DenoDriver } from "../../src/net/deno_driver.ts";
 import type { ListenHandler, Socket } from "../../src/net/socket.ts";
 import { freeAddress, LISTEN, sleep } from "../support/net_harness.ts";
 
@@ -50,7 +50,10 @@ Deno.test({
     const driver = new DenoDriver();
     const listener = await driver.listen(options, NOBODY);
     equal((await Deno.stat(path)).mode! & 0o777, 0o600);
-    await rejects(driver.listen(options, NOBODY), /another process answers there$/);
+    await rejects(
+      driver.listen(options, NOBODY),
+      /another process answers there; choose another address or stop it$/,
+    );
     listener.close();
     await rejects(Deno.stat(path), Deno.errors.NotFound);
     await Deno.remove(folder, { recursive: true });
@@ -92,45 +95,78 @@ Deno.test({
 });
 
 Deno.test({
-  name: "DenoDriver shares a port when asked to, and assertAddressesAreFree notices",
+  name: "DenoDriver shares a port when asked to, and assertCanListen notices",
   ignore: Deno.build.os !== "linux",
   async fn() {
     const driver = new DenoDriver();
     const options = { ...LISTEN, reusePort: true };
     const first = await driver.listen({ ...options, address: TCP }, NOBODY);
-    throws(() => assertAddressesAreFree([first.address]), /Cannot listen on 127\.0\.0\.1:\d+: /);
+    await rejects(assertCanListen(keyed([first.address])), /Cannot listen on 127\.0\.0\.1:\d+: /);
     const second = await driver.listen({ ...options, address: first.address }, NOBODY);
     deepEqual(second.address, first.address);
-    throws(() => assertAddressesAreFree([TCP, first.address]), /Cannot listen on /);
+    await rejects(assertCanListen(keyed([TCP, first.address])), /Cannot listen on /);
     second.close();
     first.close();
     for (let isFree = false; !isFree; await sleep(1)) {
       // The system frees the address a moment after the listener is closed.
-      isFree = doesNotThrow(() => assertAddressesAreFree([first.address]));
+      isFree = await resolves(assertCanListen(keyed([first.address])));
     }
   },
 });
 
-Deno.test("assertAddressesAreFree refuses one address twice, and holds none after that", () => {
+Deno.test("assertCanListen refuses one address twice, and holds none after that", async () => {
   const address = freeAddress();
   const twice = [address, { ...address }];
-  throws(() => assertAddressesAreFree(twice), /^Error: Cannot listen on 127\.0\.0\.1:\d+: /);
-  assertAddressesAreFree([address]);
-  assertAddressesAreFree([TCP, TCP, TCP]); // any free port is another one each time
-  const unix: Address = { kind: "unix", path: "/nowhere/s" };
-  assertAddressesAreFree([unix, unix]); // binding a Unix socket twice fails by itself
-  assertAddressesAreFree([]);
+  await rejects(
+    assertCanListen(keyed(twice)),
+    new RegExp(
+      `^Error: Cannot listen on ${addressText(address)}: something else listens there already; ` +
+        "choose another servers.1.address or stop it$",
+    ),
+  );
+  await assertCanListen(keyed([address]));
+  await assertCanListen(keyed([TCP, TCP, TCP])); // any free port is another one each time
+  await assertCanListen(keyed([]));
 });
 
 Deno.test({
-  name: "assertAddressesAreFree refuses two names of one address",
+  name: "assertCanListen says what is wrong with a Unix socket's path, and leaves no file",
+  ignore: Deno.build.os === "windows",
+  async fn() {
+    const folder = await Deno.makeTempDir();
+    await Deno.writeTextFile(`${folder}/file`, "data");
+    const at = (name: string) => keyed([{ kind: "unix", path: `${folder}/${name}` }]);
+    const choose = "choose another servers.0.address";
+    const reasons: readonly (readonly [name: string, reason: string])[] = [
+      ["file", `the file there is no socket; ${choose}, or remove it`],
+      ["no/socket", `its folder does not exist; make it, or ${choose}`],
+      ["file/socket", `a part of its path is no folder; ${choose}`],
+    ];
+    for (const [name, reason] of reasons) {
+      const message = `Cannot listen on ${folder}/${name}: ${reason}`;
+      await rejects(assertCanListen(at(name)), { message });
+    }
+    await assertCanListen(at("free"));
+    deepEqual([...Deno.readDirSync(folder)].map(({ name }) => name), ["file"]);
+    equal(await Deno.readTextFile(`${folder}/file`), "data");
+    const address = { kind: "unix", path: `${folder}/socket` } as const;
+    const listener = await new DenoDriver().listen({ ...LISTEN, address }, NOBODY);
+    await rejects(assertCanListen(at("socket")), /another process answers there; .* or stop it$/);
+    equal((await Deno.lstat(address.path)).isSocket, true);
+    listener.close();
+    await Deno.remove(folder, { recursive: true });
+  },
+});
+
+Deno.test({
+  name: "assertCanListen refuses two names of one address",
   // Where "localhost" is ::1, it is another address.
   ignore: localhostAddress() !== "127.0.0.1",
-  fn() {
+  async fn() {
     const address = freeAddress();
     const names = [address, { ...address, host: "localhost" }];
-    throws(() => assertAddressesAreFree(names), /^Error: Cannot listen on localhost:\d+: /);
-    for (const name of names) assertAddressesAreFree([name]);
+    await rejects(assertCanListen(keyed(names)), /^Error: Cannot listen on localhost:\d+: /);
+    for (const name of names) await assertCanListen(keyed([name]));
   },
 });
 
@@ -158,11 +194,11 @@ function localhostAddress(): string {
   return (listener.addr as Deno.NetAddr).hostname;
 }
 
-function doesNotThrow(act: () => void): boolean {
-  try {
-    act();
-    return true;
-  } catch {
-    return false;
-  }
+function resolves(promise: Promise<void>): Promise<boolean> {
+  return promise.then(() => true, () => false);
+}
+
+/** As listeners called 0, 1, and so on would have them. */
+function keyed(addresses: readonly Address[]): Map<string, Address> {
+  return new Map(addresses.map((address, i) => [`servers.${i}.address`, address]));
 }
