@@ -20,6 +20,7 @@ import type { Acquisition, Lease } from "../pool/pool.ts";
 import * as reply from "./error_reply.ts";
 import type { Gateway, ListenerContext, Route } from "./gateway.ts";
 import { ServerConnection } from "./server_connection.ts";
+import { sizeHint } from "./size_hint.ts";
 import type { Upstream, UpstreamOwner } from "./upstream.ts";
 import type { ProtocolError } from "./wire/errors.ts";
 import { Framer } from "./wire/framer.ts";
@@ -202,8 +203,10 @@ export class Relay implements Upstream {
 
   #onServerBrokeProtocol(error: ProtocolError, canTell: boolean): void {
     const reason = "server broke the protocol";
-    if (canTell) this.#parts.owner.fail(reply.serverBrokeProtocol(error), reason);
-    else this.#parts.owner.end(undefined, reason);
+    const { owner, listener } = this.#parts;
+    const hint = sizeHint(error, listener.name, "messageSizeMax");
+    if (canTell) owner.fail({ ...reply.serverBrokeProtocol(error), ...hint }, reason);
+    else owner.end(undefined, reason);
   }
 
   // Messages ----------------------------------------------------------------------------------

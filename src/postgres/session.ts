@@ -24,6 +24,7 @@ import { ClientGate } from "./client_gate.ts";
 import * as reply from "./error_reply.ts";
 import type { Gateway, ListenerContext } from "./gateway.ts";
 import { Relay } from "./relay.ts";
+import { sizeHint } from "./size_hint.ts";
 import { type Purpose, Startup } from "./startup.ts";
 import type { Upstream, UpstreamOwner } from "./upstream.ts";
 import { ProtocolError } from "./wire/errors.ts";
@@ -330,12 +331,20 @@ export class Session implements UpstreamOwner {
 
   #onError(error: unknown): void {
     if (error instanceof ProtocolError) {
-      this.fail(reply.clientBrokeProtocol(error), "client broke the protocol");
+      const fields = { ...reply.clientBrokeProtocol(error), ...this.#sizeHint(error) };
+      this.fail(fields, "client broke the protocol");
     } else {
       const message = error instanceof Error ? error.stack ?? error.message : String(error);
       this.#emit({ kind: "internal_error", session: this.#number, message });
       this.fail(reply.internalError(), "internal error");
     }
+  }
+
+  /** What a gate reads has a limit of its own, which is no key. */
+  #sizeHint(error: ProtocolError): { readonly hint?: string } {
+    if (this.#gate !== undefined) return {};
+    const key = this.#upstream === undefined ? "startupPacketSizeMax" : "messageSizeMax";
+    return sizeHint(error, this.#listener.name, key);
   }
 
   #emit(fact: Parameters<Gateway["observer"]["emit"]>[0]): void {

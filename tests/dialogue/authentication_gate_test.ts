@@ -310,3 +310,10 @@ Deno.test("ClientGate: no secret is in the log, whatever happens", async () => {
   const log = JSON.stringify(world.log);
   for (const secret of ["wr0ng-secret", '"secret"', "another"]) equal(log.includes(secret), false);
 });
+
+Deno.test("ClientGate names no key for a password that is too long: its limit is fixed", async () => {
+  const client = await asked(await start());
+  await client.says(Uint8Array.of(0x70, 0x7f, 0xff, 0xff, 0xff));
+  const fields = await client.hearsFatal("08P01", /^invalid length of message "p"/);
+  equal(fields.get("H"), undefined);
+});

@@ -245,18 +245,23 @@ Deno.test("Session serves what a client sends before it breaks the protocol", as
 });
 
 Deno.test("Session refuses lengths out of range, both ways", async () => {
-  const lengths: readonly (readonly [number[], RegExp])[] = [
-    [[0, 0, 0, 3], /invalid length of message "D": it must be 4 to 65540 bytes, but is 3$/],
-    [[0xff, 0xff, 0xff, 0xff], /but is -1$/],
-    [[0, 1, 0, 5], /but is 65541$/],
-    [[0x7f, 0xff, 0xff, 0xff], /but is 2147483647$/],
+  const limit = "The limit is servers.main.messageSizeMax.";
+  const lengths: readonly (readonly [number[], RegExp, hint: string | undefined])[] = [
+    [
+      [0, 0, 0, 3],
+      /invalid length of message "D": it must be 4 to 65540 bytes, but is 3$/,
+      undefined,
+    ],
+    [[0xff, 0xff, 0xff, 0xff], /but is -1$/, undefined],
+    [[0, 1, 0, 5], /but is 65541$/, limit],
+    [[0x7f, 0xff, 0xff, 0xff], /but is 2147483647$/, limit],
   ];
-  for (const [length, rule] of lengths) {
+  for (const [length, rule, hint] of lengths) {
     for (const who of ["client", "server"] as const) {
       const world = await World.start({ listener: { messageSizeMax: 65_536 } });
       const pair = await world.pair();
       await pair[who].says(Uint8Array.of(0x44, ...length));
-      await pair.client.hearsFatal("08P01", rule);
+      equal((await pair.client.hearsFatal("08P01", rule)).get("H"), hint);
       await pair.client.leaves();
       await pair.server.leaves();
       await world.isOver();

@@ -190,6 +190,18 @@ for (const { what, says, hears, sqlState, text } of REFUSALS) {
   });
 }
 
+Deno.test("Startup names the key of the limit that a packet is above, and no key below it", async () => {
+  for (const [size, hint] of [[10_001, "The limit is servers.main.startupPacketSizeMax."], [7]]) {
+    const world = await World.start();
+    const client = await world.client();
+    await client.says(int32(Number(size)));
+    const fields = await client.hearsFatal("08P01", /^invalid length of startup packet/);
+    equal(fields.get("H"), hint);
+    await client.leaves();
+    await world.isOver();
+  }
+});
+
 Deno.test("Startup accepts a packet of exactly startupPacketSizeMax, larger than a read", async () => {
   const world = await World.start({ listener: { startupPacketSizeMax: 65_535 } });
   const client = await world.client();

@@ -100,8 +100,13 @@ export class Actor {
    * Checks that `before`, then one ErrorResponse of the gateway and then the end have come.
    *
    * @param text What the message must match.
+   * @returns The fields of the ErrorResponse.
    */
-  async hearsFatal(sqlState: string, text: RegExp, ...before: Uint8Array[]): Promise<void> {
+  async hearsFatal(
+    sqlState: string,
+    text: RegExp,
+    ...before: Uint8Array[]
+  ): Promise<ReadonlyMap<string, string>> {
     await this.#world.settle();
     const messages = cut(this.peer.take());
     const last = messages.pop();
@@ -116,6 +121,7 @@ export class Actor {
     equal(fields.get("C"), sqlState, fields.get("M"));
     ok(text.test(fields.get("M")!), fields.get("M"));
     ok(this.peer.hasSeenEnd, "the connection is closed behind the error");
+    return fields;
   }
 
   /** Checks that nothing came but the end. */

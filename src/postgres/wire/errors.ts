@@ -9,7 +9,7 @@
  * is an ErrorResponse with this SQLSTATE, then close.
  */
 export class ProtocolError extends Error {
-  override readonly name = "ProtocolError";
+  override readonly name: string = "ProtocolError";
 
   /**
    * `protocol_violation` unless the rule that was broken has a code of its own.
@@ -21,4 +21,9 @@ export class ProtocolError extends Error {
     super(message);
     this.sqlState = sqlState;
   }
+}
+
+/** A length is above the limit that somebody has set; the stream is lost all the same. */
+export class TooLongError extends ProtocolError {
+  override readonly name = "TooLongError";
 }

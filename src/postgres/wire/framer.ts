@@ -20,7 +20,7 @@
  */
 
 import { int32At } from "../../base/bytes.ts";
-import { ProtocolError } from "./errors.ts";
+import { ProtocolError, TooLongError } from "./errors.ts";
 
 /** Bytes before the body: one of tag, four of length. */
 export const HEADER_SIZE = 5;
@@ -85,7 +85,8 @@ export class Framer {
    * Steps to the next message, or piece of a large one.
    *
    * @returns False when nothing more can be taken from this view.
-   * @throws {ProtocolError} If a tag is not one of this direction, or a length is out of range.
+   * @throws {ProtocolError} If a tag is not one of this direction, or a length is out of range;
+   * {@linkcode TooLongError} if it is above.
    */
   next(): boolean {
     const start = this.end;
@@ -128,7 +129,8 @@ export class Framer {
   }
 
   #refuseLength(tag: number, bodySize: number): never {
-    throw new ProtocolError(
+    const TheError = bodySize < 0 ? ProtocolError : TooLongError;
+    throw new TheError(
       `invalid length of message "${String.fromCharCode(tag)}": it must be 4 to ` +
         `${this.#bodySizeMax + 4} bytes, but is ${bodySize + 4}`,
     );

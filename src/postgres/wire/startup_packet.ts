@@ -11,7 +11,7 @@
  */
 
 import { concat, int32At, putInt32, textOf, utf8 } from "../../base/bytes.ts";
-import { ProtocolError } from "./errors.ts";
+import { ProtocolError, TooLongError } from "./errors.ts";
 
 /** Length and code. */
 const PACKET_HEADER_SIZE = 8;
@@ -53,7 +53,8 @@ export type StartupPacket =
  *
  * @param sizeMax Largest packet accepted, in bytes.
  * @returns The packet and its size, or undefined while it is not complete.
- * @throws {ProtocolError} As soon as the bytes there can no longer be a packet in range.
+ * @throws {ProtocolError} As soon as the bytes there can no longer be a packet in range;
+ * {@linkcode TooLongError} if they are above it.
  */
 export function readStartupPacket(
   view: Uint8Array,
@@ -63,7 +64,8 @@ export function readStartupPacket(
   if (view.length < 4) return undefined;
   const size = int32At(view, 0);
   if (size < PACKET_HEADER_SIZE || size > sizeMax) {
-    throw new ProtocolError(
+    const TheError = size > sizeMax ? TooLongError : ProtocolError;
+    throw new TheError(
       `invalid length of startup packet: it must be ${PACKET_HEADER_SIZE} to ${sizeMax} bytes, ` +
         `but is ${size}`,
     );

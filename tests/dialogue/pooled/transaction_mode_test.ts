@@ -30,6 +30,13 @@ async function rivals() {
   return { world, client, server, other };
 }
 
+Deno.test("PooledSession names the key of the limit that a message is above", async () => {
+  const { client } = await pooledPair({ listener: { messageSizeMax: 65_536 } });
+  await client.says(Uint8Array.of(0x51, 0, 1, 0, 5));
+  const fields = await client.hearsFatal("08P01", /it must be 4 to 65540 bytes, but is 65541$/);
+  equal(fields.get("H"), "The limit is servers.main.messageSizeMax.");
+});
+
 Deno.test("PooledSession gives the server back at ReadyForQuery I, not at T or E", async () => {
   const { client, server, other, world } = await rivals();
   await exchanges(client, server, "begin", "BEGIN", "T");
