@@ -35,8 +35,8 @@ clients:
 
 The file that \`-c FILE\` names (\`-c -\` is standard input), or the one that the variable
 \`SLUICE_CONFIG\` names, or else \`./sluice.yaml\` or \`/etc/sluice/sluice.yaml\`. Where none of
-these is, the configuration is what the environment says. Files below \`/dev\`, \`/proc\` and
-\`/sys\` are not read.
+these is, the configuration is what the environment says. Most files below \`/dev\`,
+\`/proc\` and \`/sys\` cannot be read.
 
 ## How the parts belong together
 
