@@ -68,6 +68,8 @@ export class SessionParameters {
   resettingRequest = 0;
   /** Those that it resets. */
   resetting: readonly string[] | "all" = [];
+  /** Those that it sets behind that. */
+  notReset: readonly string[] = [];
 
   /** Whether the client's request of this number resets parameters. */
   isReset(request: number): boolean {
@@ -121,7 +123,8 @@ export class SessionParameters {
   }
 
   #isResetOf(key: string): boolean {
-    return this.resetting === "all" || this.resetting.includes(key);
+    if (this.resetting !== "all") return this.resetting.includes(key);
+    return !this.notReset.includes(key);
   }
 
   /** The client begins with these, which servers have accepted. */

@@ -219,13 +219,15 @@ export class SqlState {
       if (traits.setsUnknownParameter) session.pin("parameter");
       if (traits.setsNamesLocally) session.touched.touchNamesLocally();
       if (traits.hasMoreStatementNames) session.pin("prepare");
-      session.touched.touch(traits.parameters, traits.resets);
       if (traits.resetsAllParameters) session.touched.touchAll(backend);
+      session.touched.touch(traits.parameters, traits.resets);
     }
+    const notReset = traits.parameters.filter((name) => !traits.resets.includes(name));
     if (traits.resetsAllParameters) {
       onSuccess((server) => {
         session.parameters.resetAll();
-        this.#onReset(server, session.parameters.defaults.keys());
+        const names = [...session.parameters.defaults.keys()];
+        this.#onReset(server, names.filter((name) => !notReset.includes(name)));
       }, true);
     } else if (traits.resets.length > 0) {
       onSuccess((server) => {
@@ -237,6 +239,7 @@ export class SqlState {
     if (resetsAll || traits.resets.length > 0) {
       session.parameters.isResetting = true;
       session.parameters.resetting = resetsAll ? "all" : traits.resets;
+      session.parameters.notReset = notReset;
       session.parameters.resettingRequest = request;
       this.#resettingRequest = request;
     }

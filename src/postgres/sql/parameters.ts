@@ -10,7 +10,7 @@
 import { textOf } from "../../base/bytes.ts";
 import { readIdentifier } from "./identifiers.ts";
 import type { Lexer } from "./lexer.ts";
-import { Flag, type TraitsDraft } from "./traits_draft.ts";
+import type { TraitsDraft } from "./traits_draft.ts";
 
 /**
  * Most tokens that are read ahead for the arguments of set_config(). Calls may be nested, and what
@@ -62,7 +62,7 @@ export function readReset(lexer: Lexer, draft: TraitsDraft): void {
   lexer.next();
   const following = lexer.peekWord();
   if (lexer.word === "all") {
-    draft.setFlag(Flag.resetsAllParameters);
+    draft.resetAllParameters();
   } else if (lexer.word === "session" && following === "authorization") {
     draft.addParameter("session_authorization", true);
   } else if (lexer.word === "time" && following === "zone") {

@@ -114,6 +114,14 @@ export class TraitsDraft {
     this.#parameters.push(folded);
   }
 
+  /** RESET ALL: what has been set before counts as reset, but for the role (GUC_NO_RESET_ALL). */
+  resetAllParameters(): void {
+    this.setFlag(Flag.resetsAllParameters);
+    const isKept = (name: string) => name === "role" || name === "session_authorization";
+    const kept = this.#resets.filter(isKept);
+    this.#resets = [...kept, ...this.#parameters.filter((name) => !isKept(name))];
+  }
+
   /** Adds a parameter that the transaction keeps; undefined if its name cannot be known. */
   addLocalParameter(name: string | undefined): void {
     const isNaming = name === undefined || NAMING_PARAMETERS.includes(lowerCase(name));

@@ -99,6 +99,20 @@ export const PARAMETER_EXAMPLES: readonly Example[] = [
     command: "set",
     count: 4,
     parameters: ["a.a", "b.b"],
+    resets: ["a.a", "b.b"],
+    flags: ["resetsAllParameters"],
+  }],
+  ["SET a.a = 1; RESET ALL; SET b.b = 2; SET role = 'postgres'", {
+    command: "set",
+    count: 4,
+    parameters: ["a.a", "b.b", "role"],
+    resets: ["a.a"],
+    flags: ["resetsAllParameters"],
+  }],
+  ["SET ROLE postgres; RESET ALL", {
+    command: "set",
+    count: 2,
+    parameters: ["role"],
     flags: ["resetsAllParameters"],
   }],
   ["SET a.a = 1; RESET a.a; RESET b.b; SET b.b = 2; RESET c.c", {
