@@ -162,7 +162,8 @@ export class Gate {
 }
 
 function isUnreachable(error: unknown): boolean {
-  return error instanceof LookupError && error.failure?.kind === "unreachable";
+  const kind = error instanceof LookupError ? error.failure?.kind : undefined;
+  return kind === "unreachable" || kind === "silent";
 }
 
 function isDatabaseRefused(error: unknown): boolean {

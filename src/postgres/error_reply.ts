@@ -206,13 +206,13 @@ export function queryTimedOut(timeoutMs: number): ErrorFields {
   };
 }
 
-/** No server accepted a connection. `clients` are the configuration's names of those tried. */
+/** No server answered. `clients` are the configuration's names of those tried. */
 export function unreachable(clients: readonly string[]): ErrorFields {
   const names = clients.map((name) => `"${name}"`).join(", ");
   return {
     severity: "FATAL",
     sqlState: "08001", // sqlclient_unable_to_establish_sqlconnection
-    message: `cannot connect to the database server: ${names} did not accept a connection`,
+    message: `cannot connect to the database server: ${names} did not answer`,
     hint: "Check that the database is running; the gateway's log names the cause of each attempt.",
   };
 }

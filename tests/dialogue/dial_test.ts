@@ -20,7 +20,7 @@ Deno.test("Session tries again after growing pauses, and then says which databas
     failures.push(world.poolCount("serverDialFailures"));
   }
   deepEqual(failures, [1, 1, 2, 2, 3, 3, 4]);
-  await client.hearsFatal("08001", /^cannot connect to the database server: "db0" did not accept/);
+  await client.hearsFatal("08001", /^cannot connect to the database server: "db0" did not answer/);
   await client.leaves();
   await world.isOver();
 });
@@ -47,7 +47,7 @@ Deno.test("Session names every database that it tried", async () => {
   await world.pass(999);
   await client.hears();
   await world.pass(1);
-  await client.hearsFatal("08001", /: "db0", "db1" did not accept a connection$/);
+  await client.hearsFatal("08001", /: "db0", "db1" did not answer$/);
   equal(world.poolCount("serverDialFailures", "db1"), 1);
   await client.leaves();
   await world.isOver();
@@ -115,7 +115,7 @@ Deno.test("Session sends no other server what one has got that did not answer", 
     if (isAhead) await client.says(query("select 1"));
     await world.server();
     await world.pass(1_000);
-    await client.hearsFatal("08001", /: "db0" did not accept a connection$/);
+    await client.hearsFatal("08001", /: "db0" did not answer$/);
     await client.leaves();
     await world.isOver();
     equal(world.inUse(), 0);

@@ -108,7 +108,7 @@ Deno.test("nobody listens: 08001 after every attempt, in the order of the proxie
   await using gateway = await startGateway({ config });
   const { code, message } = await refusal(targetAt(gateway.target));
   assert.equal(code, "08001");
-  assert.match(message, /"first", "second" did not accept a connection/);
+  assert.match(message, /"first", "second" did not answer/);
   const attempts = gateway.logs.filter(({ msg }) => msg === "cannot connect to server");
   assert.deepEqual(attempts.map((line) => [line["pool"], line["attempt"], line["attempts"]]), [
     ["first", 1, 2],

@@ -92,7 +92,7 @@ await testOnServers("a server that goes away", {}, {
     const { code, severity, message } = await refusal(target);
     assert.equal(code, "08001");
     assert.equal(severity, "FATAL");
-    assert.match(message, /"default" did not accept a connection/);
+    assert.match(message, /"default" did not answer/);
     assert.ok(!message.includes(String(scene.server.port)), "no address of the server is told");
     assert.equal(await gateway.metric(DIAL_FAILURES), 3, "one attempt and two retries");
     await gateway.untilIdle();

@@ -8,6 +8,7 @@
  * @module
  */
 
+import { formatDuration } from "../../base/duration.ts";
 import type { Clock, Timer } from "../../base/clock.ts";
 import { messageOf } from "../../base/errors.ts";
 import { type Driver, READ_BUFFER_SIZE_MAX, type Socket } from "../../net/socket.ts";
@@ -30,6 +31,8 @@ export type OpenFailure =
   | { readonly kind: "unreachable"; readonly message: string }
   /** It answered with an ErrorResponse: its fields by their codes. */
   | { readonly kind: "refused"; readonly fields: ReadonlyMap<string, string> }
+  /** It accepted a connection, and said nothing until its time was over: as good as not reached. */
+  | { readonly kind: "silent"; readonly message: string }
   /** The login cannot go on: what is missing or wrong, or that its time is over. */
   | { readonly kind: "login"; readonly message: string; readonly isTimeout?: true };
 
@@ -97,6 +100,8 @@ export class BackendOpener {
   #socket: Socket | undefined;
   #tls: TlsInfo | undefined;
   #authentication: ServerAuthentication | undefined;
+  /** What is at the other end has said anything. */
+  #hasAnswered = false;
   #isAuthenticated = false;
   #key: { readonly processId: number; readonly key: Uint8Array } | undefined;
   /**
@@ -127,8 +132,10 @@ export class BackendOpener {
     return new ServerDial(this.#target.server, this.#serverTls, withTls, this.#parts, {
       onConnected: (socket, info) => this.#onConnected(socket, info),
       onFailedAttempt: (failed) => this.#watcher.onFailedAttempt(failed),
-      onFailed: ({ message, isReached, isTimeout }) =>
-        this.#fail(isReached ? loginFailure(message, isTimeout) : { kind: "unreachable", message }),
+      onFailed: ({ message, isReached, isTimeout }) => {
+        const kind = !isReached ? "unreachable" : isTimeout ? "silent" : "login";
+        this.#fail({ kind, message });
+      },
     });
   }
 
@@ -140,7 +147,13 @@ export class BackendOpener {
     this.#watcher.onState("login");
     if (tls !== undefined) this.#watcher.onSecured(tls);
     this.#timer = this.#parts.clock.after(loginTimeoutMs, () => {
-      this.#fail(loginFailure(`it did not let us in within ${loginTimeoutMs} ms`, true));
+      const message = `it did not let us in within ${formatDuration(loginTimeoutMs)}`;
+      this.#fail(
+        this.#hasAnswered ? { kind: "login", message, isTimeout: true } : {
+          kind: "silent",
+          message,
+        },
+      );
     });
     socket.setHandler({
       onData: (view) => this.#onData(view),
@@ -156,6 +169,7 @@ export class BackendOpener {
 
   #onData(view: Uint8Array): number {
     if (this.#state !== "login") return view.length;
+    this.#hasAnswered = true;
     const framer = this.#framer; // no message that it accepts is too long to be whole
     let passed = 0;
     framer.begin(view);
@@ -283,10 +297,6 @@ export class BackendOpener {
     this.#dial = this.#connect(mode === "allow");
     return true;
   }
-}
-
-function loginFailure(message: string, isTimeout: boolean): OpenFailure {
-  return { kind: "login", message, ...(isTimeout ? { isTimeout } : {}) };
 }
 
 /**

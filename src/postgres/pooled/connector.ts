@@ -217,9 +217,9 @@ export class BackendConnector implements Connector<Backend, OpenFailure> {
     server: string,
     failure: Exclude<OpenFailure, { kind: "unreachable" }>,
   ): void {
-    const message = failure.kind === "login"
-      ? failure.message
-      : `${failure.fields.get("C") ?? ""}: ${failure.fields.get("M") ?? ""}`;
+    const message = failure.kind === "refused"
+      ? `${failure.fields.get("C") ?? ""}: ${failure.fields.get("M") ?? ""}`
+      : failure.message;
     const { pool, observer } = this.#parts;
     observer.emit({
       kind: "server_login_failed",
@@ -234,6 +234,7 @@ export class BackendConnector implements Connector<Backend, OpenFailure> {
 }
 
 function causeOf(failure: Exclude<OpenFailure, { kind: "unreachable" }>): ServerLoginFailure {
+  if (failure.kind === "silent") return "timeout";
   if (failure.kind === "login") return failure.isTimeout === true ? "timeout" : "other";
   const sqlState = failure.fields.get("C") ?? "";
   if (CLIENTS_OWN.includes(sqlState)) return "request";

@@ -203,7 +203,8 @@ export class PooledSession implements Upstream, BackendOwner {
       return this.#owner.fail(reply.noServerFree(refusal, this.route.settings), "pool exhausted");
     }
     const { failure } = refusal;
-    const mayTryNext = failure.kind === "unreachable" && this.#route + 1 < this.#routes.length;
+    const isAway = failure.kind === "unreachable" || failure.kind === "silent";
+    const mayTryNext = isAway && this.#route + 1 < this.#routes.length;
     if (!mayTryNext) {
       const names = this.#routes.map(({ server }) => server);
       return this.#owner.end(openFailureReply(failure, names), "no server connection");

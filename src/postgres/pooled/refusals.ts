@@ -12,6 +12,7 @@ import type { OpenFailure } from "./backend_opener.ts";
 export function openFailureReply(failure: OpenFailure, servers: readonly string[]): Uint8Array {
   switch (failure.kind) {
     case "unreachable":
+    case "silent":
       return errorResponse(reply.unreachable(servers));
     case "login":
       return errorResponse(reply.serverLoginFailed());

@@ -251,7 +251,7 @@ Deno.test("BackendOpener refuses those who wait when nobody is let in", async ()
   await server.leaves();
   const { client: other } = await joins(world);
   await other.says(query("select 1"));
-  await world.server();
+  await (await world.server()).says(parameterStatus("TimeZone", "UTC")); // and nothing else
   await world.pass(1_000);
   await other.hearsFatal("08004", /^cannot log in to the database server/);
   const { client: third } = await joins(world);

@@ -125,10 +125,21 @@ Deno.test("Welcome says that no server can be reached, and leaves nothing behind
   const world = await startPooled();
   world.network.answer(SERVERS[0]!, "refuse");
   const client = await connects(world);
-  await client.hearsFatal("08001", /"db0" did not accept a connection/, AUTH_OK);
+  await client.hearsFatal("08001", /"db0" did not answer/, AUTH_OK);
   await client.leaves();
   await world.pass(600_000);
   await world.isOver();
+});
+
+Deno.test("Welcome tries the next route when the first server accepts and says nothing", async () => {
+  const world = await startPooled({ servers: 2, server: { dialTimeoutMs: 1_000 } });
+  const client = await connects(world);
+  await (await world.server()).hearsBytes(startup({ user: "ann", database: "ann" }));
+  await world.pass(1_000);
+  const server = await admits(world, {}, 1);
+  await hearsWelcome(world, client);
+  await exchanges(client, server, "select 1", "SELECT 1");
+  equal(world.logged("cannot log in to server").length, 1);
 });
 
 Deno.test("Welcome tries the next route when the first server cannot be reached", async () => {
