@@ -25,8 +25,6 @@ import { type Batch, StalePlans, translateStale } from "./stale_plans.ts";
 import type { Piece, Replacement } from "./unnamed_statement.ts";
 import { UntrackedStatements } from "./untracked_statements.ts";
 
-const NOTHING = new Uint8Array();
-
 const READY_IDLE = readyForQuery(STATUS_IDLE);
 
 /** One client's messages. */
@@ -44,7 +42,6 @@ export class FrontendRelay {
   /** What becomes of the rest of a large message. */
   #isDropping = false;
   #isHeldBack = false;
-  #isRetrying = false;
   /** Whether the session's state has been brought to the server it has. */
   #hasFollowed = false;
   /** What of the view has been forwarded or dropped. */
@@ -243,9 +240,7 @@ export class FrontendRelay {
     this.#framer = new Framer(this.#context.messageSizeMax, IS_FRONTEND_TAG, bytes.length);
     this.#framer.begin(bytes);
     this.#sent = 0;
-    this.#isRetrying = true;
     while (this.#framer.next()) this.#onMessage(bytes);
-    this.#isRetrying = false;
     this.#flush(bytes, bytes.length);
     this.#framer = own;
   }
@@ -319,8 +314,6 @@ export class FrontendRelay {
   #onTracked(backend: Backend, tag: number, piece: Piece): Replacement {
     switch (tag) {
       case FRONTEND.parse:
-        // It has been answered, or it would not be sent again.
-        if (this.#isRetrying) return NOTHING;
         return this.#statements.onParse(backend, piece).replacement;
       case FRONTEND.describe: {
         const { replacement, statement } = this.#statements.onDescribe(backend, piece);

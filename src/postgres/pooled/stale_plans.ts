@@ -70,6 +70,9 @@ export class StalePlans {
   /** A message is going to be sent. */
   keep(tag: number, { view, start, end, isWhole }: Piece): void {
     if (!isWhole || IS_KEPT[tag] !== 1) return this.#batch.forget();
+    // What is prepared ahead of all that may fail has been answered by then, or nothing is retried.
+    const isPrepared = tag === FRONTEND.parse || tag === FRONTEND.flush;
+    if (isPrepared && this.#batch.isEmpty) return;
     const [isDescribe, isSync] = [tag === FRONTEND.describe, tag === FRONTEND.sync];
     this.#batch.add(view.subarray(start, end), isDescribe, isSync);
   }
@@ -109,6 +112,10 @@ class RetryBuffer {
   #describes = false;
   /** What it executes, by the server's names. */
   readonly statements = new Set<Statement>();
+
+  get isEmpty(): boolean {
+    return this.#size === 0;
+  }
 
   /** @param answers How much the client has been answered so far. */
   begin(answers: number): void {

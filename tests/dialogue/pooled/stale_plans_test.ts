@@ -22,6 +22,7 @@ function framed(tag: string, ...parts: readonly Bytes[]): Bytes {
   );
 }
 
+const DONE = message("C", "SELECT 1\0");
 const NO_PARAMETERS = message("t", "\0\0");
 const NUMBER = column("n", 23);
 const TEXT = column("n", 25);
@@ -139,4 +140,25 @@ Deno.test("ClientStatements goes on when a server does not take the statement th
   await second.hears(bind({ statement: "sluice_1" }), EXECUTE, SYNC);
   await second.says(ready());
   await client.hears(ready());
+});
+
+Deno.test("ClientStatements prepares what a client prepares behind what is sent again", async () => {
+  const [deallocated, described] = [message("C", "DEALLOCATE\0"), [BOUND, TEXT, DONE]];
+  for (
+    const [name, own] of [["", [deallocated]], ["c", [deallocated, NO_SUCH_STATEMENT]]] as const
+  ) {
+    const { world, client } = await told(NUMBER);
+    await client.says(bind({ statement: "a" }), describe("P", ""), EXECUTE);
+    const second = await admits(world);
+    await describes(second, TEXT);
+    await client.says(parseNamed(name, "select 2"), bind({ statement: name }), EXECUTE, SYNC);
+    second.peer.take();
+    await second.says(NO_SUCH_STATEMENT, ready());
+    await client.hears();
+    const again = textOf(second.peer.take());
+    deepEqual([again.split("select 1\0").length, again.split("select 2\0").length], [2, 2]);
+    for (const answer of own) await second.says(answer, ready());
+    await second.says(PARSED, ...described, PARSED, BOUND, DONE, ready());
+    await client.hears(...described, PARSED, BOUND, DONE, ready());
+  }
 });
