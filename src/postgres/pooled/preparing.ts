@@ -54,12 +54,16 @@ export function ensureNow(backend: Backend, statement: Statement): void {
   if (statements.use(statement) && !isUnsure) return;
   const { serverName, definition } = statement;
   const evicted = statements.add(statement);
+  const undos = [statements.change(statement, () => void statements.delete(statement))];
+  if (evicted !== undefined) {
+    undos.push(statements.change(evicted, () => statements.restore(evicted)));
+  }
   const close = evicted === undefined ? NOTHING : closeStatement(evicted.serverName);
   const before = isUnsure ? closeStatement(serverName) : NOTHING;
   const messages = concat(before, parse(serverName, definition), close, SYNC);
   replies.counts.addInjectedParse();
   backend.runMessages(messages, ({ error }) => {
-    if (error !== undefined) statements.delete(statement);
+    if (error !== undefined) undos.forEach((undo) => undo());
   });
 }
 
@@ -82,21 +86,26 @@ export function prepare(
   }
   const evicted = statements.add(statement);
   statements.noteChange(statement, replies);
+  const undoChange = statements.change(statement, () => void statements.delete(statement));
   replies.push(reply, () => {
-    statements.delete(statement);
+    undoChange();
     undo?.();
   });
   if (evicted === undefined) return bytes;
   statements.noteChange(evicted, replies);
-  replies.push(REPLY.closeInjected, () => statements.restore(evicted));
+  replies.push(
+    REPLY.closeInjected,
+    statements.change(evicted, () => statements.restore(evicted)),
+  );
   return concat(bytes, closeStatement(evicted.serverName));
 }
 
 /** Has the server forget a statement, if it has it, so that it can be prepared again. */
 export function closeOnServer({ replies, statements }: Backend, statement: Statement): Uint8Array {
   const wasThere = statements.delete(statement);
-  replies.push(REPLY.closeInjected, () => {
+  const undo = statements.change(statement, () => {
     if (wasThere) statements.restore(statement);
   });
+  replies.push(REPLY.closeInjected, undo);
   return closeStatement(statement.serverName);
 }

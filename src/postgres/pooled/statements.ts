@@ -168,6 +168,11 @@ export class ServerStatements {
   readonly #max: number;
   readonly #prepared = new Set<Statement>();
   readonly #changes = new PendingChanges<Statement>();
+  /** The number of each one's last change. */
+  readonly #lastChanges = new WeakMap<Statement, number>();
+  #changeCount = 0;
+  /** Those of which it is not known whether they are there. */
+  #doubtful = new WeakSet<Statement>();
   /** Those of statements that have been described there since they were prepared. */
   readonly columns = new KnownColumns();
   /** What is being described for that. */
@@ -180,14 +185,14 @@ export class ServerStatements {
 
   /** Whether it is there. */
   has(statement: Statement): boolean {
-    return this.#prepared.has(statement);
+    return this.#prepared.has(statement) && !this.#doubtful.has(statement);
   }
 
   /** Whether it is there; if it is, it counts as used now. */
   use(statement: Statement): boolean {
     if (!this.#prepared.delete(statement)) return false;
     this.#prepared.add(statement);
-    return true;
+    return !this.#doubtful.has(statement);
   }
 
   /** The request that is being sent prepares or closes it. */
@@ -195,9 +200,28 @@ export class ServerStatements {
     this.#changes.note(statement, replies);
   }
 
-  /** Whether it is there depends on a request that has not been answered. */
+  /**
+   * A message is going to be sent that prepares or closes it.
+   *
+   * @param undo What is to be done if the server does not do it, and nothing has been sent since.
+   * @returns To be called if the server does not do it. What was sent since has counted on it, and
+   * may be done or not, so it is in doubt then.
+   */
+  change(statement: Statement, undo: () => void): () => void {
+    const before = this.#lastChanges.get(statement) ?? 0;
+    const own = this.#changeCount += 1;
+    this.#lastChanges.set(statement, own);
+    this.#doubtful.delete(statement);
+    return () => {
+      if (this.#lastChanges.get(statement) !== own) return void this.#doubtful.add(statement);
+      this.#lastChanges.set(statement, before);
+      undo();
+    };
+  }
+
+  /** Whether it is there is in doubt, or depends on a request that has not been answered. */
   isUnsure(statement: Statement, replies: ReplyQueue): boolean {
-    return this.#changes.isUnsure(statement, replies);
+    return this.#doubtful.has(statement) || this.#changes.isUnsure(statement, replies);
   }
 
   /** Adds one. @returns The one to close, if there are too many. */
@@ -231,6 +255,7 @@ export class ServerStatements {
 
   clear(): void {
     this.#prepared.clear();
+    this.#doubtful = new WeakSet();
   }
 }
 
