@@ -1,5 +1,5 @@
 import { deepEqual, equal, ok } from "node:assert/strict";
-import { parseNamed } from "../../support/extended_messages.ts";
+import { bind, parseNamed } from "../../support/extended_messages.ts";
 import {
   BIND,
   complete,
@@ -14,6 +14,7 @@ import {
   SYNC,
 } from "../../support/messages.ts";
 import { exchanges, follows, joins, pooledPair } from "../../support/pooled_world.ts";
+import { BOUND, PARSED, PREPARED } from "../../support/prepared_world.ts";
 
 const PINNED = { "client active": 1, "db0 active": 1 };
 const FREE = { "client active": 1, "db0 idle": 1 };
@@ -132,4 +133,22 @@ Deno.test("PooledSession with pin: false drops all of a large text that it refus
   const asked = "RESET SESSION AUTHORIZATION;RESET ROLE;RESET ALL";
   const resets = ["RESET", "RESET", "RESET"].map((tag) => complete(tag));
   await follows(server, { [asked]: resets }, query("select 1"));
+});
+
+Deno.test("PooledSession with pin: false has a Bind refused by that, whatever it binds", async () => {
+  const { client, server } = await pooledPair({ pool: { pin: false } });
+  const values = { values: ["1"] };
+  for (const name of ["", "a"]) {
+    await client.says(parseNamed(name, "select pg_advisory_lock($1)"), SYNC);
+    server.peer.take();
+    await server.says(...PREPARED);
+    await client.hears(...PREPARED);
+    await client.says(bind({ statement: name, ...values }), EXECUTE, SYNC);
+    const bound = cut(server.peer.take()).find(({ tag }) => tag === "B")!;
+    const nothing = bind({ statement: name === "" ? "" : "sluice_2" });
+    equal(new TextDecoder().decode(bound.bytes), new TextDecoder().decode(nothing));
+    const refused = error("ERROR", "0A000", "no");
+    await server.says(...(name === "" ? [PARSED] : []), BOUND, refused, ready());
+    await client.hears(BOUND, refused, ready());
+  }
 });

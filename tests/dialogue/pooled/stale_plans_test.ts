@@ -1,10 +1,10 @@
 import { deepEqual, ok } from "node:assert/strict";
 import { concat } from "../../../src/base/bytes.ts";
 import type { Actor } from "../../support/dialogue.ts";
-import { bind, describe, parseNamed } from "../../support/extended_messages.ts";
+import { bind, close, describe, parseNamed } from "../../support/extended_messages.ts";
 import { type Bytes, error, EXECUTE, FLUSH, message, ready, SYNC } from "../../support/messages.ts";
-import { admits, exchanges } from "../../support/pooled_world.ts";
-import { BOUND, PARSED, prepared, RUN } from "../../support/prepared_world.ts";
+import { admits, exchanges, type PooledOptions } from "../../support/pooled_world.ts";
+import { BOUND, CLOSED, PARSED, prepared, RUN } from "../../support/prepared_world.ts";
 
 /** A RowDescription of one column. */
 function column(name: string, type: number): Bytes {
@@ -41,8 +41,8 @@ const USE = [bind({ statement: "a" }), EXECUTE, SYNC];
 const SENT = [bind({ statement: "sluice_1" }), EXECUTE, SYNC];
 
 /** A client that was told the columns of "a" by one server, and a second server that lacks it. */
-async function told(columns: Bytes) {
-  const { world, client, server, other } = await prepared({ pool: { size: 2 } });
+async function told(columns: Bytes, pool: PooledOptions["pool"] = {}) {
+  const { world, client, server, other } = await prepared({ pool: { size: 2, ...pool } });
   await client.says(describe("S", "a"), SYNC);
   await server.hears(describe("S", "sluice_1"), SYNC);
   await server.says(NO_PARAMETERS, columns, ready());
@@ -140,6 +140,41 @@ Deno.test("ClientStatements goes on when a server does not take the statement th
   await second.hears(bind({ statement: "sluice_1" }), EXECUTE, SYNC);
   await second.says(ready());
   await client.hears(ready());
+  // It is asked again, and not waited for.
+  await client.says(...USE);
+  await describes(second, NUMBER);
+  await second.hears(...SENT);
+});
+
+Deno.test("ClientStatements asks a server once while it has not answered", async () => {
+  const { world, client } = await told(NUMBER);
+  const [used, ...rest] = USE;
+  await client.says(used!);
+  const second = await admits(world);
+  await second.hears(...ASKED);
+  await client.says(...rest);
+  await second.hears();
+  await second.says(PARSED, NO_PARAMETERS, NUMBER);
+  await second.hears(...SENT);
+});
+
+Deno.test("ClientStatements asks a server again that has prepared a statement anew", async () => {
+  const { world, client } = await told(NUMBER, { preparedStatementsMax: 1 });
+  await client.says(...USE);
+  const second = await admits(world);
+  await describes(second, NUMBER);
+  await second.hears(...SENT);
+  await second.says(...RUN);
+  await client.hears(...RUN);
+  await client.says(parseNamed("b", "select 2"), SYNC);
+  await second.hears(parseNamed("sluice_2", "select 2"), close("S", "sluice_1"), SYNC);
+  await second.says(PARSED, CLOSED, ready());
+  await client.hears(PARSED, ready());
+  await client.says(...USE);
+  const [prepares, ...asks] = ASKED;
+  await second.hears(prepares!, close("S", "sluice_2"), ...asks);
+  await second.says(PARSED, CLOSED, NO_PARAMETERS, TEXT);
+  await second.hears(bind({ statement: "sluice_stale" }), EXECUTE, SYNC);
 });
 
 Deno.test("ClientStatements prepares what a client prepares behind what is sent again", async () => {

@@ -1,9 +1,10 @@
-import { deepEqual } from "node:assert/strict";
+import { deepEqual, equal } from "node:assert/strict";
 import { close, describe } from "../../support/extended_messages.ts";
 import {
   BIND,
   type Bytes,
   complete,
+  cut,
   error,
   EXECUTE,
   parse,
@@ -11,7 +12,7 @@ import {
   ready,
   SYNC,
 } from "../../support/messages.ts";
-import { admits, exchanges } from "../../support/pooled_world.ts";
+import { admits, exchanges, pooledPair } from "../../support/pooled_world.ts";
 import {
   BOUND,
   CLOSED,
@@ -89,4 +90,16 @@ Deno.test("ClientStatements stays with the server of a long unnamed statement un
   await does(client, server, [BIND, EXECUTE, SYNC], [BIND, EXECUTE, SYNC], RUN, RUN);
   await exchanges(client, server, "select 1", "SELECT 1");
   deepEqual(world.states(), { "client active": 2, "db0 idle": 1 });
+});
+
+Deno.test("ClientStatements has no unnamed statement behind a Parse that failed", async () => {
+  const { client, server } = await pooledPair();
+  const said = [parse("select 1"), SYNC];
+  await does(client, server, said, said, PREPARED, PREPARED);
+  const bad = [parse("selec"), SYNC];
+  const failed = [error("ERROR", "42601", "syntax error"), ready()];
+  await does(client, server, bad, bad, failed, failed);
+  await client.says(BIND, EXECUTE, SYNC);
+  const heard = cut(server.peer.take()).map(({ tag }) => tag);
+  equal(heard.includes("P"), false, heard.join());
 });
