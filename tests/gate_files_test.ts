@@ -1,4 +1,4 @@
-import { deepEqual, throws } from "node:assert/strict";
+import { deepEqual, equal, throws } from "node:assert/strict";
 import type { AuthConfig, HbaRule, ServerConfig } from "../src/config/config.ts";
 import { GateFiles } from "../src/gate_files.ts";
 import { SERVER_DEFAULTS } from "./support/configs.ts";
@@ -47,4 +47,59 @@ Deno.test("GateFiles knows the secrets of users and of which kinds they are", ()
   using files = new GateFiles(server({ method: "password", users }));
   deepEqual([...files.secrets.keys()], ["ann", "bob"]);
   deepEqual([...files.kinds], ["plain", "md5"]);
+});
+
+const CONNECTION = {
+  isUnix: false,
+  isTls: false,
+  database: "app",
+  user: "ann",
+  address: "192.0.2.1",
+};
+
+Deno.test("GateFiles has one rule for everybody where the method is no list of rules", () => {
+  using files = new GateFiles(server({ method: "password" }));
+  const { isUnix: _, address: __, ...local } = { ...CONNECTION };
+  for (
+    const connection of [
+      CONNECTION,
+      { ...CONNECTION, isTls: true, address: "::1" },
+      { ...CONNECTION, isPhysicalReplication: true },
+      { ...local, isUnix: true },
+      { ...local, isUnix: true, isPhysicalReplication: true },
+    ]
+  ) equal(files.rules.find(connection)?.gateRule.method, "password");
+});
+
+Deno.test("GateFiles passes on what a rule asks of a certificate", () => {
+  for (const clientCertificate of ["verify-ca", "verify-full", undefined] as const) {
+    const rules = [rule({ method: "password", options: { map: "", clientCertificate } })];
+    using files = new GateFiles(server({ method: "rules", rules }));
+    equal(files.rules.find(CONNECTION)?.gateRule.clientCertificate, clientCertificate);
+  }
+});
+
+Deno.test("GateFiles gives a rule the lines of its own map, and none of another's", () => {
+  const nameMap = [
+    { map: "", certificateName: "laptop", user: "ann" },
+    { map: "ops", certificateName: "root", user: "ann" },
+  ];
+  const rulesOf = (...maps: readonly string[]) =>
+    maps.map((map) => {
+      return rule({ users: [`u${map}`], options: { map, clientCertificate: undefined } });
+    });
+  const rules = rulesOf("", "ops", "none");
+  using files = new GateFiles(server({ method: "rules", rules, nameMap }));
+  const allowed = ["", "ops", "none"].map((map) => {
+    const found = files.rules.find({ ...CONNECTION, user: `u${map}` });
+    return ["laptop", "root", "ann"].filter((name) => found?.gateRule.isNameRight(name, "ann"));
+  });
+  deepEqual(allowed, [["laptop"], ["root"], ["ann"]]);
+});
+
+Deno.test("GateFiles expects of users that are asked for the secrets that PostgreSQL stores", () => {
+  const users = new Map([["ann", "x"]]);
+  const query = { sql: "select $1, ''", user: "lookup", password: "", database: "" };
+  using files = new GateFiles(server({ method: "scram-sha-256", users, query }));
+  deepEqual([...files.kinds], ["plain", "scram-sha-256", "md5"]);
 });

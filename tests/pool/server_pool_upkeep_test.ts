@@ -1,6 +1,11 @@
 import { deepEqual, equal } from "node:assert/strict";
 import { idle, served, world } from "./one_worker.ts";
+import type { PoolWorld } from "./pool_world.ts";
 import type { FakeClient, FakeServer } from "./pool_world_parts.ts";
+
+function closing({ servers }: PoolWorld): number {
+  return [...servers].filter(({ state }) => state === "closing").length;
+}
 
 Deno.test("ServerPool closes what is idle for idleTimeoutMs, the coldest first", async () => {
   const of = world({ size: 4, minSize: 1, idleTimeoutMs: 1_500 });
@@ -20,6 +25,13 @@ Deno.test("ServerPool closes no more at the same time than minSize allows", asyn
   await idle(of, 4);
   await of.pass(3_000);
   deepEqual([of.servers.size, of.closed.length, of.opens.opened], [1, 3, 4]);
+});
+
+Deno.test("ServerPool counts what is closing as gone already", async () => {
+  const of = world({ size: 3, minSize: 2, idleTimeoutMs: 500 }, { closingMs: () => 60_000 });
+  await idle(of, 3);
+  await of.pass(5_000);
+  deepEqual([closing(of), of.servers.size, of.opens.opened], [1, 3, 3]);
 });
 
 Deno.test("ServerPool closes what is older than maxLifetimeMs, 10 % more or less", async () => {
@@ -50,6 +62,16 @@ Deno.test("ServerPool replaces what is too old one at a time where minSize wants
   deepEqual([gone(), of.servers.size], [2, 3]);
   await of.pass(1_000);
   deepEqual([gone(), of.servers.size], [3, 3]);
+});
+
+Deno.test("ServerPool replaces nothing more before what it closes is gone", async () => {
+  const options = { size: 3, minSize: 3, maxLifetimeMs: 5_000 };
+  const of = world(options, { closingMs: () => 4_500 });
+  await idle(of, 1);
+  await of.pass(10_000);
+  deepEqual([closing(of), of.closed.length], [1, 0]);
+  await of.pass(2_500);
+  deepEqual([closing(of), of.closed.length, of.opens.opened], [1, 1, 4]);
 });
 
 Deno.test("ServerPool in the foreground checks what was idle for long before it is given", async () => {
@@ -182,6 +204,17 @@ Deno.test("ServerPool at reconnect closes every connection that it has once it i
   of.release(c);
   of.release(d);
   deepEqual([of.closed, of.servers.size], [["reconnect", "reconnect"], 1]);
+});
+
+Deno.test("ServerPool at reconnect tries at once what could not be opened before", async () => {
+  let failure: { failure?: string } = { failure: "no route" };
+  const of = world({}, { opening: () => ({ ms: 1, ...failure }) });
+  of.ask(0);
+  await of.pass(1);
+  equal(of.ask(0).state, "refused");
+  failure = {};
+  of.threads[0]!.pools.reconnect();
+  await served(of, 1);
 });
 
 Deno.test("ServerPool at closeIdle closes what is idle and nothing else", async () => {

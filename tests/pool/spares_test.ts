@@ -42,7 +42,7 @@ Deno.test("ServerPool.prefill opens no more than size, and leaves places to othe
   const small = world({ size: 3 });
   poolOf(small).prefill(5);
   await small.pass(10_000);
-  equal(small.servers.size, 3);
+  deepEqual([small.servers.size, small.opens.opened], [3, 3]);
 });
 
 Deno.test("ServerPool.prefill ends with a failure", async () => {

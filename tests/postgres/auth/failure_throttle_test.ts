@@ -78,6 +78,19 @@ Deno.test("FailureThrottle counts by address, and IPv6 by /64", () => {
   equal(verdict(throttle, "a name"), "refused 30000");
 });
 
+Deno.test("FailureThrottle takes IPv6 addresses with a zone for those of their /64", () => {
+  const { throttle } = made();
+  for (let i = 1; i <= 4; i++) fail(throttle, 1, `fe80::${i}%eth0`);
+  equal(verdict(throttle, "fe80::5%eth0"), "refused 30000");
+});
+
+Deno.test("FailureThrottle forgets of those who logged in who has not for the longest", () => {
+  const { throttle } = made({ addressesMax: 2 });
+  for (const user of ["ann", "bob", "ann", "eve"]) throttle.onSuccess(A, user);
+  fail(throttle, 3, A, "mallory");
+  deepEqual(["ann", "bob", "eve"].map((user) => verdict(throttle, A, user)), [0, 400, 0]);
+});
+
 Deno.test("FailureThrottle counts those who try names together", () => {
   const { throttle } = made();
   for (const user of ["a", "b", "c", "d"]) fail(throttle, 1, A, user);
