@@ -1,6 +1,14 @@
 import { bind, close, describe, parseNamed } from "../../support/extended_messages.ts";
 import { complete, error, EXECUTE, query, ready, SYNC } from "../../support/messages.ts";
-import { CLOSED, does, PARSED, PREPARED, prepared, RUN } from "../../support/prepared_world.ts";
+import {
+  BOUND,
+  CLOSED,
+  does,
+  PARSED,
+  PREPARED,
+  prepared,
+  RUN,
+} from "../../support/prepared_world.ts";
 
 const GONE = error("ERROR", "26000", "prepared statement does not exist");
 const BAD = describe("S", "nobody's");
@@ -75,4 +83,61 @@ Deno.test("ServerStatements keep what was to make room for one that EXECUTE name
   client.peer.take();
   const use = [bind({ statement: "b" }), EXECUTE, SYNC];
   await does(client, server, use, [bind({ statement: "sluice_2" }), EXECUTE, SYNC], RUN, RUN);
+});
+
+/** A client that has prepared "a" and "b" on a server that keeps one, "a" being there. */
+async function evicted() {
+  const { client, server } = await prepared({ pool: { preparedStatementsMax: 1 } });
+  const closing = [PARSED, CLOSED, ready()];
+  const prepares = [parseNamed("b", "select 2"), SYNC];
+  await does(client, server, prepares, [SECOND, CLOSES_FIRST, SYNC], closing, PREPARED);
+  const uses = [bind({ statement: "a" }), EXECUTE, SYNC];
+  const used = [FIRST, CLOSES_SECOND, bind({ statement: "sluice_1" }), EXECUTE, SYNC];
+  await does(client, server, uses, used, [PARSED, CLOSED, ...RUN], RUN);
+  return { client, server };
+}
+
+/** It has sent a request that fails before it would have "b" prepared and "a" closed. */
+async function failing() {
+  const { client, server } = await evicted();
+  await client.says(BAD, bind({ statement: "b" }), SYNC);
+  await server.hears(BAD, SECOND, CLOSES_FIRST, bind({ statement: "sluice_2" }), SYNC);
+  return { client, server };
+}
+
+const [FIRST, SECOND] = [parseNamed("sluice_1", "select 1"), parseNamed("sluice_2", "select 2")];
+const [CLOSES_FIRST, CLOSES_SECOND] = [close("S", "sluice_1"), close("S", "sluice_2")];
+
+Deno.test("ServerStatements do not count on what a request before is to prepare, or to close", async () => {
+  const aheadOf = { a: [CLOSES_FIRST, FIRST, CLOSES_SECOND], b: [CLOSES_SECOND, SECOND] };
+  for (const [name, ahead] of Object.entries(aheadOf)) {
+    const { client, server } = await failing();
+    await client.says(bind({ statement: name }), EXECUTE, SYNC);
+    const serverName = name === "a" ? "sluice_1" : "sluice_2";
+    await server.hears(...ahead, bind({ statement: serverName }), EXECUTE, SYNC);
+    await server.says(GONE, ready());
+    await client.hears(GONE, ready());
+  }
+});
+
+Deno.test("ServerStatements do not count on it where EXECUTE names it, either", async () => {
+  const aheadOf = { a: [CLOSES_FIRST, FIRST, CLOSES_SECOND], b: [CLOSES_SECOND, SECOND] };
+  for (const [name, ahead] of Object.entries(aheadOf)) {
+    const { client, server } = await failing();
+    await client.says(query(`execute ${name}`));
+    const serverName = name === "a" ? "sluice_1" : "sluice_2";
+    await server.hears(...ahead, SYNC, query(`execute ${serverName}`));
+  }
+});
+
+Deno.test("ServerStatements do not take for there what was to be prepared anew, but was not there", async () => {
+  const { client, server } = await evicted();
+  await client.says(bind({ statement: "b" }), SYNC, BAD, bind({ statement: "a" }), SYNC);
+  const before = [SECOND, CLOSES_FIRST, bind({ statement: "sluice_2" }), SYNC];
+  const again = [FIRST, CLOSES_SECOND, bind({ statement: "sluice_1" })];
+  await server.hears(...before, BAD, CLOSES_FIRST, ...again, SYNC);
+  await server.says(PARSED, CLOSED, BOUND, ready(), GONE, ready());
+  await client.hears(BOUND, ready(), GONE, ready());
+  await client.says(bind({ statement: "a" }), SYNC);
+  await server.hears(...again, SYNC);
 });

@@ -71,7 +71,7 @@ Deno.test("PreparedBySql has the server forget what DEALLOCATE names that was pr
       await server.says(done, ready());
       await client.hears(done, ready());
     }
-    await prepares(client, server, "a", 1);
+    await prepares(client, server, "b", 1);
   }
 });
 
