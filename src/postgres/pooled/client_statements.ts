@@ -206,7 +206,7 @@ export class ClientStatements {
     if (meant !== undefined) {
       statement = this.#shared.find(meant.definition, { names, requires: meant.requires });
     }
-    this.#names.note(name, statement);
+    this.#names.note(name, statement, backend.replies);
     this.#columns.forget(statement);
     const undo = () => this.#named.delete(name);
     if (!backend.replies.isSkipping) this.#named.set(name, statement);
@@ -291,13 +291,18 @@ export class ClientStatements {
 
   /** SQL names a statement that was prepared by Parse: see `preparing.ts`. */
   ensureNow(backend: Backend, name: string, statement: Statement): void {
-    this.#names.note(name, statement);
+    this.#names.note(name, statement, backend.replies);
     ensureNow(backend, statement);
   }
 
   /** See {@linkcode ServerNames.translate}. */
-  translate(text: string): string {
-    return this.#names.translate(text);
+  translate(text: string, { replies }: Backend): string {
+    return this.#names.translate(text, replies);
+  }
+
+  /** The client has got a server. */
+  onLinked({ replies }: Backend): void {
+    this.#names.begin(replies);
   }
 
   /** DEALLOCATE of a name on servers has been carried out by the extended protocol. */
@@ -323,7 +328,7 @@ export class ClientStatements {
       if (!name.startsWith(SERVER_NAME_PREFIX)) return { replacement: undefined };
       return { replacement: withReplaced(view, start, end, nameStart, nameEnd, NOBODYS_NAME) };
     }
-    this.#names.note(name, statement);
+    this.#names.note(name, statement, backend.replies);
     if (reply === REPLY.bind && isRefusal(statement)) {
       const ahead = ensure(backend, statement);
       backend.replies.push(reply);
@@ -369,12 +374,9 @@ export class ClientStatements {
     statement: Statement,
     definition: Uint8Array,
   ): Uint8Array {
-    this.#names.note(name, statement);
+    this.#names.note(name, statement, backend.replies);
     const ahead = ensure(backend, statement);
-    backend.replies.push(REPLY.parse, (hasFailed) => {
-      // The error says the server's name, for which the client may have another one by then.
-      if (hasFailed) this.#names.note(name, statement);
-    });
+    backend.replies.push(REPLY.parse);
     return concat(ahead, parse(statement.serverName, definition));
   }
 }

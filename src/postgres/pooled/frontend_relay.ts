@@ -108,8 +108,9 @@ export class FrontendRelay {
   }
 
   /** The session has a server, which is not yet as the session wants it. */
-  onLinked(): void {
+  onLinked(backend: Backend): void {
     this.#hasFollowed = false;
+    this.#statements.onLinked(backend);
   }
 
   onError(backend: Backend): void {
@@ -123,7 +124,11 @@ export class FrontendRelay {
   /** An error's fields, as the client would have them from a server of its own. */
   translate(fields: Map<string, string>): Map<string, string> {
     if (translateStale(fields)) return fields;
-    return fields.set("M", this.#statements.translate(fields.get("M") ?? ""));
+    const message = fields.get("M") ?? "";
+    const backend = this.#session.backend;
+    return backend === undefined
+      ? fields
+      : fields.set("M", this.#statements.translate(message, backend));
   }
 
   /** @returns How many bytes are done with. */

@@ -170,7 +170,7 @@ export class PooledSession implements Upstream, BackendOwner {
         this.#stopWaiting(isLate);
         this.#backend = backend;
         backend.attach(this);
-        this.#relay.onLinked();
+        this.#relay.onLinked(backend);
         if (this.#state === "login") this.#owner.runLoginTime(true);
         if (isLate) this.#owner.guard(then);
       },

@@ -50,6 +50,7 @@ export class ReplyQueue {
   #answers = 0;
   #clientAnswers = 0;
   #failedThrough = 0;
+  #failedEntry = 0;
   /** The last Query that came before the Sync of what was sent. */
   #unsyncedQuery = 0;
   /** Something was sent that a Sync, or a Query, has still to conclude. */
@@ -138,6 +139,11 @@ export class ReplyQueue {
   /** The number up to which nothing has been done that had not been answered before an error. */
   get failedThrough(): number {
     return this.#failedThrough;
+  }
+
+  /** The number of the entry that failed last: see `entryCount`. */
+  get failedEntry(): number {
+    return this.#failedEntry;
   }
 
   /** True if a Query or Sync of the client has still to be answered. */
@@ -306,6 +312,7 @@ export class ReplyQueue {
   }
 
   #onError(first: number): void {
+    this.#failedEntry = this.doneCount + 1;
     if (this.#isCopying && this.#ignoredSyncs > 0) this.#isUncertain = true;
     this.#isCopyIn = false;
     this.#isCopying = false;

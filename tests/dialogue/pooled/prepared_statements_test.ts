@@ -342,3 +342,18 @@ Deno.test("ClientStatements has the server answer a Parse behind what may end a 
   const again = [close("S", "sluice_1"), parseNamed("sluice_1", "select 1")];
   await server.hears(parse("rollback"), BIND, EXECUTE, ...again, SYNC);
 });
+
+Deno.test("ClientStatements tells a client of the name that it used, of several for one statement", async () => {
+  const { client, server } = await prepared();
+  await client.says(...use("a"), parseNamed("b", "select 1"), SYNC, ...use("b"));
+  server.peer.take();
+  const wrong = (name: string) =>
+    error("ERROR", "08P01", `bind message supplies 0 parameters, but "${name}" requires 2`);
+  await server.says(wrong("sluice_1"), ready());
+  await client.hears(wrong("a"), ready());
+  await server.says(message("3"), PARSED, ready());
+  await client.hears(PARSED, ready());
+  server.peer.take();
+  await server.says(wrong("sluice_1"), ready());
+  await client.hears(wrong("b"), ready());
+});
