@@ -125,6 +125,8 @@ export class ClientStatements {
       case FRONTEND.bind:
       case FRONTEND.describe:
         return this.#waitsNamed(backend, view, usedNameAt(view, at));
+      case FRONTEND.close:
+        return this.#isUnsureName(backend.replies, view, usedNameAt(view, at));
       case FRONTEND.parse:
         return this.#isTwice(backend.replies, view, bodyStart) ? "ask" : false;
       case FRONTEND.query:
@@ -139,6 +141,13 @@ export class ClientStatements {
     const nameStart = usedNameAt(view, at);
     const name = nameOf(view.subarray(nameStart, view.indexOf(0, nameStart)));
     return ensureDescribed(backend, this.#named.get(name)!);
+  }
+
+  #isUnsureName(replies: ReplyQueue, view: Uint8Array, nameStart: number): boolean {
+    if (nameStart === 0 || !replies.hasUnanswered) return false;
+    const nameEnd = view.indexOf(0, nameStart);
+    if (nameEnd <= nameStart) return false;
+    return this.#changes.isUnsure(nameOf(view.subarray(nameStart, nameEnd)), replies);
   }
 
   #waitsNamed(backend: Backend, view: Uint8Array, nameStart: number): boolean | "ask" {
@@ -381,7 +390,7 @@ export class ClientStatements {
   }
 }
 
-/** Where a Bind or Describe has the name of a statement; 0 if it has none that can be read. */
+/** Where a Bind, Describe or Close names a statement; 0 if it names none that can be read. */
 function usedNameAt(view: Uint8Array, at: number): number {
   const bodyStart = at + HEADER_SIZE;
   if (view[at] === FRONTEND.bind) return view.indexOf(0, bodyStart) + 1;

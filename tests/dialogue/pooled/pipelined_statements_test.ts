@@ -29,3 +29,15 @@ Deno.test("ClientStatements waits with a name that a request before it prepares"
   // It means nothing, which the server says.
   await server.hears(bind({ statement: "a" }), EXECUTE, SYNC);
 });
+
+Deno.test("ClientStatements waits with the Close of a name that a request before it closes", async () => {
+  const { client, server } = await pooledPair();
+  const said = [parseNamed("a", "select 1"), parse("bad"), close("S", "a"), SYNC];
+  await client.says(...said, close("S", "a"), bind({ statement: "a" }), EXECUTE, SYNC);
+  await server.hears(parseNamed("sluice_1", "select 1"), parse("bad"), SYNC);
+  const bad = error("ERROR", "42601", "no");
+  await server.says(message("1"), bad, ready());
+  // The first Close has been skipped, the second one has not.
+  await client.hears(message("1"), bad, ready(), message("3"));
+  await server.hears(bind({ statement: "a" }), EXECUTE, SYNC);
+});
