@@ -10,6 +10,7 @@ import { refusal } from "../support/clients.ts";
 import { configFor, startGateway } from "../support/gateway.ts";
 import { auth } from "../support/messages.ts";
 import { targetAt } from "../support/stories.ts";
+import { eventually } from "../support/wait.ts";
 
 const LISTENER = 'listener="default"';
 
@@ -109,7 +110,10 @@ Deno.test("nobody listens: 08001 after every attempt, in the order of the proxie
   const { code, message } = await refusal(targetAt(gateway.target));
   assert.equal(code, "08001");
   assert.match(message, /"first", "second" did not answer/);
-  const attempts = gateway.logs.filter(({ msg }) => msg === "cannot connect to server");
+  const attempts = await eventually("each attempt is logged", () => {
+    const logged = gateway.logs.filter(({ msg }) => msg === "cannot connect to server");
+    return logged.length < 3 ? undefined : logged;
+  });
   assert.deepEqual(attempts.map((line) => [line["pool"], line["attempt"], line["attempts"]]), [
     ["first", 1, 2],
     ["first", 2, 2],

@@ -60,10 +60,19 @@ export async function startTestPostgres(
 }
 
 /**
- * Registers a test for every known server: `body` gets a server of its own, freshly started and
+ * Those of {@linkcode knownServers} to test with: all, or those whose name holds what
+ * SLUICE_TEST_POSTGRES says, such as "PostgreSQL 18".
+ */
+export async function serversToTest(): Promise<readonly TestServer[]> {
+  const only = Deno.env.get("SLUICE_TEST_POSTGRES") ?? "";
+  const servers = (await knownServers()).filter((server) => server.name.includes(only));
+  if (servers.length === 0) throw new Error(`SLUICE_TEST_POSTGRES: no server is "${only}"`);
+  return servers;
+}
+
+/**
+ * Registers a test for every server to test with: `body` gets a server of its own, freshly started and
  * stopped afterwards. Where a server cannot be had the test is ignored, and its name says why.
- *
- * SLUICE_TEST_POSTGRES leaves out servers whose name does not hold it, such as "PostgreSQL 18".
  *
  * Call it with `await` at the top level of a test file.
  */
@@ -72,10 +81,7 @@ export async function testOnEachServer(
   options: Partial<StartPostgresOptions>,
   body: (server: EmbeddedPostgres) => Promise<void>,
 ): Promise<void> {
-  const only = Deno.env.get("SLUICE_TEST_POSTGRES") ?? "";
-  const servers = (await knownServers()).filter((server) => server.name.includes(only));
-  if (servers.length === 0) throw new Error(`SLUICE_TEST_POSTGRES: no server is "${only}"`);
-  for (const server of servers) {
+  for (const server of await serversToTest()) {
     if ("unavailable" in server) {
       const reason = server.unavailable.split("\n")[0];
       Deno.test({ name: `${name} (${server.name}: ${reason})`, ignore: true, fn: () => {} });

@@ -10,7 +10,7 @@ import type {
   StartPostgresOptions,
 } from "../../src/cli/demo/embedded_postgres.ts";
 import { configFor, type Gateway, type Settings, startGateway } from "./gateway.ts";
-import { knownServers, type QueryTarget, startTestPostgres, TEST_PASSWORD } from "./postgres.ts";
+import { type QueryTarget, serversToTest, startTestPostgres, TEST_PASSWORD } from "./postgres.ts";
 import { findClientProgram } from "./psql.ts";
 import { within } from "./wait.ts";
 
@@ -63,7 +63,7 @@ export async function testOnServers(
   options: SceneOptions,
   stories: Stories<ServerScene>,
 ): Promise<void> {
-  const known = await knownServers();
+  const known = await serversToTest();
   const newest = Math.max(...known.map((server) => "major" in server ? server.major : 0));
   const missing = await missingProgram(options.programs ?? ["psql"]);
   for (const server of known) {
