@@ -17,7 +17,15 @@ import {
   SYNC,
   TERMINATE,
 } from "../../support/messages.ts";
-import { admits, exchanges, joins, pooledPair, read, reading } from "../../support/pooled_world.ts";
+import {
+  admits,
+  exchanges,
+  follows,
+  joins,
+  pooledPair,
+  read,
+  reading,
+} from "../../support/pooled_world.ts";
 
 const CANCELLED = error("ERROR", "57014", "canceling statement due to user request");
 
@@ -267,4 +275,18 @@ Deno.test("PooledSession that leaves has what the server reports of its end coun
   const text = server.peer.take();
   if (text.length > 0) await server.says(complete("DISCARD ALL"), ready());
   await isClean(world, server);
+});
+
+Deno.test("PooledSession that leaves has parameters reset although its reset query does not", async () => {
+  const { world, client, server } = await pooledPair({ pool: { resetQuery: "discard temp" } });
+  const { client: next } = await joins(world);
+  await client.says(query("create temp table t (i int)"));
+  await server.hears(query("create temp table t (i int)"));
+  await server.says(complete("CREATE TABLE"), ready());
+  await client.leaves();
+  await server.hears(query("discard temp"));
+  await server.says(complete("DISCARD TEMP"), ready());
+  await next.says(query("select 1"));
+  const everything = "RESET SESSION AUTHORIZATION;RESET ROLE;RESET ALL";
+  await follows(server, { [everything]: [complete("RESET")] }, query("select 1"));
 });
