@@ -71,8 +71,8 @@ export async function serversToTest(): Promise<readonly TestServer[]> {
 }
 
 /**
- * Registers a test for every server to test with: `body` gets a server of its own, freshly started and
- * stopped afterwards. Where a server cannot be had the test is ignored, and its name says why.
+ * Registers a test for every server to test with: `body` gets a server of its own, freshly started
+ * and stopped afterwards. Where a server cannot be had the test is ignored, and its name says why.
  *
  * Call it with `await` at the top level of a test file.
  */

@@ -28,7 +28,7 @@ interface Use {
 /** One client's. */
 export class ServerNames {
   readonly #uses = new Map<string, Use[]>();
-  /** What is added to the numbers of this server's entries, so that they are above the last one's. */
+  /** Added to the numbers of this server's entries, so that they are above the last one's. */
   #base = 0;
   #last = 0;
 
