@@ -10,7 +10,6 @@ import type { Address } from "../../src/base/address.ts";
 import { concat } from "../../src/base/bytes.ts";
 import type { Socket } from "../../src/net/socket.ts";
 import { TlsClientContext } from "../../src/net/tls/client_context.ts";
-import { TlsServerContext } from "../../src/net/tls/server_context.ts";
 import { Canceller, type CancelTarget } from "../../src/postgres/cancel.ts";
 import type { ServerTls } from "../../src/postgres/server_dial.ts";
 import { cancelRequest, sslRequest } from "../../src/postgres/wire/startup_packet.ts";
@@ -18,6 +17,7 @@ import { Certificates, pem } from "../support/certificates.ts";
 import { FakeClock } from "../support/fake_clock.ts";
 import { MemoryNetwork } from "../support/memory_driver.ts";
 import { LISTEN } from "../support/net_harness.ts";
+import { serverContextOf } from "../support/tls_harness.ts";
 
 const ADDRESS: Address = { kind: "tcp", host: "localhost", port: 5432 };
 const KEY = Uint8Array.of(1, 2, 3, 4);
@@ -166,13 +166,7 @@ function makeContexts() {
   const trusting = (certFile: string) =>
     TlsClientContext.load({ mode: "verify-full", ca: pem(certFile), minVersion: "TLSv1.2" });
   return {
-    server: TlsServerContext.load({
-      certificate: pem(server.certFile),
-      key: pem(server.keyFile),
-      clientCertificates: "none",
-      minVersion: "TLSv1.2",
-      alpn: ["postgresql"],
-    }),
+    server: serverContextOf(server, ["postgresql"]),
     client: trusting(ca.certFile),
     other: trusting(stranger.certFile),
   };

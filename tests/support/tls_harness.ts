@@ -196,17 +196,25 @@ function tlsDriver(driver: Driver): Driver {
   };
 }
 
+/** What a server speaks TLS 1.2 and newer with, that asks nobody for a certificate. */
+export function serverContextOf(
+  { certFile, keyFile }: { readonly certFile: string; readonly keyFile: string },
+  alpn: readonly string[],
+): TlsServerContext {
+  return TlsServerContext.load({
+    certificate: pem(certFile),
+    key: pem(keyFile),
+    clientCertificates: "none",
+    minVersion: "TLSv1.2",
+    alpn,
+  });
+}
+
 function makeContexts(): Contexts {
   using certificates = new Certificates();
   const { ca, server } = certificates.standard();
   return {
-    server: TlsServerContext.load({
-      certificate: pem(server.certFile),
-      key: pem(server.keyFile),
-      clientCertificates: "none",
-      minVersion: "TLSv1.2",
-      alpn: [],
-    }),
+    server: serverContextOf(server, []),
     client: TlsClientContext.load({
       mode: "verify-full",
       ca: pem(ca.certFile),

@@ -2,7 +2,6 @@ import { deepEqual, equal, match } from "node:assert/strict";
 import type { Address } from "../../../src/base/address.ts";
 import { READ_BUFFER_SIZE_MAX, type Socket } from "../../../src/net/socket.ts";
 import { TlsClientContext } from "../../../src/net/tls/client_context.ts";
-import { TlsServerContext } from "../../../src/net/tls/server_context.ts";
 import { ScramKeysCache } from "../../../src/postgres/auth/scram_keys_cache.ts";
 import {
   BackendOpener,
@@ -11,7 +10,7 @@ import {
 } from "../../../src/postgres/pooled/backend_opener.ts";
 import type { ServerTls } from "../../../src/postgres/server_dial.ts";
 import { sslRequest } from "../../../src/postgres/wire/startup_packet.ts";
-import { Certificates, pem } from "../../support/certificates.ts";
+import { Certificates } from "../../support/certificates.ts";
 import { FakeClock } from "../../support/fake_clock.ts";
 import { MemoryNetwork } from "../../support/memory_driver.ts";
 import {
@@ -25,6 +24,7 @@ import {
 } from "../../support/messages.ts";
 import { LISTEN } from "../../support/net_harness.ts";
 import { Random } from "../../support/random.ts";
+import { serverContextOf } from "../../support/tls_harness.ts";
 
 const ADDRESS: Address = { kind: "tcp", host: "localhost", port: 5432 };
 const KEY = Uint8Array.of(1, 2, 3, 4);
@@ -160,13 +160,7 @@ function makeContexts() {
   using certificates = new Certificates();
   const { server } = certificates.standard();
   return {
-    server: TlsServerContext.load({
-      certificate: pem(server.certFile),
-      key: pem(server.keyFile),
-      clientCertificates: "none",
-      minVersion: "TLSv1.2",
-      alpn: ["postgresql"],
-    }),
+    server: serverContextOf(server, ["postgresql"]),
     client: TlsClientContext.load({ mode: "require", ca: "system", minVersion: "TLSv1.2" }),
   };
 }
