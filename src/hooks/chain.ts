@@ -1,0 +1,94 @@
+/**
+ * Who is called at which hook, in which order, and what comes of it.
+ *
+ * - Subscribers are called by priority, lower numbers first; those of one priority by name.
+ * - What one puts in the payload's place is what the next one sees.
+ * - respond, reject and close end the chain: those behind are not called. After a route the chain
+ *   goes on, and the last route counts.
+ *
+ * @module
+ */
+
+import type { HookEvent } from "./event.ts";
+import { HOOKS } from "./hooks.ts";
+import { FORWARD, type Verdict } from "./verdict.ts";
+
+/** One plugin in one worker. */
+export interface Subscriber {
+  readonly name: string;
+  /** Lower is earlier. */
+  readonly priority: number;
+  /** Numbers of the hooks that it wants to be called for. */
+  readonly hooks: readonly number[];
+  /**
+   * Whether a hook is to be called for messages of a type, for the hooks of messages.
+   *
+   * @returns 256 bytes, 1 for each type that it wants.
+   */
+  messageTypes(hook: number): Uint8Array;
+  /** Never throws: what fails is counted there, and follows the plugin's policy. */
+  call(event: HookEvent): Verdict;
+}
+
+/** All subscribers of one worker, as they are now. Replaced as a whole between two messages. */
+export class HookChain {
+  /** By a hook's number. */
+  readonly #subscribers: readonly (readonly Subscriber[])[];
+  /** By a hook's number: 256 bytes, 1 for each type of message that somebody wants. */
+  readonly #types: readonly (Uint8Array | undefined)[];
+  /** By a hook's number: whether anybody wants it. */
+  readonly wants: Uint8Array;
+
+  constructor(subscribers: readonly Subscriber[]) {
+    const inOrder = subscribers.toSorted((a, b) =>
+      a.priority - b.priority || (a.name < b.name ? -1 : 1)
+    );
+    const numbers = [0, ...HOOKS.map(({ number }) => number)];
+    this.#subscribers = numbers.map((hook) => inOrder.filter((one) => one.hooks.includes(hook)));
+    this.wants = Uint8Array.from(this.#subscribers, ({ length }) => length > 0 ? 1 : 0);
+    this.#types = this.#subscribers.map((those, hook) =>
+      those.length === 0 ? undefined : union(those.map((one) => one.messageTypes(hook)))
+    );
+  }
+
+  /** Whether anybody wants messages of a type at a hook of messages. */
+  wantsType(hook: number, messageType: number): boolean {
+    return this.#types[hook]?.[messageType] === 1;
+  }
+
+  /** Calls all who want the event. Its payload is, afterwards, what it was replaced with. */
+  run(event: HookEvent): Verdict {
+    const { hook } = event;
+    let result = FORWARD;
+    for (const subscriber of this.#subscribers[hook]!) {
+      const { messageType } = event;
+      if (messageType !== 0 && subscriber.messageTypes(hook)[messageType] !== 1) continue;
+      const verdict = subscriber.call(event);
+      switch (verdict.kind) {
+        case "forward":
+          break;
+        case "replace":
+          event.payload = verdict.bytes;
+          if (result.kind !== "route") result = verdict;
+          break;
+        case "route":
+          result = verdict;
+          break;
+        default:
+          return verdict;
+      }
+    }
+    return result;
+  }
+}
+
+/** Nobody wants anything. */
+export const NO_HOOKS = new HookChain([]);
+
+function union(tables: readonly Uint8Array[]): Uint8Array {
+  const all = new Uint8Array(256);
+  for (const table of tables) {
+    for (let type = 0; type < 256; type++) all[type]! |= table[type]!;
+  }
+  return all;
+}
