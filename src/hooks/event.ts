@@ -79,6 +79,8 @@ export class HookEvent {
   /** Fields of this event only; those of the session are the session's. */
   readonly fields: (Uint8Array | undefined)[] = new Array(FIELD_COUNT).fill(undefined);
   capture: Capture | undefined;
+  /** How long what the event is about is held back, in milliseconds; set by policies. */
+  delayMs = 0;
 
   /** Forgets what was said before. */
   clear(hook: number, session: SessionFacts | undefined): void {
@@ -94,6 +96,7 @@ export class HookEvent {
     this.rows = 0;
     this.fields.fill(undefined);
     this.capture = undefined;
+    this.delayMs = 0;
   }
 
   /** @returns One field of the event or of its session; those that a plugin's host makes are not. */
@@ -107,6 +110,8 @@ const EMPTY = new Uint8Array();
 
 const FIELD_COUNT = Object.keys(FIELD).length;
 
-function numbered<Name extends string>(names: readonly Name[]): Readonly<Record<Name, number>> {
+function numbered<Name extends string>(
+  names: readonly Name[],
+): Readonly<Record<Name, number>> {
   return Object.fromEntries(names.map((name, index) => [name, index])) as Record<Name, number>;
 }

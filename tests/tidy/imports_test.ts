@@ -13,10 +13,10 @@ import { type Source, sources } from "../support/sources.ts";
 const LEVELS: readonly (readonly string[])[] = [
   ["base"],
   ["postgres/secrets"],
-  ["config", "observe", "postgres/wire", "postgres/sql"],
+  ["config", "observe", "postgres/wire", "postgres/sql", "postgres/parser"],
   ["net", "hooks", "postgres/auth"],
   ["upstream"],
-  ["pool", "plugin_host", "cluster"],
+  ["pool", "plugin_host", "cluster", "act"],
   ["postgres", "trino", "raw"],
   ["admin"],
   [""],
@@ -28,14 +28,16 @@ const ONLY_FROM: Readonly<Record<string, readonly string[]>> = {
   "config": ["", "cli"],
   "postgres/wire": ["postgres/auth", "postgres"],
   "postgres/sql": ["postgres", ""],
+  "postgres/parser": ["postgres", "", "cli"],
   "postgres/secrets": ["config", "postgres/auth", "postgres", ""],
   "postgres/auth": ["postgres", ""],
   "postgres": [""],
   "trino": [""],
   "raw": [""],
-  "plugin_host": ["admin", ""],
+  "plugin_host": ["admin", "", "cli"],
   "cluster": ["admin", ""],
-  "hooks": ["plugin_host", "postgres", "trino", "raw", ""],
+  "act": ["", "cli"],
+  "hooks": ["plugin_host", "act", "postgres", "trino", "raw", "", "cli"],
 };
 
 /** Packages from npm, and the only rooms that may know them. */
