@@ -99,7 +99,7 @@ export class HookEvent {
     this.delayMs = 0;
   }
 
-  /** @returns One field of the event or of its session; those that a plugin's host makes are not. */
+  /** @returns One field of the event or of its session, but for those that the host makes. */
   field(field: number): Uint8Array | undefined {
     if (field === FIELD.payload) return this.payload;
     return this.fields[field] ?? this.session?.field(field);
