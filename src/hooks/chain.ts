@@ -10,8 +10,21 @@
  */
 
 import type { HookEvent } from "./event.ts";
-import { HOOKS } from "./hooks.ts";
+import { HOOK, type HookName, HOOKS } from "./hooks.ts";
 import { FORWARD, type Verdict } from "./verdict.ts";
+
+/** Hooks that messages have to be looked at for. */
+const TRAFFIC_HOOKS: readonly HookName[] = [
+  "onTrafficFromClient",
+  "onTrafficToServer",
+  "onTrafficFromServer",
+  "onTrafficToClient",
+  "onQuery",
+  "onRow",
+  "onError",
+  "onQueryEnd",
+  "onTransactionEnd",
+];
 
 /** One plugin in one worker. */
 export interface Subscriber {
@@ -21,11 +34,13 @@ export interface Subscriber {
   /** Numbers of the hooks that it wants to be called for. */
   readonly hooks: readonly number[];
   /**
-   * Whether a hook is to be called for messages of a type, for the hooks of messages.
+   * Whether a hook is to be called for messages of a type.
    *
-   * @returns 256 bytes, 1 for each type that it wants.
+   * @returns 256 bytes, 1 for each type that it wants: all, but for the hooks of messages.
    */
   messageTypes(hook: number): Uint8Array;
+  /** Whether it may give the verdict respond. */
+  readonly mayRespond: boolean;
   /** Never throws: what fails is counted there, and follows the plugin's policy. */
   call(event: HookEvent): Verdict;
 }
@@ -38,6 +53,10 @@ export class HookChain {
   readonly #types: readonly (Uint8Array | undefined)[];
   /** By a hook's number: whether anybody wants it. */
   readonly wants: Uint8Array;
+  /** Whether anybody wants to know what passes in sessions. */
+  readonly wantsTraffic: boolean;
+  /** Whether anybody could answer a query in a server's place. */
+  readonly mayRespond: boolean;
 
   constructor(subscribers: readonly Subscriber[]) {
     const inOrder = subscribers.toSorted((a, b) =>
@@ -46,6 +65,8 @@ export class HookChain {
     const numbers = [0, ...HOOKS.map(({ number }) => number)];
     this.#subscribers = numbers.map((hook) => inOrder.filter((one) => one.hooks.includes(hook)));
     this.wants = Uint8Array.from(this.#subscribers, ({ length }) => length > 0 ? 1 : 0);
+    this.wantsTraffic = TRAFFIC_HOOKS.some((name) => this.wants[HOOK[name]] === 1);
+    this.mayRespond = this.#subscribers[HOOK.onQuery]!.some((one) => one.mayRespond);
     this.#types = this.#subscribers.map((those, hook) =>
       those.length === 0 ? undefined : union(those.map((one) => one.messageTypes(hook)))
     );
