@@ -10,6 +10,7 @@
 import process from "node:process";
 import { SYSTEM_CLOCK } from "../src/base/clock.ts";
 import { print, printError } from "../src/cli/terminal.ts";
+import { HookSwitch } from "../src/hooks/hook_switch.ts";
 import { counterBuffer, POOL_CELL, WorkerCounters } from "../src/observe/counters.ts";
 import { Pool } from "../src/pool/pool.ts";
 import { budgetBuffer, SharedBudget } from "../src/pool/shared_budget.ts";
@@ -52,6 +53,7 @@ async function openSession(): Promise<Pair> {
     driver,
     clock: SYSTEM_CLOCK,
     observer: { emit() {} },
+    hooks: new HookSwitch(),
     cancelKeys: new CancelKeys(0, (size) => crypto.getRandomValues(new Uint8Array(size))),
     cancel: () => Promise.resolve({ outcome: "unknown" }),
     cancelAbandoned: () => Promise.resolve({ outcome: "unknown" }),
@@ -88,7 +90,7 @@ function contextWith(cells: ListenerContext["routes"][0]["cells"]): ListenerCont
   } as const;
   return {
     name: "default",
-    routes: [{ server, tls: () => undefined, pool: pool(), cells }],
+    routes: [{ proxy: "default", server, tls: () => undefined, pool: pool(), cells }],
     authentication: undefined,
     tls: undefined,
     clients: pool(),

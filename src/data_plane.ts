@@ -9,6 +9,7 @@ import type { Address } from "./base/address.ts";
 import type { Clock } from "./base/clock.ts";
 import type { ClientConfig, PoolConfig, ServerConfig } from "./config/config.ts";
 import type { DataPlaneSnapshot, PeerMessage } from "./data_plane_messages.ts";
+import type { HookSwitch } from "./hooks/hook_switch.ts";
 import type { Driver, Listener } from "./net/socket.ts";
 import { WorkerCounters } from "./observe/counters.ts";
 import type { LogSink } from "./observe/log_record.ts";
@@ -47,6 +48,8 @@ export interface DataPlaneParts {
   readonly wallClockMs: () => number;
   readonly randomBytes: (size: number) => Uint8Array;
   readonly sink: LogSink;
+  /** Undefined where plugins are switched off. */
+  readonly hooks: HookSwitch | undefined;
   /** Sends to another worker; returns false if there is none by that index. */
   readonly tellPeer: (worker: number, message: PeerMessage) => boolean;
 }
@@ -87,6 +90,7 @@ export class DataPlane {
       clock: parts.clock,
       observer: this.#recorder,
       cancelKeys,
+      hooks: parts.hooks,
       cancel: (processId, key) => this.#cancel(processId, key),
       cancelAbandoned: (target) => this.#canceller.cancelQueued(target),
     };
@@ -258,6 +262,7 @@ export class DataPlane {
     const client: ClientConfig = this.#snapshot.clients.get(proxy.client)!;
     const server: ServerAddress = { name: proxy.client, ...client };
     return {
+      proxy: proxyName,
       server,
       // A server that could bind a SCRAM exchange to its TLS connection refuses a client that could
       // bind it to ours: TLS is spoken where it is asked for, and not where it is only welcome.

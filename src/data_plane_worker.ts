@@ -8,6 +8,7 @@ import { SYSTEM_CLOCK } from "./base/clock.ts";
 import { messageOf } from "./base/errors.ts";
 import { DataPlane } from "./data_plane.ts";
 import type { PeerMessage, WorkerCommand, WorkerReport } from "./data_plane_messages.ts";
+import { HookSwitch } from "./hooks/hook_switch.ts";
 import { DenoDriver } from "./net/deno_driver.ts";
 
 /** The global of a Worker, as far as it is used: the compiler is told of a window's. */
@@ -44,6 +45,7 @@ async function start({ snapshot }: Extract<WorkerCommand, { kind: "start" }>): P
       clock: SYSTEM_CLOCK,
       wallClockMs: () => Date.now(),
       randomBytes: (size) => crypto.getRandomValues(new Uint8Array(size)),
+      hooks: new HookSwitch(),
       sink: { write: (record) => scope.postMessage({ kind: "log", record }) },
       tellPeer,
     });

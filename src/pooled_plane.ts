@@ -199,7 +199,7 @@ export class PooledPlane {
       this.#destinations.remember(this.#clientsOf(server), user, admitted.learned);
     }
     const uses: PooledRoute[] = [];
-    for (const proxy of server.proxies) {
+    for (const proxy of chosenFirst(server.proxies, admitted.proxy)) {
       const route = this.#route(listener, server, proxy, admitted);
       if ("sqlState" in route) {
         for (const { use } of uses) use[Symbol.dispose]();
@@ -259,6 +259,7 @@ export class PooledPlane {
     const { key: sizeKey } = pairSize(poolName, pool, limit, user, poolSize);
     const { size } = use.pool.options; // what it was made with, whatever has changed since
     return {
+      proxy: proxyName,
       server: clientName,
       address: addressText(client.address),
       settings: {
@@ -384,6 +385,11 @@ export class PooledPlane {
 /** Whether a reset query leaves nothing behind, so that the gateway may forget all, too. */
 function isWholeReset(scanner: QueryScanner, resetQuery: string): boolean {
   return scanner.scan(utf8(resetQuery), true).discards.includes("all");
+}
+
+/** The names with one of them, if it is there, first. */
+function chosenFirst(names: readonly string[], chosen: string | undefined): readonly string[] {
+  return names.toSorted((a, b) => Number(b === chosen) - Number(a === chosen));
 }
 
 /** A number from 0 to below 1. */

@@ -78,6 +78,8 @@ export class HookEvent {
   rows = 0;
   /** Fields of this event only; those of the session are the session's. */
   readonly fields: (Uint8Array | undefined)[] = new Array(FIELD_COUNT).fill(undefined);
+  /** Makes fields that are asked for seldom. */
+  more: ((field: number) => Uint8Array | undefined) | undefined;
   capture: Capture | undefined;
   /** How long what the event is about is held back, in milliseconds; set by policies. */
   delayMs = 0;
@@ -95,6 +97,7 @@ export class HookEvent {
     this.durationUs = 0;
     this.rows = 0;
     this.fields.fill(undefined);
+    this.more = undefined;
     this.capture = undefined;
     this.delayMs = 0;
   }
@@ -102,7 +105,7 @@ export class HookEvent {
   /** @returns One field of the event or of its session, but for those that the host makes. */
   field(field: number): Uint8Array | undefined {
     if (field === FIELD.payload) return this.payload;
-    return this.fields[field] ?? this.session?.field(field);
+    return this.fields[field] ?? this.more?.(field) ?? this.session?.field(field);
   }
 }
 

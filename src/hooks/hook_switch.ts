@@ -5,7 +5,7 @@
  * @module
  */
 
-import { HookChain, NO_HOOKS } from "./chain.ts";
+import { type HookChain, NO_HOOKS } from "./chain.ts";
 import { HookEvent } from "./event.ts";
 
 /** One worker's hooks. */

@@ -66,6 +66,7 @@ export class FactCounter {
       case "error_reported":
         return this.#counters.sqlStates.add(fact.source, fact.sqlState);
       case "internal_error":
+      case "verdict_ignored": // counted as what the plugin asked for
         return;
       default:
         fact satisfies never;

@@ -40,6 +40,7 @@ const MESSAGES: Readonly<Record<Fact["kind"], string>> = {
   "session_pinned": "session pinned to its server",
   "session_timeout": "session timed out",
   "abandoned_query": "cannot cancel query of a client that is gone",
+  "verdict_ignored": "verdict of a plugin ignored",
   "internal_error": "internal error",
   "accept_failed": "cannot accept clients",
 };
@@ -86,6 +87,7 @@ export function levelOf(fact: Fact, context: SessionContext | undefined): LogLev
     case "client_refused":
     case "server_dial_failed":
     case "server_lost":
+    case "verdict_ignored":
       return "warn";
     case "internal_error":
     case "accept_failed":

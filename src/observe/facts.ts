@@ -246,6 +246,13 @@ export type Fact =
     readonly message: string;
   }
   | {
+    /** What a plugin wants cannot be done; the session goes on. */
+    readonly kind: "verdict_ignored";
+    readonly session: number;
+    readonly plugin: string;
+    readonly message: string;
+  }
+  | {
     /** A defect of the gateway, which cost one session. `message` is the stack. */
     readonly kind: "internal_error";
     readonly session: number;

@@ -59,6 +59,8 @@ export interface Admitted {
   readonly user: string;
   readonly database: string;
   readonly startup: StartupMessage;
+  /** Name of a proxy to take first. */
+  readonly proxy: string | undefined;
   /** What it can be logged in to a server with, if anything was learned. */
   readonly learned: ServerCredentials | undefined;
 }
@@ -117,6 +119,8 @@ export interface GateParts {
   readonly tls: TlsInfo | undefined;
   readonly startup: StartupMessage;
   readonly owner: UpstreamOwner;
+  /** Name of a proxy that plugins have chosen. */
+  readonly proxy: string | undefined;
   /** The server is to authenticate it. */
   readonly onRelayed: () => void;
   readonly onAdmitted: (make: MakeUpstream) => void;
@@ -309,11 +313,11 @@ export class ClientGate {
   }
 
   #onAuthenticated(learned: ServerCredentials | undefined): void {
-    const { session, startup, owner, client, onAdmitted } = this.#parts;
+    const { session, startup, proxy, owner, client, onAdmitted } = this.#parts;
     this.#state = "over";
     this.#context.throttle.onSuccess(this.#address, this.#user);
-    const admitted = { session, user: this.#user, database: this.#database, startup, learned };
-    this.#context.admit(admitted, (make) => {
+    const who = { session, user: this.#user, database: this.#database };
+    this.#context.admit({ ...who, startup, proxy, learned }, (make) => {
       client.write(authenticationOk());
       onAdmitted(make);
     }, (fields, reason) => owner.fail(fields, reason));

@@ -269,6 +269,15 @@ export function terminated(): ErrorFields {
   };
 }
 
+/** A plugin cannot be followed, and must not be passed by. */
+export function pluginFailed(why: string): ErrorFields {
+  return {
+    severity: "FATAL",
+    sqlState: "58000", // system_error
+    message: `terminating connection because of a plugin: ${why}`,
+  };
+}
+
 /** A defect of the gateway; what it was is in the log. */
 export function internalError(): ErrorFields {
   return {

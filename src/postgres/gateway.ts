@@ -5,6 +5,7 @@
  */
 
 import type { Clock } from "../base/clock.ts";
+import type { HookSwitch } from "../hooks/hook_switch.ts";
 import type { Driver } from "../net/socket.ts";
 import type { TlsServerContext } from "../net/tls/server_context.ts";
 import type { Cells } from "../observe/counters.ts";
@@ -17,6 +18,8 @@ import type { GateContext } from "./client_gate.ts";
 
 /** One way to a database: how it is reached, and how many connections there may be. */
 export interface Route {
+  /** Name in `proxies` of the configuration. */
+  readonly proxy: string;
   readonly server: ServerAddress;
   /** How TLS is spoken to it now, or undefined if it is not. */
   readonly tls: () => ServerTls | undefined;
@@ -54,8 +57,18 @@ export interface Gateway {
   readonly clock: Clock;
   readonly observer: Observer;
   readonly cancelKeys: CancelKeys;
+  /** Undefined where plugins are switched off. */
+  readonly hooks: HookSwitch | undefined;
   /** Cancels what the owner of a key runs, in whichever worker it is. Never rejects. */
   cancel(processId: number, key: Uint8Array): Promise<CancelResult>;
   /** Cancels what a server runs for a client that is gone. Never rejects. */
   cancelAbandoned(target: CancelTarget): Promise<CancelResult>;
+}
+
+/** The routes with one of them, by its proxy's name, first. */
+export function routesFrom(
+  routes: readonly Route[],
+  proxy: string | undefined,
+): readonly Route[] {
+  return routes.toSorted((a, b) => Number(b.proxy === proxy) - Number(a.proxy === proxy));
 }

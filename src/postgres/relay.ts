@@ -21,7 +21,7 @@ import * as reply from "./error_reply.ts";
 import type { Gateway, ListenerContext, Route } from "./gateway.ts";
 import { ServerConnection } from "./server_connection.ts";
 import { sizeHint } from "./size_hint.ts";
-import type { Upstream, UpstreamOwner } from "./upstream.ts";
+import type { Upstream, UpstreamOwner, UpstreamPlace } from "./upstream.ts";
 import type { ProtocolError } from "./wire/errors.ts";
 import { Framer } from "./wire/framer.ts";
 import type { StartupMessage } from "./wire/startup_packet.ts";
@@ -34,6 +34,8 @@ export interface RelayParts {
   readonly session: number;
   readonly client: Socket;
   readonly startup: StartupMessage;
+  /** In the order they are tried; at least one. */
+  readonly routes: readonly Route[];
   readonly owner: UpstreamOwner;
 }
 
@@ -45,6 +47,7 @@ export class Relay implements Upstream {
   #state: "waiting" | "connecting" | "login" | "active" | "over" = "waiting";
   #acquisition: Acquisition | undefined;
   #server: ServerConnection | undefined;
+  #route: Route | undefined;
   /** A server has got messages of the client, which no other one will get. */
   #hasForwarded = false;
 
@@ -56,6 +59,24 @@ export class Relay implements Upstream {
 
   get isClientBetweenMessages(): boolean {
     return this.#server?.isClientBetweenMessages ?? true;
+  }
+
+  readonly isPooled = false;
+  readonly canRoute = false; // its one connection was chosen before it began
+
+  sendTo(): boolean {
+    return false;
+  }
+
+  get place(): UpstreamPlace | undefined {
+    if (this.#state !== "login" && this.#state !== "active") return undefined;
+    const { proxy, server } = this.#route!;
+    return { proxy, server: addressText(server.address) };
+  }
+
+  get isIdle(): boolean {
+    return this.#state === "active" && this.#framer.isBetweenMessages &&
+      this.#server?.isIdle === true;
   }
 
   get isGone(): boolean {
@@ -95,8 +116,8 @@ export class Relay implements Upstream {
 
   /** Asks for a place in the pool of route number `index`, then dials. */
   #attach(index: number): void {
-    const { gateway: { clock }, listener, session, owner } = this.#parts;
-    const route = listener.routes[index]!;
+    const { gateway: { clock }, routes, session, owner } = this.#parts;
+    const route = routes[index]!;
     const pool = route.pool.options.name;
     const startedMs = clock.nowMs();
     // Who gets a place at once has not waited; who is refused at once has, for no time.
@@ -134,6 +155,7 @@ export class Relay implements Upstream {
   #connect(index: number, route: Route, lease: Lease): void {
     const { gateway, listener, session, client, owner } = this.#parts;
     this.#setState("connecting");
+    this.#route = route;
     this.#server = new ServerConnection({
       gateway,
       route,
@@ -181,7 +203,7 @@ export class Relay implements Upstream {
   }
 
   #onUnreachable(index: number): void {
-    const { listener: { routes }, owner } = this.#parts;
+    const { routes, owner } = this.#parts;
     this.#server = undefined;
     const isLast = index + 1 === routes.length;
     if (!isLast && !this.#hasForwarded) return this.#attach(index + 1);

@@ -55,6 +55,7 @@ export class ServerConnection {
   /** Requests forwarded whose ReadyForQuery has not come yet. */
   readonly #requests = new RequestsDue();
   readonly #clock: RequestClock;
+  #isInBlock = false;
   /** The client has said Terminate: the server is expected to close. */
   #isTerminated = false;
   /** The last message was FATAL or PANIC: if the server closes now, the client knows why. */
@@ -70,6 +71,11 @@ export class ServerConnection {
   /** True when nothing of it is left. */
   get isGone(): boolean {
     return this.#state === "gone";
+  }
+
+  /** True if the server owes nothing, and no transaction is open. */
+  get isIdle(): boolean {
+    return !this.#isInBlock && !this.#requests.isBusy && this.isClientBetweenMessages;
   }
 
   /** False while a large message is on its way to the client: nothing else may be sent to it. */
@@ -266,7 +272,8 @@ export class ServerConnection {
   #onReadyForQuery(view: Uint8Array): void {
     const status = readReadyForQuery(view.subarray(this.#framer.start, this.#framer.end));
     this.#startClock(); // whatever nobody asked for took no time
-    this.#clock.stop(true, status !== STATUS_IDLE);
+    this.#isInBlock = status !== STATUS_IDLE;
+    this.#clock.stop(true, this.#isInBlock);
     if (this.#requests.count > 0) this.#requests.onReadyForQuery();
   }
 
@@ -278,13 +285,8 @@ export class ServerConnection {
     const bytes = view.subarray(start, end);
     const sqlState = errorField(bytes, ERROR_FIELD.sqlState);
     this.#hasSaidWhy = isFatal(bytes);
-    this.#emit({
-      kind: "error_reported",
-      session,
-      source: "server",
-      sqlState,
-      message: undefined,
-    });
+    const fact = { kind: "error_reported", source: "server", sqlState } as const;
+    this.#emit({ ...fact, session, message: undefined });
   }
 
   #send(view: Uint8Array, start: number, end: number): void {

@@ -20,9 +20,11 @@ import type { Socket, SocketHandler } from "../net/socket.ts";
 import type { TlsInfo } from "../net/tls/tls_connection.ts";
 import type { ClientState } from "../observe/facts.ts";
 import type { Lease } from "../pool/pool.ts";
-import { ClientGate } from "./client_gate.ts";
+import { ClientGate, type MakeUpstream } from "./client_gate.ts";
 import * as reply from "./error_reply.ts";
-import type { Gateway, ListenerContext } from "./gateway.ts";
+import { type Gateway, type ListenerContext, routesFrom } from "./gateway.ts";
+import { HookedSession } from "./hooked/hooked_session.ts";
+import { startupFrom } from "./hooked/startup.ts";
 import { Relay } from "./relay.ts";
 import { sizeHint } from "./size_hint.ts";
 import { type Purpose, Startup } from "./startup.ts";
@@ -33,6 +35,8 @@ import type { StartupMessage } from "./wire/startup_packet.ts";
 
 /** Why a session ended that its client ended as the protocol says. */
 const TERMINATED = "client terminated";
+
+const CLOSED_BY_PLUGIN = "closed by a plugin";
 
 /** Serves one client. Made for each accepted connection; `onOver` is called when it is all over. */
 export class Session implements UpstreamOwner {
@@ -52,6 +56,8 @@ export class Session implements UpstreamOwner {
   #clientLease: Lease | undefined;
   #gate: ClientGate | undefined;
   #upstream: Upstream | undefined;
+  /** Undefined where plugins are switched off. */
+  readonly #hooked: HookedSession | undefined;
   /** Why it ended, in a word for the log. */
   #reason = "client closed the connection";
   #isClientGone = false;
@@ -75,6 +81,19 @@ export class Session implements UpstreamOwner {
       () => this.guard(() => this.#onLoginTimeout()),
     );
     this.#startup = new Startup(listener.startupPacketSizeMax, listener.tls !== undefined);
+    if (gateway.hooks !== undefined) {
+      this.#hooked = new HookedSession({
+        hooks: gateway.hooks,
+        clock: gateway.clock,
+        number,
+        listener: listener.name,
+        peer: client.peer,
+        messageSizeMax: listener.messageSizeMax,
+        owner: this,
+        onIgnored: (plugin, message) =>
+          this.#emit({ kind: "verdict_ignored", session: number, plugin, message }),
+      });
+    }
   }
 
   /** Begins with the client's first byte. */
@@ -85,6 +104,7 @@ export class Session implements UpstreamOwner {
     this.#emit({ kind: "client_state", listener, from: undefined, to: "startup" });
     this.#loginTime.start();
     this.#client.start(this.#clientHandler());
+    if (this.#hooked?.onOpening() === false) this.end(undefined, CLOSED_BY_PLUGIN);
   }
 
   /** The gateway stops: whoever has no session yet is sent away; the others may finish. */
@@ -125,7 +145,7 @@ export class Session implements UpstreamOwner {
 
   #onClientData(view: Uint8Array): number {
     if (this.#state === "closing") return view.length;
-    if (this.#upstream !== undefined) return this.#upstream.onClientData(view);
+    if (this.#upstream !== undefined) return (this.#hooked ?? this.#upstream).onClientData(view);
     if (this.#gate !== undefined) return this.#gate.onClientData(view);
     if (this.#state === "startup") return this.#onStartup(view);
     return 0;
@@ -151,6 +171,7 @@ export class Session implements UpstreamOwner {
 
   #onSecured(info: TlsInfo): void {
     this.#tls = info;
+    this.#hooked?.onSecured();
     this.#startup.onSecured(info.alpn);
     this.#emit({
       kind: "tls_accepted",
@@ -184,7 +205,7 @@ export class Session implements UpstreamOwner {
     clients.acquire({
       onLease: (lease) => {
         this.#clientLease = lease;
-        this.#authenticate(startup);
+        this.#onStartupMessage(startup);
       },
       onRefused: () => {
         const reason = `servers.${name}.clientsMax clients are served`;
@@ -194,9 +215,21 @@ export class Session implements UpstreamOwner {
     });
   }
 
-  #authenticate(startup: StartupMessage): void {
+  /** What plugins have to say to a StartupMessage comes before anybody is asked for a password. */
+  #onStartupMessage(asked: StartupMessage): void {
+    const hooked = this.#hooked?.onStartup(asked.parameters);
+    if (hooked === "close") return this.end(undefined, CLOSED_BY_PLUGIN);
+    if (hooked !== undefined && "sqlState" in hooked) {
+      return this.fail({ ...hooked, severity: "FATAL" }, "rejected by a plugin");
+    }
+    const startup = startupFrom(asked, hooked?.payload);
+    this.#hooked?.facts.onStartup(startup.parameters);
+    this.#authenticate(startup, hooked?.proxy);
+  }
+
+  #authenticate(startup: StartupMessage, proxy: string | undefined): void {
     const { authentication } = this.#listener;
-    if (authentication === undefined) return this.#relay(startup);
+    if (authentication === undefined) return this.#relay(startup, proxy);
     this.setState("login");
     this.#gate = new ClientGate(authentication, {
       client: this.#client,
@@ -204,29 +237,25 @@ export class Session implements UpstreamOwner {
       tls: this.#tls,
       startup,
       owner: this,
-      onRelayed: () => this.#relay(startup),
-      onAdmitted: (makeUpstream) => this.#begin(makeUpstream(this.#client, this)),
+      proxy,
+      onRelayed: () => this.#relay(startup, proxy),
+      onAdmitted: (makeUpstream) => this.#begin(makeUpstream),
     });
     this.#gate.start();
   }
 
-  #relay(startup: StartupMessage): void {
-    this.#begin(
-      new Relay({
-        gateway: this.#gateway,
-        listener: this.#listener,
-        session: this.#number,
-        client: this.#client,
-        startup,
-        owner: this,
-      }),
-    );
+  #relay(startup: StartupMessage, proxy: string | undefined): void {
+    const routes = routesFrom(this.#listener.routes, proxy);
+    const parts = { gateway: this.#gateway, listener: this.#listener, session: this.#number };
+    this.#begin((client, owner) => new Relay({ ...parts, routes, client, startup, owner }));
   }
 
-  #begin(upstream: Upstream): void {
+  #begin(makeUpstream: MakeUpstream): void {
     this.#gate = undefined;
-    this.#upstream = upstream;
-    upstream.start();
+    const client = this.#hooked?.wrap(this.#client) ?? this.#client;
+    this.#upstream = makeUpstream(client, this);
+    this.#hooked?.attach(this.#upstream);
+    this.#upstream.start();
   }
 
   #onBroken({ message }: Error): void {
@@ -242,6 +271,21 @@ export class Session implements UpstreamOwner {
     if (this.#state === to || this.#state === "closing") return;
     this.#emit({ kind: "client_state", listener: this.#listener.name, from: this.#state, to });
     this.#state = to;
+    if (to === "active") this.#onActive();
+    if (to === "closing") this.#hooked?.onClosing(this.#reason);
+  }
+
+  /** The client has shown who it is, and may go on. */
+  #onActive(): void {
+    const refusal = this.#hooked?.onAuthenticated();
+    if (refusal === undefined) return this.#hooked?.onOpened();
+    // Whoever says so is in the middle of saying it to the client.
+    queueMicrotask(() =>
+      this.guard(() => {
+        if (refusal === "close") return this.end(undefined, CLOSED_BY_PLUGIN);
+        this.fail({ ...refusal, severity: "FATAL" }, "rejected by a plugin");
+      })
+    );
   }
 
   runLoginTime(isRunning: boolean): void {
@@ -267,9 +311,9 @@ export class Session implements UpstreamOwner {
   }
 
   fail(fields: ErrorFields, reason: string, isQuoted = false): void {
-    const message = this.#upstream?.isClientBetweenMessages === false
-      ? undefined
-      : errorResponse(fields);
+    const isBetween = this.#upstream?.isClientBetweenMessages !== false &&
+      this.#hooked?.isClientBetweenMessages !== false;
+    const message = isBetween ? errorResponse(fields) : undefined;
     this.end(message, reason, isQuoted);
   }
 
@@ -291,6 +335,7 @@ export class Session implements UpstreamOwner {
   #release(): void {
     this.#loginTime.stop();
     this.#gate?.stop();
+    this.#hooked?.release();
     this.#upstream?.release();
   }
 
@@ -302,6 +347,7 @@ export class Session implements UpstreamOwner {
     this.#loginTime.stop();
     this.#clientLease?.[Symbol.dispose]();
     this.#emit({ kind: "client_state", listener, from: this.#state, to: undefined });
+    this.#hooked?.onClosed(this.#reason, durationMs);
     this.#emit({
       kind: "client_disconnected",
       listener,

@@ -8,6 +8,14 @@
 import type { ClientState } from "../observe/facts.ts";
 import type { ErrorFields } from "./wire/messages.ts";
 
+/** Where a session's messages go. */
+export interface UpstreamPlace {
+  /** Name in `proxies` of the configuration. */
+  readonly proxy: string;
+  /** Address of the server. */
+  readonly server: string;
+}
+
 /** One session's way to servers. */
 export interface Upstream {
   /** Begins. Called once. */
@@ -16,6 +24,16 @@ export interface Upstream {
   onClientData(view: Uint8Array): number;
   /** False while a large message is on its way to the client: nothing else may be sent to it. */
   readonly isClientBetweenMessages: boolean;
+  /** Whether server connections are shared. */
+  readonly isPooled: boolean;
+  /** Where it has got to; undefined before that. */
+  readonly place: UpstreamPlace | undefined;
+  /** True if nothing is under way, and no transaction open. */
+  readonly isIdle: boolean;
+  /** Whether what comes next can be sent to another proxy. */
+  readonly canRoute: boolean;
+  /** Sends what comes next to a proxy. @returns False if it cannot be. */
+  sendTo(proxy: string): boolean;
   /** True once nothing is left of it that the end of the session has to wait for. */
   readonly isGone: boolean;
   /** The session is over for its client. */

@@ -147,6 +147,7 @@ const TABLE: readonly (readonly [Fact, Record<string, number>, string | undefine
     {},
     "warn cannot cancel query of a client that is gone",
   ],
+  [FACT_SAMPLES.verdict_ignored, {}, "warn verdict of a plugin ignored"],
   [FACT_SAMPLES.internal_error, {}, "error internal error"],
   [FACT_SAMPLES.accept_failed, {}, "error cannot accept clients"],
 ];

@@ -108,6 +108,7 @@ export const FACT_SAMPLES: { readonly [Kind in Fact["kind"]]: Whole<Kind> } = {
     server: "s",
     message: "refused",
   },
+  "verdict_ignored": { kind: "verdict_ignored", session: 7, plugin: "x", message: "no route" },
   "internal_error": { kind: "internal_error", session: 7, message: "Error: x\n    at y" },
   "accept_failed": { kind: "accept_failed", listener: "main", message: "no descriptors" },
 };

@@ -61,6 +61,7 @@ const FIELDS: Readonly<Record<Field, Content>> = {
   message: "text",
   outcome: "fixed",
   peer: "configuration",
+  plugin: "configuration",
   pool: "configuration",
   reason: "text",
   server: "configuration",
@@ -94,6 +95,7 @@ const TEXTS: Readonly<Record<KindsWith<"message"> | KindsWith<"reason">, string>
   "server_lost": "the operating system's, of a connection",
   "session_pinned": "the gateway's: one of a list",
   "tls_failed": "OpenSSL's",
+  "verdict_ignored": "the gateway's",
 };
 
 /** Words that name what nobody may log, as parts of a field's name. */

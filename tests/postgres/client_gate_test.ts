@@ -84,6 +84,7 @@ class Scene {
       tls: options.tls,
       startup: read.packet,
       owner: this.#owner(),
+      proxy: undefined,
       onRelayed: () => void this.events.push("relayed"),
       onAdmitted: () => void this.events.push("admitted"),
     });

@@ -18,6 +18,7 @@ import { deepEqual, equal, ok } from "node:assert/strict";
 import { concat } from "../../src/base/bytes.ts";
 import type { ClientConfig, PoolConfig, ServerConfig } from "../../src/config/config.ts";
 import { DataPlane } from "../../src/data_plane.ts";
+import { hooksToTest } from "./looking_on.ts";
 import type { DataPlaneSnapshot, PeerMessage } from "../../src/data_plane_messages.ts";
 
 import {
@@ -160,6 +161,8 @@ export class World {
   readonly network = new MemoryNetwork(this.clock);
   readonly log: LogRecord[] = [];
   readonly planes: DataPlane[] = [];
+  /** Of all workers: tests put their plugins in. */
+  readonly hooks = hooksToTest();
   readonly counters: WorkerCounters[] = [];
   readonly poolBudgets = new Map<string, SharedArrayBuffer>();
   readonly clientBudget: SharedArrayBuffer;
@@ -324,6 +327,7 @@ export class World {
         clock: this.clock,
         wallClockMs: () => this.clock.nowMs(),
         randomBytes: (size) => random.bytes(size),
+        hooks: this.hooks,
         sink: { write: (record) => void this.log.push(record) },
         tellPeer: (worker, message) => this.#tellPeer(snapshot.worker, worker, message),
       }),

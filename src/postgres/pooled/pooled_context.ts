@@ -47,6 +47,8 @@ export interface PoolSettings {
 
 /** One way to a database for one session. */
 export interface PooledRoute {
+  /** Name in `proxies` of the configuration. */
+  readonly proxy: string;
   /** The configured client's name, for messages. */
   readonly server: string;
   /** For the log. */

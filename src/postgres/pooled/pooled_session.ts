@@ -15,11 +15,10 @@ import { formatDuration } from "../../base/duration.ts";
 import type { Socket } from "../../net/socket.ts";
 import { POOL_CELL } from "../../observe/counters.ts";
 import type { SessionTimeout } from "../../observe/facts.ts";
-import type { Acquisition } from "../../pool/pool.ts";
 import type { Refusal } from "../../pool/server_pool_types.ts";
 import type { CancelKey } from "../cancel.ts";
 import * as reply from "../error_reply.ts";
-import type { Upstream, UpstreamOwner } from "../upstream.ts";
+import type { Upstream, UpstreamOwner, UpstreamPlace } from "../upstream.ts";
 import { ProtocolError } from "../wire/errors.ts";
 import {
   ERROR_FIELD,
@@ -39,6 +38,7 @@ import { SessionParameters } from "./parameters.ts";
 import { Pins } from "./pins.ts";
 import type { Identity, PooledContext, PooledRoute, PoolSettings } from "./pooled_context.ts";
 import { openFailureReply } from "./refusals.ts";
+import { ServerSearch } from "./server_search.ts";
 import { SessionLimits } from "./session_limits.ts";
 import { TouchedParameters } from "./touched_parameters.ts";
 import { Welcome } from "./welcome.ts";
@@ -56,16 +56,14 @@ export class PooledSession implements Upstream, BackendOwner {
   readonly #relay: FrontendRelay;
   readonly client: Socket;
   readonly parameters = new SessionParameters();
-  readonly #routes: readonly PooledRoute[];
+  readonly #search: ServerSearch;
   /** Those of the first route, whichever is taken: a session does not change its mode. */
   readonly #settings: PoolSettings;
-  #route = 0;
   #state: "login" | "active" | "over" = "login";
   #backend: Backend | undefined;
   #isTerminating = false;
   /** The gateway stops: what is under way is the last. */
   #isDraining = false;
-  #acquisition: Acquisition | undefined;
   readonly touched: TouchedParameters = new TouchedParameters(this);
   readonly #pins: Pins;
   readonly #limits: SessionLimits;
@@ -77,7 +75,12 @@ export class PooledSession implements Upstream, BackendOwner {
     this.#identity = identity;
     this.#owner = owner;
     this.client = client;
-    this.#routes = identity.routes;
+    this.#search = new ServerSearch(identity.routes, {
+      onServer: (backend) => this.#onServer(backend),
+      onRefused: (refusal) => this.#onRefused(refusal),
+      onNotice: (waitedMs) => this.#onNotice(waitedMs),
+      guard: (act) => owner.guard(act),
+    });
     this.#settings = this.route.settings;
     this.#relay = new FrontendRelay(context, this.#settings, this);
     this.#limits = new SessionLimits(context, this.#settings, this);
@@ -101,7 +104,7 @@ export class PooledSession implements Upstream, BackendOwner {
   }
 
   get route(): PooledRoute {
-    return this.#routes[this.#route]!;
+    return this.#search.route;
   }
 
   get backend(): Backend | undefined {
@@ -110,6 +113,25 @@ export class PooledSession implements Upstream, BackendOwner {
 
   get isClientBetweenMessages(): boolean {
     return this.#backend?.isClientBetweenMessages ?? true;
+  }
+
+  readonly isPooled = true;
+
+  get place(): UpstreamPlace {
+    return { proxy: this.route.proxy, server: this.route.address };
+  }
+
+  get isIdle(): boolean {
+    if (this.#state !== "active" || this.isWaiting || !this.#relay.isBetweenMessages) return false;
+    return this.#backend === undefined || (this.#backend.isQuiet && !this.#backend.isInTransaction);
+  }
+
+  get canRoute(): boolean {
+    return this.#backend === undefined && this.#state === "active";
+  }
+
+  sendTo(proxy: string): boolean {
+    return this.canRoute && this.#search.choose(proxy);
   }
 
   get isGone(): boolean {
@@ -147,7 +169,7 @@ export class PooledSession implements Upstream, BackendOwner {
   }
 
   onClientData(view: Uint8Array): number {
-    if (this.#state === "login" || this.#acquisition !== undefined) return 0;
+    if (this.#state === "login" || this.#search.isWaiting) return 0;
     if (this.#state === "over" || this.#isTerminating) return view.length;
     this.#limits.onClient();
     return this.#relay.onClientData(view);
@@ -155,7 +177,7 @@ export class PooledSession implements Upstream, BackendOwner {
 
   /** A message needs a server. @returns It, or undefined if it comes later. */
   needServer(): Backend | undefined {
-    if (this.#backend === undefined && this.#acquisition === undefined) {
+    if (this.#backend === undefined && !this.#search.isWaiting) {
       this.acquire(() => this.client.reoffer());
     }
     return this.#backend;
@@ -163,55 +185,24 @@ export class PooledSession implements Upstream, BackendOwner {
 
   /** Asks the pool; `then` is called if it takes a while, and not if the session is over. */
   acquire(then: () => void): void {
-    let [isOver, isLate] = [false, false];
-    const acquisition = this.route.use.pool.acquire({
-      onServer: (backend) => {
-        isOver = true;
-        this.#stopWaiting(isLate);
-        this.#backend = backend;
-        backend.attach(this);
-        this.#relay.onLinked(backend);
-        if (this.#state === "login") this.#owner.runLoginTime(true);
-        if (isLate) this.#owner.guard(then);
-      },
-      onRefused: (refusal) => {
-        isOver = true;
-        this.#stopWaiting(isLate);
-        this.#owner.guard(() => this.#onRefused(refusal, then, isLate));
-      },
-      onNotice: (waitedMs) => this.#onNotice(waitedMs),
-    });
-    if (isOver) return;
-    isLate = true;
-    this.route.cells.add(POOL_CELL.waiters, 1);
-    this.#acquisition = {
-      cancel: () => {
-        this.route.cells.add(POOL_CELL.waiters, -1);
-        acquisition.cancel();
-      },
-    };
-    if (this.#state === "login") this.#owner.setState("waiting");
+    this.#search.acquire(then);
+    if (this.#search.isWaiting && this.#state === "login") this.#owner.setState("waiting");
   }
 
-  #stopWaiting(hasWaited: boolean): void {
-    this.#acquisition = undefined;
-    if (hasWaited) this.route.cells.add(POOL_CELL.waiters, -1);
+  #onServer(backend: Backend): void {
+    this.#backend = backend;
+    backend.attach(this);
+    this.#relay.onLinked(backend);
+    if (this.#state === "login") this.#owner.runLoginTime(true);
   }
 
-  #onRefused(refusal: Refusal<OpenFailure>, then: () => void, isLate: boolean): void {
+  #onRefused(refusal: Refusal<OpenFailure>): void {
+    const { settings } = this.route;
     if (refusal.kind !== "failed") {
-      return this.#owner.fail(reply.noServerFree(refusal, this.route.settings), "pool exhausted");
+      return this.#owner.fail(reply.noServerFree(refusal, settings), "pool exhausted");
     }
-    const { failure } = refusal;
-    const isAway = failure.kind === "unreachable" || failure.kind === "silent";
-    const mayTryNext = isAway && this.#route + 1 < this.#routes.length;
-    if (!mayTryNext) {
-      const names = this.#routes.map(({ server }) => server);
-      return this.#owner.end(openFailureReply(failure, names), "no server connection");
-    }
-    this.#route += 1;
-    this.acquire(then);
-    if (isLate && this.#backend !== undefined) then();
+    const names = this.#search.routes.map(({ server }) => server);
+    this.#owner.end(openFailureReply(refusal.failure, names), "no server connection");
   }
 
   #onNotice(waitedMs: number): void {
@@ -282,7 +273,7 @@ export class PooledSession implements Upstream, BackendOwner {
   }
 
   get isWaiting(): boolean {
-    return this.#acquisition !== undefined;
+    return this.#search.isWaiting;
   }
 
   /** A server that was quiet is asked something. */
@@ -303,6 +294,7 @@ export class PooledSession implements Upstream, BackendOwner {
     }
     this.#backend = undefined;
     backend.detach();
+    this.#search.forgetChoice();
     if (this.#isDraining) this.#owner.fail(reply.shuttingDown(), "gateway shut down");
   }
 
@@ -344,8 +336,7 @@ export class PooledSession implements Upstream, BackendOwner {
     this.#state = "over";
     this.#limits.stop();
     this.#pins.end();
-    this.#acquisition?.cancel();
-    this.#acquisition = undefined;
+    this.#search.cancel();
     if (this.#cancelKey !== undefined) this.#context.cancelKeys.revoke(this.#cancelKey.processId);
     this.#identity.onEnd();
     const backend = this.#backend;

@@ -34,6 +34,7 @@ export const BACKEND = {
   closeComplete: 0x33, // 3
   commandComplete: 0x43, // C
   copyBothResponse: 0x57, // W
+  copyData: 0x64, // d
   copyInResponse: 0x47, // G
   dataRow: 0x44, // D
   emptyQueryResponse: 0x49, // I

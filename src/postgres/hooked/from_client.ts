@@ -1,0 +1,154 @@
+/**
+ * The way up of a hooked session: frames what the client sends, has each message go through the
+ * hooks once, and passes on what has come of it. What has been decided and not been taken stays in
+ * the client's socket, so that back-pressure works as without plugins.
+ *
+ * @module
+ */
+
+import { concat } from "../../base/bytes.ts";
+import { READ_BUFFER_SIZE_MAX } from "../../net/socket.ts";
+import { Framer } from "../wire/framer.ts";
+import { IS_FRONTEND_TAG } from "../wire/tags.ts";
+import type { ClientMessages, Decision } from "./client_messages.ts";
+import { Outgoing } from "./outgoing.ts";
+import { ASSEMBLED_SIZE_MAX } from "./to_client.ts";
+
+/** What the way up asks of its session. */
+export interface FromClientOwner {
+  /** Gives bytes to whoever serves the client. @returns How many it has taken. */
+  offer(bytes: Uint8Array): number;
+  /** Plugins cannot be shown a message. */
+  refuse(why: string): void;
+  /** Looks at what has not been consumed again, after that time. */
+  wait(ms: number): void;
+}
+
+/** One session's way up. */
+export class FromClient {
+  readonly #messages: ClientMessages;
+  readonly #owner: FromClientOwner;
+  readonly #framer: Framer;
+  readonly #outgoing = new Outgoing();
+  /** Pieces of a message that is assembled: too large for the read buffer. */
+  #pieces: Uint8Array[] = [];
+  #assembledSize = 0;
+  /** The rest of a large message is thrown away. */
+  #isDropping = false;
+  #isWaiting = false;
+  #isHeldBack = false;
+
+  constructor(messages: ClientMessages, messageSizeMax: number, owner: FromClientOwner) {
+    this.#messages = messages;
+    this.#owner = owner;
+    this.#framer = new Framer(messageSizeMax, IS_FRONTEND_TAG, READ_BUFFER_SIZE_MAX);
+  }
+
+  /** True if nothing is kept here that the server has still to get. */
+  get isEmpty(): boolean {
+    return this.#framer.isBetweenMessages && this.#outgoing.isEmpty && this.#pieces.length === 0;
+  }
+
+  /** True if something was not looked at because too many answers were due. */
+  get isHeldBack(): boolean {
+    return this.#isHeldBack;
+  }
+
+  /** The time is over that something was to wait. */
+  resume(): void {
+    this.#isWaiting = false;
+  }
+
+  /** @returns How many bytes are done with; the others are shown again. */
+  onData(view: Uint8Array): number {
+    this.#isHeldBack = false;
+    if (this.#isWaiting) return 0;
+    const done = this.#flush(view, false);
+    const isStuck = !this.#outgoing.isEmpty && !this.#messages.isUnitOpen;
+    if (isStuck || this.#isWaiting) return done;
+    const unseen = view.subarray(done + this.#outgoing.scanned);
+    this.#framer.begin(unseen);
+    try {
+      while (!this.#isStopped() && this.#framer.next()) this.#onPiece(unseen);
+    } catch (error) {
+      this.#messages.closeUnit();
+      this.#flush(view.subarray(done), false); // what came before a broken message is served
+      throw error;
+    }
+    return done + this.#passOn(view.subarray(done));
+  }
+
+  #isStopped(): boolean {
+    this.#isHeldBack = this.#messages.isHeldBack;
+    return this.#isHeldBack || this.#isWaiting;
+  }
+
+  #passOn(rest: Uint8Array): number {
+    // What is kept back must leave room for what it waits for.
+    const keepsUnit = this.#messages.isUnitOpen && rest.length < READ_BUFFER_SIZE_MAX / 2;
+    if (this.#messages.isUnitOpen && !keepsUnit) this.#messages.closeUnit();
+    const done = this.#isWaiting ? 0 : this.#flush(rest, keepsUnit);
+    this.#messages.onViewEnd();
+    return done;
+  }
+
+  #flush(view: Uint8Array, keepsUnit: boolean): number {
+    const keepsMarked = keepsUnit || this.#messages.isUnitOpen;
+    return this.#outgoing.flush(view, keepsMarked, (bytes) => this.#owner.offer(bytes));
+  }
+
+  #onPiece(view: Uint8Array): void {
+    const { tag, start, end, isFirst, isLast } = this.#framer;
+    const size = end - start;
+    if (isFirst && !isLast && this.#messages.wantsWhole(tag)) this.#assembledSize = 1;
+    if (this.#assembledSize > 0) return this.#assemble(view.subarray(start, end), tag, isLast);
+    if (!isFirst) return this.#isDropping ? this.#outgoing.drop(size) : this.#outgoing.pass(size);
+    if (!isLast) {
+      this.#isDropping = this.#messages.onLarge(tag);
+      return this.#isDropping ? this.#outgoing.drop(size) : this.#outgoing.pass(size);
+    }
+    this.#decide(tag, view.subarray(start, end), size, false);
+  }
+
+  /** A message that does not fit in the read buffer is taken out of it piece by piece. */
+  #assemble(piece: Uint8Array, tag: number, isLast: boolean): void {
+    this.#assembledSize += piece.length;
+    if (this.#assembledSize > ASSEMBLED_SIZE_MAX) {
+      const type = String.fromCharCode(tag);
+      const limit = `plugins are shown messages of at most ${ASSEMBLED_SIZE_MAX} bytes`;
+      return this.#owner.refuse(`${limit}, and one of type "${type}" is larger`);
+    }
+    this.#pieces.push(piece.slice());
+    if (!isLast) return this.#outgoing.drop(piece.length);
+    const message = concat(...this.#pieces);
+    this.#pieces = [];
+    this.#assembledSize = 0;
+    this.#decide(tag, message, piece.length, true);
+  }
+
+  #decide(tag: number, message: Uint8Array, size: number, isOwn: boolean): void {
+    const decision = this.#messages.onMessage(tag, message, this.#outgoing);
+    this.#apply(decision, message, size, isOwn);
+    const delayMs = this.#messages.takeDelay();
+    if (delayMs > 0) {
+      this.#isWaiting = true;
+      this.#owner.wait(delayMs);
+    }
+  }
+
+  #apply(decision: Decision, message: Uint8Array, size: number, isOwn: boolean): void {
+    switch (decision.kind) {
+      case "pass":
+        if (isOwn) this.#outgoing.replace(size, message);
+        else this.#outgoing.pass(size);
+        return;
+      case "replace":
+        return this.#outgoing.replace(size, decision.bytes);
+      case "drop":
+        return this.#outgoing.drop(size);
+      case "retract":
+        this.#outgoing.retract(size);
+        if (decision.bytes !== undefined) this.#outgoing.replace(0, decision.bytes);
+    }
+  }
+}

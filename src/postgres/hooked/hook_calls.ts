@@ -1,0 +1,114 @@
+/**
+ * Calls the hooks of one session: fills the worker's event, and has the chain run.
+ *
+ * @module
+ */
+
+import type { Clock } from "../../base/clock.ts";
+import { utf8 } from "../../base/bytes.ts";
+import type { HookChain } from "../../hooks/chain.ts";
+import { FIELD, type HookEvent, IS } from "../../hooks/event.ts";
+import type { HookSwitch } from "../../hooks/hook_switch.ts";
+import type { Verdict } from "../../hooks/verdict.ts";
+import type { Entry, Pipeline } from "./pipeline.ts";
+import { type Portal, type QueryInfo, readBound } from "./client_state.ts";
+import type { HookedFacts } from "./session_facts.ts";
+
+/** What a session is, whatever is asked of it. */
+export interface SessionTraits {
+  /** `IS.tls` and `IS.pooled`. */
+  flags: number;
+}
+
+/** One session's way to the hooks. */
+export class HookCalls {
+  readonly #hooks: HookSwitch;
+  readonly #clock: Clock;
+  readonly #traits: SessionTraits;
+  readonly facts: HookedFacts;
+  readonly pipeline: Pipeline;
+  #query: QueryInfo | undefined;
+  #portal: Portal | undefined;
+  readonly #more = (field: number) => this.#makeField(field);
+
+  constructor(
+    hooks: HookSwitch,
+    clock: Clock,
+    traits: SessionTraits,
+    facts: HookedFacts,
+    pipeline: Pipeline,
+  ) {
+    this.#hooks = hooks;
+    this.#clock = clock;
+    this.#traits = traits;
+    this.facts = facts;
+    this.pipeline = pipeline;
+  }
+
+  /** As it is now. */
+  get chain(): HookChain {
+    return this.#hooks.chain;
+  }
+
+  get nowMs(): number {
+    return this.#clock.nowMs();
+  }
+
+  wants(hook: number): boolean {
+    return this.#hooks.chain.wants[hook] === 1;
+  }
+
+  /** An event of this session; what is not said here is to be set before it runs. */
+  event(hook: number, can: number, payload: Uint8Array, messageType: number): HookEvent {
+    const { event } = this.#hooks;
+    event.clear(hook, this.facts);
+    event.flags = can | this.#traits.flags | (this.pipeline.isEmpty ? 0 : IS.pipelined);
+    event.payload = payload;
+    event.messageType = messageType;
+    event.transactionStatus = this.pipeline.status;
+    return event;
+  }
+
+  run(event: HookEvent): Verdict {
+    return this.#hooks.chain.run(event);
+  }
+
+  /** Tells of the query that an entry belongs to. */
+  describeEntry(event: HookEvent, entry: Entry | undefined): void {
+    if (entry === undefined) return;
+    event.request = entry.request;
+    this.describeQuery(event, entry.query);
+    const columns = entry.columns ?? entry.query?.columns;
+    if (columns !== undefined) event.fields[FIELD.columns] = columns;
+  }
+
+  /** Tells of a query; a portal's values are those of the query that it runs. */
+  describeQuery(event: HookEvent, query: QueryInfo | undefined, portal?: Portal): void {
+    this.#query = query;
+    this.#portal = portal;
+    event.more = this.#more;
+    if (query !== undefined) event.fields[FIELD.text] = query.text;
+  }
+
+  /** Good while the call runs that asks. */
+  #makeField(field: number): Uint8Array | undefined {
+    switch (field) {
+      case FIELD.statementName:
+        return this.#query === undefined ? undefined : utf8(this.#query.statementName);
+      case FIELD.portalName:
+        return this.#portal === undefined ? undefined : utf8(this.#portal.name);
+      case FIELD.parameters:
+      case FIELD.resultFormats: {
+        const bind = this.#portal?.bind;
+        const bound = bind === undefined ? undefined : readBound(bind);
+        return field === FIELD.parameters ? bound?.parameters : bound?.resultFormats;
+      }
+    }
+    return undefined;
+  }
+
+  /** How long something took that began then, in whole microseconds. */
+  durationUs(startedMs: number): number {
+    return Math.max(0, Math.round((this.nowMs - startedMs) * 1_000));
+  }
+}

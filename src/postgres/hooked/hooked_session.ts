@@ -1,0 +1,264 @@
+/**
+ * One session's plugins: stands between a client's session and whoever serves it, looks at what
+ * passes both ways while plugins want it, and gets out of the way while they do not.
+ *
+ * @module
+ */
+
+import { utf8 } from "../../base/bytes.ts";
+import type { Clock, Timer } from "../../base/clock.ts";
+import { FIELD, IS } from "../../hooks/event.ts";
+import type { HookSwitch } from "../../hooks/hook_switch.ts";
+import { HOOK, HOOKS } from "../../hooks/hooks.ts";
+import type { Verdict } from "../../hooks/verdict.ts";
+import type { Socket } from "../../net/socket.ts";
+import * as reply from "../error_reply.ts";
+import type { Upstream, UpstreamOwner } from "../upstream.ts";
+import type { ErrorFields } from "../wire/messages.ts";
+import { STATUS_IDLE } from "../wire/tags.ts";
+import { ClientMessages } from "./client_messages.ts";
+import { ClientState } from "./client_state.ts";
+import { FromClient } from "./from_client.ts";
+import { HookCalls, type SessionTraits } from "./hook_calls.ts";
+import { HookedSocket } from "./hooked_socket.ts";
+import { Pipeline } from "./pipeline.ts";
+import { rejectionFields } from "./plugin_reply.ts";
+import { ServerMessages } from "./server_messages.ts";
+import { encodeParameters, HookedFacts } from "./session_facts.ts";
+import { ToClient } from "./to_client.ts";
+
+/** What a hooked session works with. */
+export interface HookedSessionParts {
+  readonly hooks: HookSwitch;
+  readonly clock: Clock;
+  readonly number: number;
+  readonly listener: string;
+  readonly peer: string;
+  readonly messageSizeMax: number;
+  readonly owner: UpstreamOwner;
+  /** What a plugin wants cannot be done, and the session goes on. */
+  readonly onIgnored: (plugin: string, message: string) => void;
+}
+
+/** What passes, while somebody looks at it. */
+interface Watched {
+  readonly pipeline: Pipeline;
+  readonly fromClient: FromClient;
+  readonly toClient: ToClient;
+}
+
+/** What plugins have made of a StartupMessage. */
+export interface HookedStartup {
+  /** Undefined if it is as the client sent it. */
+  readonly payload: Uint8Array | undefined;
+  /** Name of a proxy that plugins have chosen. */
+  readonly proxy: string | undefined;
+}
+
+const NOTHING = new Uint8Array();
+
+/** The hooks of one session. */
+export class HookedSession {
+  readonly #parts: HookedSessionParts;
+  readonly #traits: SessionTraits = { flags: 0 };
+  readonly facts: HookedFacts;
+  #upstream: Upstream | undefined;
+  #client: Socket | undefined;
+  /** Undefined while nobody looks. */
+  #watched: Watched | undefined;
+  #timer: Timer | undefined;
+  #isOver = false;
+
+  constructor(parts: HookedSessionParts) {
+    this.#parts = parts;
+    this.facts = new HookedFacts(parts.number, parts.listener, parts.peer);
+  }
+
+  // What passes -----------------------------------------------------------------------------------
+
+  /** The client's socket for whoever serves it. */
+  wrap(client: Socket): Socket {
+    this.#client = client;
+    if (this.#parts.hooks.chain.wantsTraffic) this.#watched = this.#watch();
+    else this.facts.onMissed();
+    return new HookedSocket(client, (bytes, send) => {
+      if (this.#watched === undefined) send(bytes);
+      else this.#watched.toClient.write(bytes, send);
+    });
+  }
+
+  /** Whoever serves the client is there. */
+  attach(upstream: Upstream): void {
+    this.#upstream = upstream;
+    if (upstream.isPooled) this.#traits.flags |= IS.pooled;
+    this.facts.setPlace(() => upstream.place);
+  }
+
+  /** Bytes of the client. @returns How many are done with. */
+  onClientData(view: Uint8Array): number {
+    const upstream = this.#upstream!;
+    if (this.#isOver) return view.length;
+    if (this.#watched === undefined) {
+      if (!this.#parts.hooks.chain.wantsTraffic || !upstream.isIdle) {
+        return upstream.onClientData(view);
+      }
+      this.#watched = this.#watch();
+      this.#watched.pipeline.status = STATUS_IDLE;
+    }
+    const { fromClient, toClient } = this.#watched;
+    const done = fromClient.onData(view);
+    if (this.#isOver) return view.length;
+    toClient.answer((bytes) => this.#client!.write(bytes));
+    this.#checkNeeded(this.#watched);
+    return done;
+  }
+
+  /** False while a message is under way to the client: nothing else may be sent to it. */
+  get isClientBetweenMessages(): boolean {
+    return this.#watched?.toClient.isBetweenMessages ?? true;
+  }
+
+  #watch(): Watched {
+    const { hooks, clock, messageSizeMax } = this.#parts;
+    const pipeline = new Pipeline();
+    const state = new ClientState();
+    const calls = new HookCalls(hooks, clock, this.#traits, this.facts, pipeline);
+    const refuse = (why: string) => this.#refuse(why);
+    const close = (plugin: string) => this.#close(plugin);
+    const upstream = () => this.#upstream;
+    const serverMessages = new ServerMessages(calls, state, { refuse, close });
+    const clientMessages = new ClientMessages(calls, state, {
+      refuse,
+      close,
+      get canRoute() {
+        return upstream()?.canRoute === true;
+      },
+      route: (proxy, plugin) => this.#route(proxy, plugin),
+    });
+    const fromClient = new FromClient(clientMessages, messageSizeMax, {
+      refuse,
+      offer: (bytes) => this.#isOver ? bytes.length : this.#upstream!.onClientData(bytes),
+      wait: (ms) => this.#wait(ms),
+    });
+    const toClient = new ToClient(calls, serverMessages, {
+      refuse,
+      onAnswered: () => {
+        if (fromClient.isHeldBack && !pipeline.isFull) this.#client!.reoffer();
+      },
+    });
+    return { pipeline, fromClient, toClient };
+  }
+
+  /** Nobody looks any more: what passes is only passed on, from a moment of rest on. */
+  #checkNeeded({ pipeline, fromClient, toClient }: Watched): void {
+    if (this.#parts.hooks.chain.wantsTraffic) return;
+    if (!fromClient.isEmpty || !toClient.isEmpty || !pipeline.isIdle) return;
+    if (this.#upstream?.isIdle !== true) return;
+    this.#watched = undefined;
+    this.facts.onMissed();
+  }
+
+  #wait(ms: number): void {
+    this.#timer = this.#parts.clock.after(ms, () => {
+      this.#timer = undefined;
+      this.#watched?.fromClient.resume();
+      this.#client!.reoffer();
+    });
+  }
+
+  #route(proxy: string, plugin: string): void {
+    if (this.#upstream?.sendTo(proxy) === true) return;
+    const why = "it routes to what is no proxy of the listener, or in the middle of a transaction";
+    this.#parts.onIgnored(plugin, why);
+  }
+
+  // What plugins end ------------------------------------------------------------------------------
+
+  #refuse(why: string): void {
+    this.#end((owner) => owner.fail(reply.pluginFailed(why), `plugin failed: ${why}`));
+  }
+
+  #close(plugin: string): void {
+    this.#end((owner) => owner.end(undefined, `closed by plugin "${plugin}"`));
+  }
+
+  /** Soon, and not in the middle of what somebody is sending to the client. */
+  #end(act: (owner: UpstreamOwner) => void): void {
+    if (this.#isOver) return;
+    this.release();
+    const { owner } = this.#parts;
+    queueMicrotask(() => owner.guard(() => act(owner)));
+  }
+
+  /** The session is over for its client. */
+  release(): void {
+    this.#isOver = true;
+    this.#timer?.cancel();
+    this.#watched?.toClient.close();
+  }
+
+  // The session's own hooks -----------------------------------------------------------------------
+
+  /** @returns False if a plugin does not want the client. */
+  onOpening(): boolean {
+    return this.#run(HOOK.onOpening, NOTHING).kind === "forward";
+  }
+
+  /** @returns What becomes of it, or what the client is told, or "close". */
+  onStartup(parameters: ReadonlyMap<string, string>): HookedStartup | ErrorFields | "close" {
+    this.facts.onStartup(parameters);
+    if (!this.#wants(HOOK.onStartup)) return { payload: undefined, proxy: undefined };
+    const payload = encodeParameters(parameters);
+    const verdict = this.#run(HOOK.onStartup, payload);
+    if (verdict.kind === "close") return "close";
+    if (verdict.kind === "reject") return rejectionFields(verdict.plugin, verdict.rejection);
+    const result = this.#parts.hooks.event.payload;
+    return {
+      payload: result === payload ? undefined : result.slice(),
+      proxy: verdict.kind === "route" ? verdict.proxy : undefined,
+    };
+  }
+
+  /** @returns What the client is told if it may not go on; "close" is without a word. */
+  onAuthenticated(): ErrorFields | "close" | undefined {
+    const verdict = this.#run(HOOK.onAuthenticated, NOTHING);
+    if (verdict.kind === "close") return "close";
+    if (verdict.kind === "reject") return rejectionFields(verdict.plugin, verdict.rejection);
+    return undefined;
+  }
+
+  /** The client may send queries. */
+  onOpened(): void {
+    this.#run(HOOK.onOpened, NOTHING);
+    this.#run(HOOK.onTraffic, NOTHING);
+  }
+
+  onClosing(reason: string): void {
+    this.#run(HOOK.onClosing, NOTHING, reason);
+  }
+
+  onClosed(reason: string, durationMs: number): void {
+    this.#run(HOOK.onClosed, NOTHING, reason, durationMs);
+  }
+
+  /** The client has agreed on TLS. */
+  onSecured(): void {
+    this.#traits.flags |= IS.tls;
+  }
+
+  #wants(hook: number): boolean {
+    return this.#parts.hooks.chain.wants[hook] === 1;
+  }
+
+  #run(hook: number, payload: Uint8Array, message?: string, durationMs = 0): Verdict {
+    if (!this.#wants(hook)) return { kind: "forward" };
+    const { chain, event } = this.#parts.hooks;
+    event.clear(hook, this.facts);
+    event.flags = HOOKS[hook - 1]!.can | this.#traits.flags;
+    event.payload = payload;
+    event.transactionStatus = this.#watched?.pipeline.status ?? 0;
+    event.durationUs = Math.round(durationMs * 1_000);
+    if (message !== undefined) event.fields[FIELD.message] = utf8(message);
+    return chain.run(event);
+  }
+}

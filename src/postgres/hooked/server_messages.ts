@@ -1,0 +1,262 @@
+/**
+ * What messages of a server mean to a hooked session: which hooks are told, what the client gets
+ * instead, and what has ended.
+ *
+ * @module
+ */
+
+import { concat, textOf, utf8 } from "../../base/bytes.ts";
+import { FIELD, type HookEvent, IS } from "../../hooks/event.ts";
+import { CAN, HOOK, HOOKS } from "../../hooks/hooks.ts";
+import { HEADER_SIZE } from "../wire/framer.ts";
+import { errorFieldsOf, errorResponse, readyForQuery } from "../wire/messages.ts";
+import { BACKEND, STATUS_FAILED, STATUS_IDLE } from "../wire/tags.ts";
+import type { ClientState } from "./client_state.ts";
+import type { HookCalls } from "./hook_calls.ts";
+import { ENTRY, type Entry, type Pipeline } from "./pipeline.ts";
+import { countMessages, mayReplace } from "./replacement.ts";
+
+/** What is asked of the session. */
+export interface ServerMessagesOwner {
+  /** A plugin wants the session ended. */
+  close(plugin: string): void;
+  /** A plugin's result cannot be used. */
+  refuse(why: string): void;
+}
+
+const NOTHING = new Uint8Array();
+
+/** What a server says to a query in a transaction that has failed. */
+const TRANSACTION_FAILED = errorResponse({
+  severity: "ERROR",
+  sqlState: "25P02", // in_failed_sql_transaction
+  message: "current transaction is aborted, commands ignored until end of transaction block",
+});
+
+/** One session's messages from servers. */
+export class ServerMessages {
+  readonly #calls: HookCalls;
+  readonly #pipeline: Pipeline;
+  readonly #state: ClientState;
+  readonly #owner: ServerMessagesOwner;
+  #transactionStartedMs: number | undefined;
+  /** Something has run since the last ReadyForQuery. */
+  #hasRun = false;
+
+  constructor(calls: HookCalls, state: ClientState, owner: ServerMessagesOwner) {
+    this.#calls = calls;
+    this.#pipeline = calls.pipeline;
+    this.#state = state;
+    this.#owner = owner;
+  }
+
+  /** Whether somebody wants rows one by one. */
+  get wantsSingleRows(): boolean {
+    const { chain } = this.#calls;
+    return chain.wantsType(HOOK.onTrafficFromServer, BACKEND.dataRow) ||
+      chain.wantsType(HOOK.onTrafficToClient, BACKEND.dataRow);
+  }
+
+  /** The start of a large message that nobody wants to see. */
+  onPassed(tag: number, entry: Entry | undefined): void {
+    if (tag === BACKEND.dataRow && entry !== undefined) entry.rows += 1;
+    this.#pipeline.advance(tag, entry);
+  }
+
+  /**
+   * A whole message, or `count` whole DataRows.
+   *
+   * @returns What the client gets instead; undefined for the message itself.
+   */
+  onMessage(tag: number, message: Uint8Array, count: number): Uint8Array | undefined {
+    const entry = this.#pipeline.find(tag);
+    let bytes = message;
+    if (entry?.isOwn === true && tag === BACKEND.parseComplete) bytes = NOTHING;
+    if (tag === BACKEND.errorResponse && entry?.error !== undefined) bytes = entry.error;
+    if (bytes.length > 0) bytes = this.#callHooks(tag, bytes, entry, count);
+    if (tag === BACKEND.dataRow && entry !== undefined) entry.rows += count;
+    if (tag === BACKEND.rowDescription) this.#onColumns(message, entry);
+    const capture = entry?.capture;
+    if (capture !== undefined) this.#capture(tag, bytes, entry!);
+    this.#onEnd(tag, message, entry);
+    this.#pipeline.advance(tag, entry, tag === BACKEND.readyForQuery ? message[HEADER_SIZE] : 0);
+    return bytes === message ? undefined : bytes;
+  }
+
+  /** A plugin's answer is due. @returns What the client gets. */
+  onLocal(entry: Entry): Uint8Array {
+    const { status } = this.#pipeline;
+    if (entry.kind === ENTRY.sync) {
+      this.#onReady(status, entry);
+      return readyForQuery(status);
+    }
+    const bytes = status === STATUS_FAILED && entry.local![0] !== BACKEND.errorResponse
+      ? TRANSACTION_FAILED
+      : entry.local!;
+    const isError = bytes[0] === BACKEND.errorResponse;
+    if (isError && entry.kind >= ENTRY.parse) this.#pipeline.skip();
+    if (entry.kind === ENTRY.parse && entry.query !== undefined && !isError) {
+      this.#state.prepared(entry.query);
+    }
+    if (entry.kind !== ENTRY.query && entry.kind !== ENTRY.execute) return bytes;
+    if (isError) this.#onQueryEnd(entry, undefined, errorFieldsOf(bytes).get("C") ?? "");
+    else this.#onQueryEnd(entry, entry.localTag, undefined);
+    if (entry.kind !== ENTRY.query) return bytes;
+    this.#onReady(status, entry);
+    return concat(bytes, readyForQuery(status));
+  }
+
+  // Hooks -----------------------------------------------------------------------------------------
+
+  #callHooks(
+    tag: number,
+    message: Uint8Array,
+    entry: Entry | undefined,
+    count: number,
+  ): Uint8Array {
+    const { chain } = this.#calls;
+    let bytes = message;
+    if (chain.wantsType(HOOK.onTrafficFromServer, tag)) {
+      bytes = this.#call(HOOK.onTrafficFromServer, tag, bytes, entry, count);
+    }
+    if (tag === BACKEND.dataRow && chain.wants[HOOK.onRow] === 1 && bytes.length > 0) {
+      bytes = this.#call(HOOK.onRow, tag, bytes, entry, countMessages(bytes, tag));
+    }
+    if (tag === BACKEND.errorResponse && chain.wants[HOOK.onError] === 1) {
+      bytes = this.#call(HOOK.onError, tag, bytes, entry, 0);
+    }
+    if (chain.wantsType(HOOK.onTrafficToClient, tag) && bytes.length > 0) {
+      this.#call(HOOK.onTrafficToClient, tag, bytes, entry, count);
+    }
+    return bytes;
+  }
+
+  /** @returns What takes the message's place, or the message. */
+  #call(
+    hook: number,
+    tag: number,
+    message: Uint8Array,
+    entry: Entry | undefined,
+    count: number,
+  ): Uint8Array {
+    const event = this.#calls.event(hook, HOOKS[hook - 1]!.can, message, tag);
+    this.#calls.describeEntry(event, entry);
+    event.rows = tag === BACKEND.dataRow ? count : 0;
+    if (tag === BACKEND.errorResponse) describeError(event, message);
+    const verdict = this.#calls.run(event);
+    if (verdict.kind === "close") {
+      this.#owner.close(verdict.plugin);
+      return NOTHING;
+    }
+    if (verdict.kind === "reject") {
+      this.#owner.refuse(verdict.rejection.message); // its failure policy is to let nothing pass
+      return NOTHING;
+    }
+    const { payload } = event;
+    if (payload === message || (event.flags & CAN.replace) === 0) return message;
+    if (mayReplace(tag, payload)) return payload;
+    const type = String.fromCharCode(tag);
+    this.#owner.refuse(`what a plugin puts in the place of a message of type "${type}" is none`);
+    return NOTHING;
+  }
+
+  // What has ended --------------------------------------------------------------------------------
+
+  #onColumns(message: Uint8Array, entry: Entry | undefined): void {
+    if (entry === undefined || !this.#calls.wants(HOOK.onRow)) return;
+    const columns = message.slice();
+    if (entry.kind === ENTRY.describe && entry.query !== undefined) entry.query.columns = columns;
+    else entry.columns = columns;
+  }
+
+  #capture(tag: number, bytes: Uint8Array, entry: Entry): void {
+    const capture = entry.capture!;
+    switch (tag) {
+      case BACKEND.rowDescription:
+      case BACKEND.dataRow:
+        return capture.add(bytes);
+      case BACKEND.commandComplete:
+        capture.add(bytes);
+        capture.onCommand();
+        if (entry.kind === ENTRY.execute) capture.finish();
+        return;
+      case BACKEND.readyForQuery:
+        return capture.finish();
+      case BACKEND.noticeResponse:
+      case BACKEND.parameterStatus:
+      case BACKEND.notificationResponse:
+      case BACKEND.noData:
+        return;
+    }
+    capture.drop();
+  }
+
+  #onEnd(tag: number, message: Uint8Array, entry: Entry | undefined): void {
+    switch (tag) {
+      case BACKEND.parameterStatus:
+        return this.#calls.facts.onParameterStatus(message);
+      case BACKEND.parseComplete:
+        if (entry?.query !== undefined) this.#state.prepared(entry.query);
+        return;
+      case BACKEND.errorResponse:
+        this.#state.onError();
+        this.#hasRun = true;
+        return this.#onQueryEnd(entry, undefined, undefined, message);
+      case BACKEND.commandComplete: {
+        this.#hasRun = true;
+        if (!this.#calls.wants(HOOK.onQueryEnd)) return;
+        const tagText = textOf(message.subarray(HEADER_SIZE, message.length - 1));
+        this.#onQueryEnd(entry, tagText, undefined);
+        if (entry !== undefined) entry.rows = 0; // the next statement of the same text
+        return;
+      }
+      case BACKEND.emptyQueryResponse:
+      case BACKEND.portalSuspended:
+        return this.#onQueryEnd(entry, "", undefined);
+      case BACKEND.readyForQuery:
+        return this.#onReady(message[HEADER_SIZE]!, entry);
+    }
+  }
+
+  #onQueryEnd(
+    entry: Entry | undefined,
+    tag: string | undefined,
+    sqlState: string | undefined,
+    error?: Uint8Array,
+  ): void {
+    if (entry === undefined || !this.#calls.wants(HOOK.onQueryEnd)) return;
+    const event = this.#calls.event(HOOK.onQueryEnd, 0, NOTHING, 0);
+    this.#calls.describeEntry(event, entry);
+    event.durationUs = this.#calls.durationUs(entry.startedMs);
+    event.rows = entry.rows;
+    if (entry.local !== undefined) event.flags |= IS.fromPlugin;
+    if (tag !== undefined) event.fields[FIELD.commandTag] = utf8(tag);
+    if (error !== undefined) describeError(event, error);
+    if (sqlState !== undefined) event.fields[FIELD.sqlstate] = utf8(sqlState);
+    this.#calls.run(event);
+  }
+
+  /** @param status As the server says it is now; the pipeline still has what it was. */
+  #onReady(status: number, entry: Entry | undefined): void {
+    const before = this.#pipeline.status;
+    const startedMs = this.#transactionStartedMs ?? entry?.startedMs;
+    const isOver = status === STATUS_IDLE && (before !== STATUS_IDLE || this.#hasRun);
+    const hasFailed = status === STATUS_FAILED && before !== STATUS_FAILED;
+    if (status === STATUS_IDLE) this.#state.onIdle();
+    this.#transactionStartedMs = status === STATUS_IDLE ? undefined : startedMs;
+    this.#hasRun = false;
+    if (before === 0 || !(isOver || hasFailed)) return;
+    if (!this.#calls.wants(HOOK.onTransactionEnd)) return;
+    const event = this.#calls.event(HOOK.onTransactionEnd, 0, NOTHING, 0);
+    this.#calls.describeEntry(event, entry);
+    event.transactionStatus = status;
+    if (startedMs !== undefined) event.durationUs = this.#calls.durationUs(startedMs);
+    this.#calls.run(event);
+  }
+}
+
+function describeError(event: HookEvent, message: Uint8Array): void {
+  const fields = errorFieldsOf(message);
+  event.fields[FIELD.sqlstate] = utf8(fields.get("C") ?? "");
+  event.fields[FIELD.message] = utf8(fields.get("M") ?? "");
+}

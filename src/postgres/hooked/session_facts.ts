@@ -1,0 +1,131 @@
+/**
+ * What plugins are told of a session.
+ *
+ * @module
+ */
+
+import { concat, textOf, utf8 } from "../../base/bytes.ts";
+import { FIELD, type SessionFacts } from "../../hooks/event.ts";
+import { HEADER_SIZE } from "../wire/framer.ts";
+
+/** Parameters that are remembered of one session; servers report about 15. */
+const SETTINGS_MAX = 200;
+
+/** Bytes of one of them. */
+const SETTING_SIZE_MAX = 4_096;
+
+/** Where a session has got to. */
+export interface Place {
+  /** Name of the proxy in the configuration. */
+  readonly proxy: string;
+  /** Of the server that it has, or last had. */
+  readonly server: string;
+}
+
+/** One session's facts. */
+export class HookedFacts implements SessionFacts {
+  readonly number: number;
+  readonly values = new Map<string, Uint8Array>();
+  readonly #listener: string;
+  readonly #peer: string;
+  #parameters: ReadonlyMap<string, string> = NO_PARAMETERS;
+  /** Those that do not change, once they have been asked for. */
+  readonly #fields = new Map<number, Uint8Array>();
+  /** What the server reported; undefined once something may have been missed. */
+  #settings: Map<string, string> | undefined = new Map();
+  #place: () => Place | undefined = () => undefined;
+
+  constructor(number: number, listener: string, peer: string) {
+    this.number = number;
+    this.#listener = listener;
+    this.#peer = peer;
+  }
+
+  /** What the client said, or what plugins have made of it. */
+  onStartup(parameters: ReadonlyMap<string, string>): void {
+    this.#parameters = parameters;
+    this.#fields.clear();
+  }
+
+  /** Says where to ask for the session's place from now on. */
+  setPlace(place: () => Place | undefined): void {
+    this.#place = place;
+  }
+
+  /** @param message A whole ParameterStatus. */
+  onParameterStatus(message: Uint8Array): void {
+    const nameEnd = message.indexOf(0, HEADER_SIZE);
+    const valueEnd = message.indexOf(0, nameEnd + 1);
+    const settings = this.#settings;
+    if (settings === undefined || nameEnd < 0 || valueEnd < 0) return;
+    const isKept = settings.size < SETTINGS_MAX && message.length <= SETTING_SIZE_MAX;
+    if (!isKept) return void (this.#settings = undefined); // half of them would be a lie
+    const name = textOf(message.subarray(HEADER_SIZE, nameEnd));
+    settings.set(name, textOf(message.subarray(nameEnd + 1, valueEnd)));
+  }
+
+  /** Messages have passed that nobody looked at. */
+  onMissed(): void {
+    this.#settings = undefined;
+  }
+
+  field(field: number): Uint8Array | undefined {
+    switch (field) {
+      case FIELD.settings:
+        return this.#settings === undefined ? undefined : encodeParameters(this.#settings);
+      case FIELD.applicationName:
+        return optional(this.parameter("application_name"));
+      case FIELD.proxy:
+        return optional(this.#place()?.proxy);
+      case FIELD.serverAddress:
+        return optional(this.#place()?.server);
+    }
+    const known = this.#fields.get(field);
+    if (known !== undefined) return known;
+    const made = this.#make(field);
+    if (made !== undefined) this.#fields.set(field, made);
+    return made;
+  }
+
+  #make(field: number): Uint8Array | undefined {
+    const user = this.#parameters.get("user");
+    switch (field) {
+      case FIELD.listener:
+        return utf8(this.#listener);
+      case FIELD.clientAddress:
+        return utf8(this.#peer);
+      case FIELD.user:
+        return optional(user);
+      case FIELD.database:
+        return optional(this.#parameters.get("database") ?? user);
+      case FIELD.startupParameters:
+        return encodeParameters(this.#parameters);
+    }
+    return undefined;
+  }
+
+  parameter(name: string): string | undefined {
+    return this.#settings?.get(name) ?? this.#parameters.get(name);
+  }
+}
+
+const NO_PARAMETERS: ReadonlyMap<string, string> = new Map();
+
+function optional(text: string | undefined): Uint8Array | undefined {
+  return text === undefined ? undefined : utf8(text);
+}
+
+/** Name and value in turn, each ended by a zero byte. */
+export function encodeParameters(parameters: Iterable<readonly [string, string]>): Uint8Array {
+  return concat(...[...parameters].map(([name, value]) => utf8(`${name}\0${value}\0`)));
+}
+
+/** @returns What {@linkcode encodeParameters} was made from, or undefined if it is malformed. */
+export function decodeParameters(bytes: Uint8Array): Map<string, string> | undefined {
+  const parameters = new Map<string, string>();
+  if (bytes.length > 0 && bytes.at(-1) !== 0) return undefined;
+  const texts = textOf(bytes).split("\0").slice(0, -1);
+  if (texts.length % 2 !== 0) return undefined;
+  for (let i = 0; i < texts.length; i += 2) parameters.set(texts[i]!, texts[i + 1]!);
+  return parameters;
+}

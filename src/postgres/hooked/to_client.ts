@@ -1,0 +1,239 @@
+/**
+ * The way down of a hooked session: frames what goes to the client, calls the hooks of what
+ * somebody wants to see, and puts plugins' answers between the server's where they are due. What
+ * nobody wants passes as it came; a large message that is wanted is assembled, and no other is.
+ *
+ * @module
+ */
+
+import { concat, int32At } from "../../base/bytes.ts";
+import type { HookChain } from "../../hooks/chain.ts";
+import { HOOK } from "../../hooks/hooks.ts";
+import { HEADER_SIZE } from "../wire/framer.ts";
+import { BACKEND } from "../wire/tags.ts";
+import type { HookCalls } from "./hook_calls.ts";
+import type { Entry, Pipeline } from "./pipeline.ts";
+import type { ServerMessages } from "./server_messages.ts";
+
+/** Messages that are assembled for plugins, in bytes: a larger one ends the session. */
+export const ASSEMBLED_SIZE_MAX = 16 * 1024 * 1024;
+
+const NOTHING = new Uint8Array();
+
+/** What the way down asks of its session. */
+export interface ToClientOwner {
+  /** A plugin cannot be followed, or must not be passed by. */
+  refuse(why: string): void;
+  /** Something has been answered. */
+  onAnswered(): void;
+}
+
+/** One session's way down. */
+export class ToClient {
+  readonly #calls: HookCalls;
+  readonly #pipeline: Pipeline;
+  readonly #messages: ServerMessages;
+  readonly #owner: ToClientOwner;
+  /** The chain that `#isWanted` was made for. */
+  #chain: HookChain | undefined;
+  /** Types of which a message is assembled if it comes in pieces. */
+  #isWanted = new Uint8Array(256);
+  #send: (bytes: Uint8Array) => void = () => {};
+  /** What is being walked through, and up to where it has been sent. */
+  #bytes: Uint8Array = NOTHING;
+  #sent = 0;
+  /** Bytes still to come of a message that passes as it is, and the entry that it answers. */
+  #left = 0;
+  #passing: Entry | undefined;
+  /** Pieces of a message that is assembled, and bytes still to come of it. */
+  #pieces: Uint8Array[] = [];
+  #piecesLeft = 0;
+  /** The start of a header that was cut. */
+  #cut: Uint8Array = NOTHING;
+  #isClosed = false;
+
+  constructor(calls: HookCalls, messages: ServerMessages, owner: ToClientOwner) {
+    this.#calls = calls;
+    this.#pipeline = calls.pipeline;
+    this.#messages = messages;
+    this.#owner = owner;
+  }
+
+  /** False while a message is under way: nothing else may be sent to the client. */
+  get isBetweenMessages(): boolean {
+    return this.#left === 0;
+  }
+
+  /** True if nothing is kept here that the client has still to get. */
+  get isEmpty(): boolean {
+    return this.#left === 0 && this.#piecesLeft === 0 && this.#cut.length === 0;
+  }
+
+  /** The session ends: nothing more is sent. */
+  close(): void {
+    this.#isClosed = true;
+  }
+
+  /** Bytes of a server, or of the gateway in its place. `send` is used during the call only. */
+  write(bytes: Uint8Array, send: (bytes: Uint8Array) => void): void {
+    this.#look();
+    this.#send = send;
+    this.#bytes = this.#cut.length === 0 ? bytes : concat(this.#cut, bytes);
+    this.#cut = NOTHING;
+    this.#sent = 0;
+    let offset = 0;
+    while (offset < this.#bytes.length && !this.#isClosed) offset = this.#step(offset);
+    if (!this.#isClosed) this.#flush(offset);
+    this.#bytes = NOTHING;
+  }
+
+  /** Sends what plugins have answered, as far as it is due. */
+  answer(send: (bytes: Uint8Array) => void): void {
+    if (this.#isClosed || !this.isEmpty) return;
+    this.#send = send;
+    this.#bytes = NOTHING;
+    this.#sent = 0;
+    this.#sendLocals(0);
+  }
+
+  /** Finds out anew what is wanted, if plugins have changed. */
+  #look(): void {
+    const { chain } = this.#calls;
+    if (chain === this.#chain) return;
+    this.#chain = chain;
+    this.#isWanted = Uint8Array.from({ length: 256 }, (_, tag) => isWanted(chain, tag) ? 1 : 0);
+  }
+
+  /** Takes what begins at an offset. @returns Where the next begins. */
+  #step(offset: number): number {
+    const available = this.#bytes.length - offset;
+    if (this.#left > 0) return this.#pass(offset, Math.min(this.#left, available));
+    if (this.#piecesLeft > 0) return this.#assemble(offset, Math.min(this.#piecesLeft, available));
+    if (available < HEADER_SIZE) {
+      this.#flush(offset);
+      this.#cut = this.#bytes.slice(offset);
+      return this.#sent = this.#bytes.length;
+    }
+    const tag = this.#bytes[offset]!;
+    const size = 1 + int32At(this.#bytes, offset + 1);
+    if (size <= available) return this.#whole(tag, offset, size);
+    if (this.#isWanted[tag] === 1) {
+      if (size > ASSEMBLED_SIZE_MAX) this.#refuseSize(tag, size, offset);
+      else this.#piecesLeft = size;
+    } else {
+      this.#left = size;
+      this.#passing = this.#pipeline.find(tag);
+      this.#messages.onPassed(tag, this.#passing);
+    }
+    return offset;
+  }
+
+  /** A piece of a message that nobody wants to see. */
+  #pass(offset: number, size: number): number {
+    this.#left -= size;
+    const end = offset + size;
+    this.#passing?.capture?.add(this.#bytes.subarray(offset, end));
+    if (this.#left === 0) this.#sendLocals(end);
+    return end;
+  }
+
+  #assemble(offset: number, size: number): number {
+    this.#flush(offset);
+    const end = this.#sent = offset + size;
+    this.#pieces.push(this.#bytes.slice(offset, end));
+    this.#piecesLeft -= size;
+    if (this.#piecesLeft > 0) return end;
+    const message = concat(...this.#pieces);
+    this.#pieces = [];
+    const replacement = this.#messages.onMessage(message[0]!, message, 1);
+    if (this.#isClosed) return end;
+    const bytes = replacement ?? message;
+    if (bytes.length > 0) this.#send(bytes);
+    this.#sendLocals(end);
+    return end;
+  }
+
+  /** A message that is there as a whole; rows come together, as many as there are. */
+  #whole(tag: number, offset: number, size: number): number {
+    let end = offset + size;
+    let count = 1;
+    if (tag === BACKEND.dataRow && !this.#messages.wantsSingleRows) {
+      for (let next = this.#rowEnd(end); next > end; next = this.#rowEnd(end)) {
+        end = next;
+        count += 1;
+      }
+    }
+    const message = this.#bytes.subarray(offset, end);
+    const replacement = this.#messages.onMessage(tag, message, count);
+    if (this.#isClosed) {
+      this.#flush(offset);
+      return this.#sent = end;
+    }
+    if (replacement !== undefined) {
+      this.#flush(offset);
+      this.#sent = end;
+      if (replacement.length > 0) this.#send(replacement);
+    }
+    this.#sendLocals(end);
+    return end;
+  }
+
+  /** Where the whole DataRow ends that begins at an offset; the offset if there is none. */
+  #rowEnd(offset: number): number {
+    if (this.#bytes[offset] !== BACKEND.dataRow) return offset;
+    if (offset + HEADER_SIZE > this.#bytes.length) return offset;
+    const end = offset + 1 + int32At(this.#bytes, offset + 1);
+    return end > this.#bytes.length ? offset : end;
+  }
+
+  /** What plugins answer is sent behind what has been walked through. */
+  #sendLocals(end: number): void {
+    for (
+      let entry = this.#pipeline.takeLocal();
+      entry !== undefined;
+      entry = this.#pipeline.takeLocal()
+    ) {
+      this.#flush(end);
+      const bytes = this.#messages.onLocal(entry);
+      if (this.#isClosed) return;
+      if (bytes.length > 0) this.#send(bytes);
+    }
+    this.#owner.onAnswered();
+  }
+
+  #flush(end: number): void {
+    const start = this.#sent;
+    if (end <= start) return;
+    this.#sent = end;
+    const isAll = end - start === this.#bytes.length;
+    this.#send(isAll ? this.#bytes : this.#bytes.subarray(start, end));
+  }
+
+  #refuseSize(tag: number, size: number, offset: number): void {
+    this.#flush(offset);
+    const type = String.fromCharCode(tag);
+    this.#owner.refuse(
+      `a message of type "${type}" has ${size} bytes; plugins are shown at most ` +
+        `${ASSEMBLED_SIZE_MAX}`,
+    );
+    this.#isClosed = true;
+  }
+}
+
+/** Whether messages of a type must be whole. Errors and settings are always looked at. */
+function isWanted(chain: HookChain, tag: number): boolean {
+  switch (tag) {
+    case BACKEND.errorResponse:
+    case BACKEND.parameterStatus:
+    case BACKEND.readyForQuery:
+      return true;
+    case BACKEND.commandComplete:
+      if (chain.wants[HOOK.onQueryEnd] === 1) return true;
+      break;
+    case BACKEND.rowDescription:
+    case BACKEND.dataRow:
+      if (chain.wants[HOOK.onRow] === 1) return true;
+  }
+  return chain.wantsType(HOOK.onTrafficFromServer, tag) ||
+    chain.wantsType(HOOK.onTrafficToClient, tag);
+}

@@ -1,0 +1,36 @@
+/**
+ * What a driver sends to run a statement once: Parse, Bind, Describe and Execute of the unnamed
+ * statement and portal, or the last three. Nothing of it is passed on before its Execute has been
+ * decided, so that a plugin can answer all of it and no server is needed. A server would not have
+ * answered before either: only a Sync or a Flush makes it.
+ *
+ * @module
+ */
+
+import type { Entry } from "./pipeline.ts";
+
+/** The part of a unit that has come. */
+export interface Unit {
+  /** Entries that it has made. */
+  entries: number;
+  /** Its own Parse. */
+  parse: { readonly message: Uint8Array; readonly entry: Entry } | undefined;
+  /** A Parse of before, which had not been passed on, and goes ahead of it. */
+  late: Uint8Array | undefined;
+  bind: Entry | undefined;
+  describe: Entry | undefined;
+  /** Whether the server has got anything since the last Sync, without the unit. */
+  readonly hadServer: boolean;
+}
+
+/** @returns A unit that has just begun. */
+export function newUnit(hadServer: boolean): Unit {
+  return {
+    entries: 0,
+    parse: undefined,
+    late: undefined,
+    bind: undefined,
+    describe: undefined,
+    hadServer,
+  };
+}
