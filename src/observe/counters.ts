@@ -41,8 +41,8 @@ export const LATENCY_BOUNDS_SECONDS: readonly number[] = [
   60,
 ];
 
-/** Buckets (with +Inf), then the sum in seconds. */
-const HISTOGRAM_CELLS = LATENCY_BOUNDS_SECONDS.length + 2;
+/** Cells of a histogram: buckets (with +Inf), then the sum in seconds. */
+export const HISTOGRAM_CELLS = LATENCY_BOUNDS_SECONDS.length + 2;
 
 /**
  * What is counted for a listener: offsets into its cells. Gauges count what is there now. A cell

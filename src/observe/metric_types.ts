@@ -38,6 +38,27 @@ export interface HistogramMetric extends Declared {
 /** Any metric. */
 export type MetricDeclaration = NumberMetric | HistogramMetric;
 
+interface Found<Type, T> {
+  readonly name: string;
+  readonly type: Type;
+  /** What is counted. */
+  readonly help: string;
+  readonly samples: readonly Sample<T>[];
+}
+
+/** A metric as read now of which nobody knew before that it is there: no declaration has it. */
+export type FoundMetric = Found<"counter" | "gauge", number> | Found<"histogram", Histogram>;
+
+/** Whatever has metrics that are not declared, as plugins do. */
+export interface MetricSource {
+  /**
+   * All of them, as they are now. What is given must make a valid exposition: no two have one name
+   * or one of the names of a histogram's series, none has a name that Sluice has declared, and no
+   * two samples of one have the same labels.
+   */
+  read(): readonly FoundMetric[];
+}
+
 /** A label of a metric, and the cell of each of its values. */
 export interface LabelCells {
   readonly label: string;
