@@ -12,7 +12,7 @@ import { type Source, sources } from "../support/sources.ts";
 /** Rooms by level, low to high; rooms on one level do not know each other. "" is src itself. */
 const LEVELS: readonly (readonly string[])[] = [
   ["base"],
-  ["postgres/secrets"],
+  ["postgres/secrets", "plugin_host/metering"],
   ["config", "observe", "postgres/wire", "postgres/sql", "postgres/parser"],
   ["net", "hooks", "postgres/auth"],
   ["upstream"],
@@ -35,6 +35,7 @@ const ONLY_FROM: Readonly<Record<string, readonly string[]>> = {
   "trino": [""],
   "raw": [""],
   "plugin_host": ["admin", "", "cli"],
+  "plugin_host/metering": ["plugin_host"],
   "cluster": ["admin", ""],
   "act": ["", "cli"],
   "hooks": ["plugin_host", "act", "postgres", "trino", "raw", "", "cli"],
@@ -56,6 +57,7 @@ const PURE: ReadonlySet<string> = new Set([
   "postgres/secrets",
   "postgres/wire",
   "postgres/sql",
+  "plugin_host/metering",
   "pool",
   "upstream",
   "postgres",
