@@ -250,6 +250,32 @@ function mutate(module: Uint8Array<ArrayBuffer>, random: Random): Uint8Array<Arr
 
 const MODULES = PROGRAMS.map(([text]) => assemble(text));
 
+Deno.test("meterModule finds the next instruction behind indexes that look like instructions", () => {
+  // 3 looks like a loop, 11 like an end, and 15 like a return.
+  for (const index of [3, 11, 15]) {
+    const tables = "(table 1 funcref)".repeat(16);
+    const bytes = assemble(`(module ${tables} (memory 1) (func)
+      ${"(global (mut i32) (i32.const 0))".repeat(17)} ${"(elem func 0)".repeat(17)}
+      ${'(data "x")'.repeat(17)}
+      (func (export "run") (result i32) (local ${"i32 ".repeat(17)})
+        (table.set ${index} (i32.const 0) (table.get ${index} (i32.const 0)))
+        (table.init ${index} ${index} (i32.const 0) (i32.const 0) (i32.const 0))
+        (table.copy ${index} ${index} (i32.const 0) (i32.const 0) (i32.const 0))
+        (table.fill ${index} (i32.const 0) (ref.null func) (i32.const 0))
+        (drop (table.grow ${index} (ref.null func) (i32.const 0)))
+        (elem.drop ${index}) (data.drop ${index})
+        (memory.init ${index} (i32.const 0) (i32.const 0) (i32.const 0))
+        (global.set ${index} (i32.const ${index}))
+        (local.set ${index} (i32.load offset=${index} (i32.const ${index})))
+        (drop (local.tee ${index} (global.get ${index})))
+        (drop (i64.const ${index})) (drop (f32.const 1.5)) (drop (f64.const 2.5))
+        (i32.add (table.size ${index}) (local.get ${index}))))`);
+    equal(meterAnything(bytes), "valid");
+    const instance = new MeteredInstance(meterModule(bytes, METERING));
+    equal(instance.call("run", FUEL), 1 + index);
+  }
+});
+
 Deno.test("meterModule refuses a module that is cut anywhere", () => {
   for (const module of MODULES) {
     for (let size = 0; size < module.length; size++) meterAnything(module.slice(0, size));

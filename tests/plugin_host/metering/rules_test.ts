@@ -183,7 +183,7 @@ Deno.test("meterModule gives memory a maximum, and refuses one that needs more",
 });
 
 Deno.test("meterModule gives tables a maximum, and refuses one that needs more", () => {
-  const instance = new MeteredInstance(meter(`(module (table 900 externref)
+  const instance = new MeteredInstance(meter(`(module (table 900 4000 externref)
     (func (export "grow") (param i32) (result i32)
       (table.grow (ref.null extern) (local.get 0))))`));
   equal(instance.call("grow", 1e9, 101), -1);
