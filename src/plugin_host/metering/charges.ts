@@ -8,8 +8,8 @@ import { BULK_OPCODE, OPCODE } from "./instructions.ts";
 import { signedLeb, unsignedLeb } from "./writer.ts";
 
 /**
- * What instructions cost whose work depends on an operand: `perItem` for each byte, page or
- * element, as a fraction, and `base` for the call into the runtime that they all are.
+ * What instructions cost whose work depends on an operand: something for each byte, page or element
+ * and `base` for the call into the runtime that they all are.
  */
 export interface BulkPrice {
   readonly base: number;

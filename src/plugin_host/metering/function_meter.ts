@@ -3,10 +3,10 @@
  *
  * A charge stands at the entry of every function and of every pass of a loop, and pays in advance
  * for what follows. One unit is one instruction; `block`, `else` and `end`, which make no machine
- * code, cost nothing, and a local variable costs one unit at the entry. Code is paid for by a
- * charge that surely was passed before it, at most once since: never too little. It may be too
- * much when a branch steps over code that was paid for: of such code a charge pays for no more
- * than {@linkcode DOUBTFUL_UNITS_MAX} units, then another one is put in. So
+ * code, cost nothing, a local variable costs one unit at the entry, and some instructions cost
+ * more. Code is paid for by a charge that surely was passed before it, at most once since: never
+ * too little. It may be too much when a branch steps over code that was paid for: of such code a
+ * charge pays for no more than {@linkcode DOUBTFUL_UNITS_MAX} units, then another one is put in. So
  *
  *     executed units <= charged units <= executed units + DOUBTFUL_UNITS_MAX * passed charges
  *
@@ -23,7 +23,10 @@ import { readValueType } from "./value_types.ts";
 import { unsignedLeb, type Writer } from "./writer.ts";
 
 /** The most units that a charge asks for code that may be stepped over. */
-export const DOUBTFUL_UNITS_MAX = 128;
+export const DOUBTFUL_UNITS_MAX = 64;
+
+/** A table.set is a call into the runtime, some 40 ns, where other instructions take one or two. */
+const TABLE_SET_UNITS = 32;
 
 /** The most locals of a function that V8 accepts, parameters included. */
 const LOCALS_MAX = 50_000;
@@ -109,11 +112,11 @@ export class FunctionMeter {
         return;
       case OPCODE.call:
       case OPCODE.referenceFunction:
-        this.#countUnit(start);
+        this.#countUnits(start, 1);
         this.#redirect(reader, opcode, start);
         return;
     }
-    this.#countUnit(start);
+    this.#countUnits(start, opcode === OPCODE.tableSet ? TABLE_SET_UNITS : 1);
     this.#readOther(reader, opcode, start);
   }
 
@@ -146,11 +149,11 @@ export class FunctionMeter {
     this.#edits.push({ start, end: reader.offset, by: [opcode, ...unsignedLeb(callee)] });
   }
 
-  #countUnit(start: number): void {
-    const isSpent = this.#charge.doubtfulUnits >= DOUBTFUL_UNITS_MAX;
+  #countUnits(start: number, units: number): void {
+    const isSpent = this.#charge.doubtfulUnits + units > DOUBTFUL_UNITS_MAX;
     if (isSpent && !this.#charge.isCertain) this.#addCharge(start, 0);
-    this.#charge.units += 1;
-    if (!this.#charge.isCertain) this.#charge.doubtfulUnits += 1;
+    this.#charge.units += units;
+    if (!this.#charge.isCertain) this.#charge.doubtfulUnits += units;
   }
 
   #addCharge(offset: number, units: number): void {

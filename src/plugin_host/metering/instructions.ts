@@ -37,6 +37,7 @@ export const OPCODE = {
   localGet: 0x20,
   globalGet: 0x23,
   globalSet: 0x24,
+  tableSet: 0x26,
   memoryGrow: 0x40,
   i64Const: 0x42,
   i64LessThanSigned: 0x53,

@@ -156,6 +156,7 @@ Deno.test("Fuel is charged for instructions by their operands", () => {
     (func (export "grow") (param i32) (result i32) (memory.grow (local.get 0)))
     (func (export "tableFill") (param i32)
       (table.fill (i32.const 0) (ref.null func) (local.get 0)))
+    (func (export "tableSet") (table.set (i32.const 0) (ref.null func)))
     (func (export "tableCopy") (param i32)
       (table.copy (i32.const 0) (i32.const 1) (local.get 0)))
     (func (export "tableInit") (param i32)
@@ -172,6 +173,7 @@ Deno.test("Fuel is charged for instructions by their operands", () => {
   equal(extra("tableCopy", 9), 144);
   equal(extra("tableInit", 3), 48);
   equal(extra("tableGrow", 5), 80);
+  equal(instance.cost("tableSet"), 1 + 2 + 32);
   ok(instance.cost("grow", 0) >= 2_000, "growing by nothing is a call into the runtime, too");
 });
 
