@@ -80,6 +80,10 @@ export function readReferenceType(reader: Reader): number {
   const code = reader.byte();
   const type = VALUE_TYPES.get(code);
   if (type === "funcref" || type === "externref") return code;
+  // What is not negative is the index of a type.
+  if (code < IS_NEGATIVE_BIT) {
+    throw refusedFeature("a reference of a type (function references)", start);
+  }
   throw unknownType(code, start);
 }
 

@@ -70,6 +70,7 @@ const FEATURES: readonly (readonly [name: string, module: string | Uint8Array, s
   ["br_on_null", moduleOfBody(0, 0xd5, 0, 0x0b), /an instruction of function references/],
   ["typed references", moduleOf([1, [1, 0x60, 1, 0x64, 0x70, 0]]), /function references/],
   ["tables with expressions", moduleOf([4, [1, 0x40, 0, 0x70, 0, 1, 0xd0, 0x70, 0x0b]]), /a table/],
+  ["null of a type", moduleOfBody(0, 0xd0, 0, 0x1a, 0x0b), /a reference of a type \(function/],
   ["recursive types", moduleOf([1, [1, 0x4e, 1, 0x60, 0, 0]]), /garbage collection is not/],
   ["structures", moduleOf([1, [1, 0x5f, 0]]), /garbage collection is not allowed/],
   ["garbage collection", moduleOfBody(0, 0xfb, 0, 0, 0x1a, 0x0b), /garbage collection is not/],
