@@ -44,6 +44,7 @@ const ONLY_FROM: Readonly<Record<string, readonly string[]>> = {
 /** Packages from npm, and the only rooms that may know them. */
 const PACKAGES: Readonly<Record<string, readonly string[]>> = {
   "commander": ["cli"],
+  "libpg-query": ["postgres/parser"],
   "pino": ["observe"],
   "pino-pretty": ["observe"],
   "postgres": ["cli"],
@@ -57,6 +58,7 @@ const PURE: ReadonlySet<string> = new Set([
   "postgres/secrets",
   "postgres/wire",
   "postgres/sql",
+  "postgres/parser",
   "plugin_host/metering",
   "pool",
   "upstream",
