@@ -29,7 +29,10 @@ async function collect(path: string, found: Source[]): Promise<void> {
   }
   if (!info?.isDirectory) return;
   for await (const entry of Deno.readDir(url)) {
-    if (entry.name !== "node_modules") await collect(`${path}/${entry.name}`, found);
+    // AssemblyScript has the ending of TypeScript, and other rules.
+    if (!["node_modules", "assembly"].includes(entry.name)) {
+      await collect(`${path}/${entry.name}`, found);
+    }
   }
 }
 
