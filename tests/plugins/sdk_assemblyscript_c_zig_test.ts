@@ -1,4 +1,4 @@
-import { deepEqual, equal, ok } from "node:assert/strict";
+import { deepEqual, equal, match, ok, throws } from "node:assert/strict";
 import { FIELD, IS, PHASE } from "../../src/hooks/event.ts";
 import { CAN, HOOK } from "../../src/hooks/hooks.ts";
 import { buildPlugin, isMissing, TOOLCHAINS } from "../support/plugin_builds.ts";
@@ -169,6 +169,18 @@ function checkSink(wasm: Uint8Array<ArrayBuffer>): void {
   ok(plugin.memorySize <= 4 << 20, `${plugin.memorySize} bytes of memory`);
 }
 
+/** What the compiler of AssemblyScript asks for is the SDK's, and imports nothing else. */
+function checkAssemblyScript(wasm: Uint8Array<ArrayBuffer>): void {
+  const failing = new StandInHost(wasm, world("abort"));
+  throws(() => failing.run("onQuery", EVENT), WebAssembly.RuntimeError);
+  const [name, level, message] = failing.calls.at(-1)!;
+  deepEqual([name, level], ["log", 4]);
+  match(String(message), /^enough at assembly\/plugin\.ts:\d+:\d+$/);
+  const random = new StandInHost(wasm, world("seed"));
+  equal(random.run("onQuery", EVENT).verdict, "close");
+  ok(random.called.has("random"));
+}
+
 function pairsOf(values: readonly (string | undefined)[]): (string | undefined)[][] {
   return Array.from({ length: values.length / 2 }, (_, i) => values.slice(2 * i, 2 * i + 2));
 }
@@ -196,7 +208,10 @@ for (const [language, toolchains] of Object.entries(TOOLCHAINS)) {
       if (isMissing(wasm)) {
         Deno.test({ name: `${name} (${wasm})`, ignore: true, fn: () => {} });
       } else {
-        Deno.test(name, () => check(wasm));
+        Deno.test(name, () => {
+          check(wasm);
+          if (check === checkSink && language === "assemblyscript") checkAssemblyScript(wasm);
+        });
       }
     }
   }

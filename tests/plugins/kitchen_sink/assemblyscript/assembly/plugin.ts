@@ -39,6 +39,7 @@ export function onQuery(): Verdict {
   if (asked == "close") return close();
   if (asked == "route") return route("reads");
   if (asked == "abort") throw new Error("enough");
+  if (asked == "seed") return Math.random() == Math.random() ? forward() : close();
   return asked == "sink" ? sink() : forward();
 }
 
