@@ -6,7 +6,7 @@
  * @module
  */
 
-import { join, relative } from "node:path";
+import { delimiter as DELIMITER, join, relative } from "node:path";
 import { openCacheFolder } from "../../src/cli/demo/cache_folder.ts";
 import { programFile, searchPath } from "../../src/cli/demo/find_postgres.ts";
 import { runProgram } from "./programs.ts";
@@ -17,22 +17,30 @@ const ASC = "assemblyscript@0.28.20";
 
 const BUILD_TIMEOUT_MS = 300_000;
 
-/** What was built is a few kilobytes each; the oldest ones go. */
+/** Go makes 2 MB, the others some kilobytes; the oldest ones go. */
 const KEPT_COUNT_MAX = 200;
 
 /** Folders and files that building makes, or that are no part of a plugin. */
-const NO_SOURCE = /^(?:template|node_modules|\.zig-cache|deno\.lock|.*\.wasm)$/;
+const NO_SOURCE = /^(?:template|node_modules|\.zig-cache|target|(?:deno|Cargo)\.lock|.*\.wasm)$/;
 
 /** One way to build a plugin of one language. */
 export interface Toolchain {
   readonly name: string;
   /** Programs that must be on PATH. */
   readonly needs: readonly string[];
+  /** A folder whose programs go before those on PATH. */
+  readonly folder?: string;
   /** Says which version it is; fails where it does not work. */
   readonly probe: readonly string[];
   /** Run in the plugin's folder, makes one .wasm file in it. */
   readonly build: readonly string[];
 }
+
+/** Lists Rust's standard library for WebAssembly, or says that it is not there. */
+const RUST_PROBE = "ls $(rustc --print target-libdir --target wasm32-unknown-unknown) && rustc -vV";
+
+/** Fails before Go 1.24, which is the first that exports functions. */
+const GO_PROBE = "go version | grep -E 'go1[.](2[4-9]|[3-9][0-9])'";
 
 /** A language's folder in `plugins/sdk` and what builds it, what is best first. */
 export const TOOLCHAINS: Readonly<Record<string, readonly Toolchain[]>> = {
@@ -58,6 +66,24 @@ export const TOOLCHAINS: Readonly<Record<string, readonly Toolchain[]>> = {
     probe: ["zig", "version"],
     build: ["make", "CC=zig cc"],
   }],
+  go: [{
+    name: "Go",
+    needs: ["make", "go"],
+    probe: ["sh", "-c", GO_PROBE],
+    build: ["make"],
+  }],
+  rust: [{
+    name: "the first Rust on PATH",
+    needs: ["make", "cargo", "rustc"],
+    probe: ["sh", "-c", RUST_PROBE],
+    build: ["make"],
+  }, {
+    name: "the system's Rust",
+    needs: ["make", "cargo", "rustc"],
+    folder: "/usr/bin",
+    probe: ["sh", "-c", RUST_PROBE],
+    build: ["make"],
+  }],
   zig: [{
     name: "zig",
     needs: ["zig"],
@@ -72,8 +98,10 @@ export const TOOLCHAINS: Readonly<Record<string, readonly Toolchain[]>> = {
 /** A file that only plugins of one language have. */
 const SIGNS: Readonly<Record<string, string>> = {
   "assembly/plugin.ts": "assemblyscript",
+  "main.go": "go",
   "plugin.c": "c",
   "plugin.zig": "zig",
+  "src/lib.rs": "rust",
 };
 
 /** Why a plugin cannot be built on this machine. */
@@ -151,11 +179,12 @@ function versionOf(toolchain: Toolchain): Promise<string | NoToolchain> {
   return found;
 }
 
-async function lookUp({ needs, probe }: Toolchain): Promise<string | NoToolchain> {
+async function lookUp(toolchain: Toolchain): Promise<string | NoToolchain> {
+  const { needs, probe } = toolchain;
   for (const program of needs) {
     if (!await isOnPath(program)) return `no toolchain: ${program} is not on PATH`;
   }
-  const { code, stdout, stderr } = await run(probe);
+  const { code, stdout, stderr } = await run(toolchain, probe);
   if (code === 0) return stdout;
   return `no toolchain: ${probe.join(" ")}: ${stderr.trim().split("\n").at(-1)}`;
 }
@@ -168,10 +197,15 @@ async function isOnPath(program: string): Promise<boolean> {
   return false;
 }
 
-function run(command: readonly string[], cwd?: string) {
+function run({ folder }: Toolchain, command: readonly string[], cwd?: string) {
   const [program, ...args] = command;
   const where = cwd === undefined ? {} : { cwd };
-  return runProgram(program!, args, { ...where, timeoutMs: BUILD_TIMEOUT_MS });
+  const path = [...folder === undefined ? [] : [folder], ...searchPath()].join(DELIMITER);
+  return runProgram(program!, args, {
+    ...where,
+    env: { PATH: path },
+    timeoutMs: BUILD_TIMEOUT_MS,
+  });
 }
 
 async function build(
@@ -210,7 +244,7 @@ async function compile(
     await Deno.mkdir(join(folder, path, ".."), { recursive: true });
     await Deno.writeFile(join(folder, path), bytes);
   }
-  const { code, stdout, stderr } = await run(toolchain.build, folder);
+  const { code, stdout, stderr } = await run(toolchain, toolchain.build, folder);
   if (code !== 0) throw new Error(`${toolchain.build.join(" ")}:\n${stdout}${stderr}`);
   for await (const { name } of Deno.readDir(folder)) {
     if (name.endsWith(".wasm")) return join(folder, name);

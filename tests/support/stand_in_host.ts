@@ -7,6 +7,7 @@
 
 import { HOOK, type HookName } from "../../src/hooks/hooks.ts";
 import { VERDICT } from "../../src/hooks/verdict.ts";
+import { wasiStandIn } from "./wasi_stand_in.ts";
 
 /** What a plugin is told, and what it finds. */
 export interface World {
@@ -16,6 +17,8 @@ export interface World {
   readonly config: ReadonlyMap<string, string>;
   /** The key-value store, which the plugin may change. */
   readonly store: Map<string, string>;
+  /** Fields that it has no permission for, by their numbers. */
+  readonly denied?: ReadonlySet<number>;
 }
 
 /** The event's numbers, beside `abi` and `hook`. */
@@ -45,6 +48,7 @@ export interface Answer {
 }
 
 const ABSENT = -1;
+const DENIED = -2;
 
 /** One plugin, and what it did. */
 export class StandInHost {
@@ -53,6 +57,8 @@ export class StandInHost {
   /** Every function that was called. */
   readonly called: Set<string> = new Set();
   readonly exports: readonly string[];
+  /** What was written to standard error. */
+  standardError = "";
   readonly #world: World;
   readonly #instance: WebAssembly.Instance;
   readonly #event: number;
@@ -68,11 +74,13 @@ export class StandInHost {
     this.#world = world;
     const module = new WebAssembly.Module(wasm);
     this.exports = WebAssembly.Module.exports(module).map(({ name }) => name);
-    this.#instance = new WebAssembly.Instance(module, { sluice: this.#imports() });
-    this.#event = this.#call("sluice_event");
+    const wasi = wasiStandIn(() => this.#memory, (text) => this.standardError += text);
+    const imports = { sluice: this.#imports(), "wasi_snapshot_preview1": wasi };
+    this.#instance = new WebAssembly.Instance(module, imports);
     if (this.exports.includes("_initialize")) this.#call("_initialize");
+    this.#event = this.#call("sluice_event");
     const refusal = this.exports.includes("sluice_init") ? this.#call("sluice_init") : 0;
-    if (refusal !== 0) throw new Error(`sluice_init returned ${refusal}`);
+    if (refusal !== 0) throw new Error(`sluice_init: ${this.#rejection?.[1]}`);
   }
 
   /** Calls one hook. */
@@ -162,7 +170,9 @@ export class StandInHost {
     const { fields, parameters, config } = this.#world;
     return {
       read: (field, offset, into, capacity) =>
-        this.#put(fields.get(field!), offset!, into!, capacity!),
+        this.#world.denied?.has(field!)
+          ? DENIED
+          : this.#put(fields.get(field!), offset!, into!, capacity!),
       parameter: (name, size, into, capacity) =>
         this.#put(parameters.get(this.#texts(name!, size!)[0]!), 0, into!, capacity!),
       config: (path, size, into, capacity) =>
