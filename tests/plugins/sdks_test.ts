@@ -185,6 +185,26 @@ function pairsOf(values: readonly (string | undefined)[]): (string | undefined)[
   return Array.from({ length: values.length / 2 }, (_, i) => values.slice(2 * i, 2 * i + 2));
 }
 
+const PAGE = new URL("../../docs/plugins/sdks.md", import.meta.url);
+
+const SOURCES: Readonly<Record<string, string>> = {
+  assemblyscript: "assembly/plugin.ts",
+  c: "plugin.c",
+  go: "main.go",
+  rust: "src/lib.rs",
+  zig: "plugin.zig",
+};
+
+Deno.test("docs/plugins/sdks.md shows every template and the manifest as they are", async () => {
+  const page = await Deno.readTextFile(PAGE);
+  for (const language of Object.keys(TOOLCHAINS)) {
+    for (const path of [SOURCES[language]!, "hello.yaml"]) {
+      const text = await Deno.readTextFile(`${SDKS}${language}/template/${path}`);
+      ok(page.includes(`\n${text}\`\`\`\n`), `${language}/template/${path}`);
+    }
+  }
+});
+
 for (const [language, toolchains] of Object.entries(TOOLCHAINS)) {
   Deno.test(`The template for ${language} says how it is built`, async () => {
     const page = await Deno.readTextFile(`${SDKS}${language}/template/README.md`);
