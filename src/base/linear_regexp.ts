@@ -49,6 +49,11 @@ export class LinearRegExp {
     this.groupCount = groupCount;
   }
 
+  /** Steps of the program: the time for a text is at most these for each of its characters. */
+  get size(): number {
+    return this.#program.length;
+  }
+
   /** Whether the expression matches anywhere in `text`. */
   test(text: string): boolean {
     return this.exec(text) !== undefined;

@@ -12,7 +12,7 @@ import { type Source, sources } from "../support/sources.ts";
 /** Rooms by level, low to high; rooms on one level do not know each other. "" is src itself. */
 const LEVELS: readonly (readonly string[])[] = [
   ["base"],
-  ["postgres/secrets", "plugin_host/metering"],
+  ["postgres/secrets", "plugin_host/metering", "expressions"],
   ["config", "observe", "postgres/wire", "postgres/sql", "postgres/parser"],
   ["net", "hooks", "postgres/auth"],
   ["upstream"],
@@ -43,6 +43,7 @@ const ONLY_FROM: Readonly<Record<string, readonly string[]>> = {
 
 /** Packages from npm, and the only rooms that may know them. */
 const PACKAGES: Readonly<Record<string, readonly string[]>> = {
+  "@marcbachmann/cel-js": ["expressions"],
   "commander": ["cli"],
   "libpg-query": ["postgres/parser"],
   "pino": ["observe"],
