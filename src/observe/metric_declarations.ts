@@ -8,6 +8,7 @@
  * @module
  */
 
+import { ACT_METRICS } from "./act_metrics.ts";
 import { LISTENER_METRICS } from "./listener_metrics.ts";
 import { type MetricDeclaration, oneNumber } from "./metric_types.ts";
 import { POOL_METRICS } from "./pool_metrics.ts";
@@ -23,6 +24,7 @@ import {
 export const METRICS: readonly MetricDeclaration[] = [
   ...LISTENER_METRICS,
   ...POOL_METRICS,
+  ...ACT_METRICS,
   {
     name: "sluice_errors_total",
     type: "counter",

@@ -5,6 +5,7 @@
  * @module
  */
 
+import type { ActCells } from "./act_cells.ts";
 import { CertificateExpiry, type ShownCertificate } from "./certificate_expiry.ts";
 import {
   type Cells,
@@ -32,6 +33,11 @@ export interface MetricsOptions {
   readonly version: string;
   /** Certificates that are shown now; may change from one scrape to the next. None if left out. */
   readonly certificates?: () => readonly ShownCertificate[];
+  /** Policies in the order of their cells, and the cells of each worker; none if left out. */
+  readonly act?: {
+    readonly policies: readonly { readonly policy: string; readonly action: string }[];
+    readonly workers: () => readonly ActCells[];
+  };
   /** Milliseconds since 1970; `Date.now` when left out. */
   readonly nowMs?: () => number;
 }

@@ -357,15 +357,20 @@ Deno.test("GatewayMetrics.text() names the versions, whatever is in them", async
 Deno.test("metricReference() keeps to Prometheus' naming: units, help, bounded labels", () => {
   const labels = new Set(metricReference().flatMap((metric) => metric.labels));
   assertEquals([...labels].sort(), [
+    "action",
     "deno",
     "direction",
     "listener",
     "name",
     "outcome",
     "phase",
+    "plugin",
+    "policy",
     "pool",
     "reason",
+    "result",
     "side",
+    "signal",
     "source",
     "sqlstate",
     "state",

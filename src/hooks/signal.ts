@@ -1,0 +1,16 @@
+/**
+ * What a plugin tells the operator's policies: an opinion. What comes of it, the operator decides.
+ *
+ * @module
+ */
+
+/** One signal of one call. */
+export interface Signal {
+  /** One that policies know, or any other. */
+  readonly name: string;
+  /** JSON that the plugin chose. */
+  readonly metadata: Readonly<Record<string, unknown>>;
+}
+
+/** What the name of a signal may look like. Names become values of metric labels. */
+export const SIGNAL_NAME_PATTERN = "^[A-Za-z][A-Za-z0-9_.-]{0,63}$";
