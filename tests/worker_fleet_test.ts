@@ -45,6 +45,7 @@ class Fixture implements Disposable {
       pools: new Map([["main", { ...POOL_DEFAULTS, size: 1, acquireTimeoutMs: 1_000 }]]),
       proxies: new Map(),
       users: new Map(),
+      act: { defaultPolicy: "passthrough", actionTimeoutMs: 5_000, policies: [] },
       loggers: new Map(),
       metrics: { enabled: false, address: LISTEN, path: "/metrics" },
       runtime: { workers, shutdownTimeoutMs: 1_000, serverConnectionsMax: 0 },

@@ -9,6 +9,7 @@ import { mapValues } from "../base/maps.ts";
 import type { CheckedGroup } from "./check.ts";
 import type { CLIENT_KEYS } from "./client_keys.ts";
 import type {
+  ActConfig,
   AuthConfig,
   ClientConfig,
   ClientTlsConfig,
@@ -34,6 +35,7 @@ export type ClientLogin = Pick<ClientConfig, "user" | "password" | "passwordFile
 
 /** What the files of the groups said, by the name of the group. */
 export interface BuildParts {
+  readonly act: ActConfig;
   readonly auth: ReadonlyMap<string, AuthConfig>;
   readonly serverTls: ReadonlyMap<string, ServerTlsConfig>;
   readonly clientTls: ReadonlyMap<string, ClientTlsConfig>;
@@ -76,6 +78,7 @@ export function buildConfig(
     })),
     proxies: mapGroups(groups.proxies, (values) => ({ ...values })),
     users: mapGroups(groups.users, userOf),
+    act: parts.act,
     loggers: mapGroups(groups.loggers, (values, name): LoggerConfig => ({
       ...values,
       file: parts.logFiles.get(name)!,

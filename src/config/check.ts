@@ -86,12 +86,27 @@ export function defaultGroup<K extends Keys>(
   return { section, name, place, written: new Map(), values: values as Partial<Values<K>> };
 }
 
+/**
+ * Returns one object of a list with its values.
+ *
+ * @param group Its keys, by the names that are declared.
+ */
+export function checkObject<K extends Keys>(
+  section: SectionName,
+  group: WrittenGroup,
+  keys: K,
+  problems: Problems,
+): CheckedGroup<K> {
+  return checkGroup(section, "", group, keys, problems, false);
+}
+
 function checkGroup<K extends Keys>(
   section: SectionName,
   name: string,
   group: WrittenGroup,
   keys: K,
   problems: Problems,
+  isSettable = true,
 ): CheckedGroup<K> {
   const values: { [key: string]: unknown } = {};
   for (const [key, declared] of Object.entries(keys)) {
@@ -105,7 +120,7 @@ function checkGroup<K extends Keys>(
     if (reference !== undefined) {
       const rule = `${quote(reference.name)} stands for a variable in secrets only`;
       const isVariable = written.place.file === ENVIRONMENT;
-      const other = isVariable ? "" : `, or set ${variableName(section, name, key)}`;
+      const other = isVariable || !isSettable ? "" : `, or set ${variableName(section, name, key)}`;
       problems.add(reference.place, `${rule}; write the value itself${other}`);
       continue;
     }
@@ -201,6 +216,8 @@ function fallbackValue(declared: Key<unknown>, groupName: string, place: Place):
       return "";
     case "empty list":
       return [];
+    case "empty keys":
+      return new Map();
     case "own name":
       return type.isList ? [groupName] : groupName;
     case "value": {

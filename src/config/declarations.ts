@@ -6,6 +6,7 @@
  * @module
  */
 
+import { ACT_KEYS } from "./act_keys.ts";
 import { CLIENT_KEYS } from "./client_keys.ts";
 import { key, type Keys } from "./key.ts";
 import {
@@ -39,6 +40,7 @@ export type SectionName =
   | "pools"
   | "proxies"
   | "users"
+  | "act"
   | "loggers"
   | "metrics"
   | "runtime";
@@ -184,6 +186,14 @@ export const SECTIONS: readonly Section[] = [
       "What is different for single users, by the name that they log in with. It makes no user: " +
       "who may log in is up to auth in servers.",
     keys: USER_KEYS,
+  },
+  {
+    name: "act",
+    groups: undefined,
+    singular: "act",
+    isRequired: false,
+    doc: "Policies: what becomes of requests that plugins send signals about.",
+    keys: ACT_KEYS,
   },
   {
     name: "loggers",

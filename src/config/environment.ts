@@ -17,7 +17,7 @@ import {
   type SectionName,
   SECTIONS,
 } from "./declarations.ts";
-import { GROUP_NAME_PATTERN } from "./key_types.ts";
+import { GROUP_NAME_PATTERN, isSettable } from "./key_types.ts";
 import { didYouMean, ENVIRONMENT, type Place, printable, type Problems } from "./problems.ts";
 import type { Settings, WrittenValue } from "./settings.ts";
 
@@ -160,7 +160,7 @@ function targetsByName(
 ): ReadonlyMap<string, readonly Target[]> {
   const found = new Map<string, Target[]>();
   for (const group of groups) {
-    for (const key of Object.keys(section.keys)) {
+    for (const key of settableKeys(section)) {
       const folded = fold(group) + fold(key);
       const targets = found.get(folded);
       if (targets === undefined) found.set(folded, [{ section, group, key }]);
@@ -177,7 +177,7 @@ function targetsToCreate(section: Section, rest: string): readonly Target[] {
   const group = rest.slice(0, Math.max(underscore, 0)).toLowerCase();
   if (!/^[a-z0-9]+$/.test(group) || !new RegExp(GROUP_NAME_PATTERN).test(group)) return [];
   const key = fold(rest.slice(underscore));
-  return Object.keys(section.keys).filter((one) => fold(one) === key)
+  return settableKeys(section).filter((one) => fold(one) === key)
     .map((one) => ({ section, group, key: one }));
 }
 
@@ -198,7 +198,7 @@ function unknownMessage(settings: Settings, variable: string): string {
     const sections = SECTIONS.map((one) => one.name.toUpperCase()).join(", ");
     return `unknown variable; behind ${ENVIRONMENT_PREFIX} comes one of ${sections}`;
   }
-  const keys = Object.keys(section.keys).join(", ");
+  const keys = settableKeys(section).join(", ");
   if (section.groups === undefined) {
     return `unknown variable; the keys of ${section.name} are ${keys}`;
   }
@@ -213,18 +213,24 @@ function* knownVariables(settings: Settings, variable: string): Generator<string
   const { section: meant, rest } = splitVariable(variable);
   const created = rest.split("_", 1)[0]!.toLowerCase();
   const sections = meant === undefined ? SECTIONS : [meant];
-  for (const { name, groups: names, keys } of sections) {
+  for (const section of sections) {
+    const { name, groups: names } = section;
     const groups = new Set(names === undefined ? [""] : settings.get(name)!.groups.keys());
     if (names !== undefined && /^[a-z][a-z0-9]*$/.test(created)) groups.add(created);
     if (names !== undefined) groups.add(names.example);
     for (const group of groups) {
-      for (const key of Object.keys(keys)) {
+      for (const key of settableKeys(section)) {
         left -= 1;
         if (left < 0) return;
         yield variableName(name, group, key);
       }
     }
   }
+}
+
+/** Keys of a section that a variable can set. */
+function settableKeys({ keys }: Section): readonly string[] {
+  return Object.keys(keys).filter((key) => isSettable(keys[key]!.type));
 }
 
 function allGroupNames(settings: Settings): readonly string[] {

@@ -10,6 +10,7 @@
  */
 
 import { SECTIONS } from "./declarations.ts";
+import type { KeyType } from "./key_types.ts";
 import { ENVIRONMENT, type Place, type Problems } from "./problems.ts";
 import type { Settings, WrittenValue } from "./settings.ts";
 
@@ -26,16 +27,39 @@ export function expandSecrets(
   problems: Problems,
 ): void {
   for (const { name, keys } of SECTIONS) {
-    const secrets = Object.entries(keys).filter(([, { type }]) => type.isSecret);
-    if (secrets.length === 0) continue;
+    const holding = Object.entries(keys).filter(([, { type }]) => type.isSecret || type.items);
+    if (holding.length === 0) continue;
     for (const group of settings.get(name)!.groups.values()) {
-      for (const [key] of secrets) {
+      for (const [key, { type }] of holding) {
         const written = group.keys.get(key);
-        if (written?.kind !== "text" || written.place.file === ENVIRONMENT) continue;
-        group.keys.set(key, expanded(written, env, problems));
+        if (written === undefined || written.place.file === ENVIRONMENT) continue;
+        group.keys.set(key, expandedIn(written, type, env, problems));
       }
     }
   }
+}
+
+/** Returns a value with every secret in it expanded: itself, or those of its objects and keys. */
+function expandedIn(
+  written: WrittenValue,
+  type: KeyType<unknown>,
+  env: Readonly<Record<string, string>>,
+  problems: Problems,
+): WrittenValue {
+  const { items } = type;
+  if (written.kind === "text" && type.isSecret) return expanded(written, env, problems);
+  if (written.kind === "list" && items !== undefined) {
+    const objects = written.items.map((item) => expandedIn(item, type, env, problems));
+    return { ...written, items: objects };
+  }
+  if (written.kind !== "keys") return written;
+  const entries = written.entries.map((entry) => {
+    const below = items === undefined ? type : items[entry.key]?.type;
+    const isSecret = below !== undefined && below.isSecret;
+    const { value } = entry;
+    return isSecret ? { ...entry, value: expandedIn(value, below, env, problems) } : entry;
+  });
+  return { ...written, entries };
 }
 
 /** Returns the first `${NAME}` of a value, and where it is; undefined if there is none. */

@@ -18,6 +18,8 @@ export type Fallback =
   | { readonly kind: "value"; readonly text: string }
   /** A list without anything in it. */
   | { readonly kind: "empty list" }
+  /** A map of somebody's own keys without any. */
+  | { readonly kind: "empty keys" }
   /** The name of the group that the key is in. */
   | { readonly kind: "own name" }
   /** Required when another key of the group has a certain value, an error when it has not. */
@@ -90,6 +92,7 @@ export function exampleText(declared: Key<unknown>, groupName: string): string {
   const { fallback, type } = declared;
   if (fallback.kind === "own name") return type.isList ? `[${groupName}]` : groupName;
   if (fallback.kind === "empty list") return "[]";
+  if (fallback.kind === "empty keys") return "{}";
   const example = fallback.kind === "value" ? fallback.text : fallback.example;
   const looksLikeNumber = !Number.isNaN(Number(example));
   return looksLikeNumber && typeof type.json(example) === "string" ? `"${example}"` : example;

@@ -10,11 +10,17 @@ import { formatSize, parseSize, SIZE_PATTERN } from "../base/size.ts";
 import { nearest } from "../base/suggest.ts";
 import { type AddressRule, parseAddress, PORT_MAX } from "./address.ts";
 import type { Address, TcpAddress } from "../base/address.ts";
+import type { Keys } from "./key.ts";
 import { didYouMean, type Place, quote } from "./problems.ts";
 import type { WrittenValue } from "./settings.ts";
 
 /** A piece of JSON Schema, draft 7. */
 export type JsonSchema = { readonly [keyword: string]: unknown };
+
+/** Whether an environment variable can set keys of the type: it says one value, or a list. */
+export function isSettable({ items, hasOwnKeys }: KeyType<unknown>): boolean {
+  return items === undefined && hasOwnKeys !== true;
+}
 
 /** What a name refers to; a key of that type holds the name of a group in that section. */
 export type NamedSection = "clients" | "pools" | "proxies";
@@ -41,6 +47,10 @@ export interface KeyType<T> {
   /** True when values must never be shown. */
   readonly isSecret: boolean;
   readonly refersTo?: NamedSection;
+  /** Keys of each item of a list of objects; left out for all other types. */
+  readonly items?: Keys;
+  /** True for a map by names of somebody's own; left out for all other types. */
+  readonly hasOwnKeys?: boolean;
   readonly schema: JsonSchema;
   /** Reads what was written. It reports at most one thing that is wrong. */
   read(value: WrittenValue): Reading<T>;

@@ -7,6 +7,8 @@
  */
 
 import { mapValues } from "../base/maps.ts";
+import { actConfig, checkAct } from "./act_config.ts";
+import { ACT_KEYS } from "./act_keys.ts";
 import { serverAuth } from "./auth_config.ts";
 import { buildConfig, type BuildParts } from "./build.ts";
 import { checkGroups, checkSection, defaultGroup, placeOf } from "./check.ts";
@@ -92,6 +94,8 @@ export function loadConfig(source: ConfigSource): LoadedConfig {
     groups.loggers.set("default", defaultGroup("loggers", LOGGER_KEYS, "default", place));
   }
   linkGroups(groups, problems, notes);
+  const actGroup = checkSection(settings, "act", ACT_KEYS, problems);
+  const act = checkAct(actGroup, new Set(groups.proxies.keys()), problems);
 
   const reader = source.readFile ?? readFromDisk;
   const files = new ConfigFiles(reader, source.fileName ?? "", problems, notes);
@@ -99,7 +103,12 @@ export function loadConfig(source: ConfigSource): LoadedConfig {
   crossCheck(groups, runtime, { auth: parts.auth, limits }, problems, notes);
 
   if (problems.count > 0) return { ok: false, problems: problems.sorted(fileName) };
-  const config = buildConfig(groups, runtime, parts, source.cores);
+  const config = buildConfig(
+    groups,
+    runtime,
+    { ...parts, act: actConfig(act) },
+    source.cores,
+  );
   return {
     ok: true,
     config,
@@ -116,7 +125,10 @@ export function loadConfig(source: ConfigSource): LoadedConfig {
 function readParts(
   groups: CheckedGroups,
   checking: Checking,
-): { readonly parts: BuildParts; readonly limits: ReadonlyMap<string, readonly PlacedLimit[]> } {
+): {
+  readonly parts: Omit<BuildParts, "act">;
+  readonly limits: ReadonlyMap<string, readonly PlacedLimit[]>;
+} {
   const { files } = checking;
   const limitsFiles = mapValues(
     groups.pools,

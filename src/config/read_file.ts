@@ -131,13 +131,13 @@ class SectionReader {
  * Returns the entries whose keys are known, by the known key. An unknown key is a problem; it
  * still counts as the known one it resembles unless that one is written as well.
  */
-function recognize(
-  entries: readonly YamlEntry[],
+export function recognize<Entry extends { readonly key: string; readonly keyPlace: Place }>(
+  entries: readonly Entry[],
   known: readonly string[],
   problems: Problems,
   elsewhere: (key: string) => string | undefined,
-): Map<string, YamlEntry> {
-  const found = new Map<string, YamlEntry>();
+): Map<string, Entry> {
+  const found = new Map<string, Entry>();
   for (const entry of entries) if (known.includes(entry.key)) found.set(entry.key, entry);
   for (const entry of entries) {
     if (known.includes(entry.key) || problems.isFull) continue;

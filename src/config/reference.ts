@@ -8,8 +8,8 @@
 import { FILE_SIZE_MAX, GROUPS_MAX, type Section, SECTIONS } from "./declarations.ts";
 import { variableName } from "./environment.ts";
 import { formatSize } from "../base/size.ts";
-import type { Key } from "./key.ts";
-import { GROUP_NAME_RULE } from "./key_types.ts";
+import type { Key, Keys } from "./key.ts";
+import { GROUP_NAME_RULE, isSettable } from "./key_types.ts";
 import { ALIASES_MAX, LIMITS_MAX } from "./limits_file.ts";
 import { RULES_MAX } from "./hba.ts";
 import { LINES_MAX, USER_NAME_RULE } from "./text_types.ts";
@@ -79,6 +79,7 @@ gets the client.
   environment variable, which must be set, and \`$\${\` the characters \`\${\` themselves. Nothing
   else takes variables in this way: there \`\${NAME}\` is an error, as what is no secret may be
   shown. Every key has a variable of its own, see below.
+- **list of objects**: each \`- \` and then keys, which have a table of their own.
 - **list of lines**: lines in a syntax of their own, see below.
 
 A key with a dot, such as \`tls.mode\`, is a key below another one: \`tls: { mode: require }\`.
@@ -91,7 +92,8 @@ Anchors, aliases and merge keys (\`<<: *defaults\`) work. Unknown keys are error
 
 ## Environment variables
 
-Every key has an environment variable, and the variable wins over the file. In the tables below,
+Every key has an environment variable, and the variable wins over the file; but for lists of
+objects, such as \`act.policies\`, which only a file can say. In the tables below,
 \`NAME\` stands for the name of a group in upper case, with \`_\` for every other character. One
 underscore has to follow \`SLUICE\`, and one the section. Behind the section underscores do not
 matter for groups that the file has: \`SLUICE_POOLS_DEFAULT_MINSIZE\` is
@@ -228,24 +230,48 @@ function sectionText(section: Section): string {
   const title = section.groups === undefined ? section.name : `${section.name}.NAME`;
   const required = section.isRequired ? ` At least one ${section.singular} is required.` : "";
   const rows = Object.entries(section.keys).map(([name, key]) => rowText(section, name, key));
+  const lists = Object.entries(section.keys).map(([name, { type }]) =>
+    type.items === undefined ? "" : listText(section, name, type.items)
+  );
   return `
 ## ${title}
 
 ${section.doc}${required}
 
-| key | type | default | range | environment variable | meaning |
+${table(rows)}${lists.join("")}`;
+}
+
+/** What is in a list of objects. */
+function listText(section: Section, list: string, keys: Keys): string {
+  const rows = Object.entries(keys).map(([name, key]) => rowText(section, name, key, false));
+  return `
+### ${section.name}.${list}
+
+Keys of each object of the list. No environment variable can set them.
+
+${table(rows)}`;
+}
+
+function table(rows: readonly string[]): string {
+  return `| key | type | default | range | environment variable | meaning |
 |---|---|---|---|---|---|
 ${rows.join("\n")}
 `;
 }
 
-function rowText(section: Section, name: string, key: Key<unknown>): string {
+function rowText(
+  section: Section,
+  name: string,
+  key: Key<unknown>,
+  hasVariable = isSettable(key.type),
+): string {
+  const variable = variableName(section.name, section.groups === undefined ? "" : "NAME", name);
   const cells = [
     `\`${name}\``,
     key.type.name,
     defaultText(key),
     key.type.range,
-    `\`${variableName(section.name, section.groups === undefined ? "" : "NAME", name)}\``,
+    hasVariable ? `\`${variable}\`` : "none",
     key.doc,
   ];
   return `| ${cells.map((cell) => cell.replaceAll("|", "\\|")).join(" | ")} |`;
@@ -258,6 +284,7 @@ function defaultText({ fallback }: Key<unknown>): string {
     case "value":
       return fallback.text === "" ? "empty" : `\`${fallback.text}\``;
     case "empty list":
+    case "empty keys":
       return "empty";
     case "own name":
       return "the group's name";

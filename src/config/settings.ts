@@ -18,10 +18,17 @@ export type WrittenValue =
     readonly place: Place;
   }
   | { readonly kind: "list"; readonly items: readonly WrittenValue[]; readonly place: Place }
-  /** Keys where a value should be. */
-  | { readonly kind: "keys"; readonly place: Place }
+  /** Keys where a value should be, or where a type has keys of its own. */
+  | { readonly kind: "keys"; readonly entries: readonly WrittenEntry[]; readonly place: Place }
   /** A key with nothing behind it, `~` or `null`. */
   | { readonly kind: "nothing"; readonly place: Place };
+
+/** One key below another, with what it says. */
+export interface WrittenEntry {
+  readonly key: string;
+  readonly keyPlace: Place;
+  readonly value: WrittenValue;
+}
 
 /** The keys of one group, such as `servers.default`. */
 export interface WrittenGroup {

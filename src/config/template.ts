@@ -84,6 +84,7 @@ function rangeText(range: string, fallback: Fallback): string {
     case "value":
       return `Default: ${fallback.text === "" ? "empty" : fallback.text}. Allowed: ${range}.`;
     case "empty list":
+    case "empty keys":
       return `Default: none. Allowed: ${range}.`;
     case "own name":
       return `Default: the name of this group. Allowed: ${range}.`;

@@ -36,6 +36,9 @@ const ENTRIES_MAX = 400_000;
 /** A merge inside a merge this deep is a mistake, most likely a circle. */
 const MERGE_DEPTH_MAX = 10;
 
+/** Lists and keys inside of each other, below a key: the deepest that is declared has three. */
+const VALUE_DEPTH_MAX = 8;
+
 const NO_ANCHOR = 'there is no anchor of this name above; text that begins with "*" needs quotes';
 
 /** A node, or null where a key has nothing behind it. */
@@ -113,7 +116,7 @@ export class YamlFile {
 
   /** Returns the value of an entry as it is written. */
   value(entry: YamlEntry): WrittenValue {
-    return this.#value(entry.node, entry.valuePlace, true);
+    return this.#value(entry.node, entry.valuePlace, 0);
   }
 
   /** Says what `node` is where keys were expected, to put behind "got". */
@@ -124,21 +127,36 @@ export class YamlFile {
     return quote(text) + (/^[A-Za-z]+:\S/.test(text) ? "; a colon needs a space behind it" : "");
   }
 
-  #value(node: YamlNode, place: Place, mayBeList: boolean): WrittenValue {
+  #value(node: YamlNode, place: Place, depth: number): WrittenValue {
     const target = this.#resolve(node);
     if (this.isNothing(target)) return { kind: "nothing", place };
     if (isScalar(target)) {
       const isQuoted = target.type !== "PLAIN";
       return { kind: "text", text: String(target.value), isQuoted, place };
     }
-    if (!isSeq(target)) return { kind: "keys", place };
-    if (!mayBeList) return { kind: "list", items: [], place };
+    // An alias to what it stands in would go on for ever.
+    const isTooDeep = depth >= VALUE_DEPTH_MAX;
+    if (isTooDeep) this.#problems.add(place, `more than ${VALUE_DEPTH_MAX} values in each other`);
+    if (!isSeq(target)) {
+      const entries = isTooDeep ? [] : this.entries(target, place.path) ?? [];
+      return {
+        kind: "keys",
+        entries: entries.map(({ key, keyPlace, node, valuePlace }) => ({
+          key,
+          keyPlace,
+          value: this.#value(node, valuePlace, depth + 1),
+        })),
+        place,
+      };
+    }
     const items: WrittenValue[] = [];
-    for (const item of target.items) {
+    for (const [i, item] of (isTooDeep ? [] : target.items).entries()) {
       if (!this.#takeEntry(place)) break;
       const itemNode = isNode(item) ? item : null;
-      const itemPlace = itemNode === null ? place : this.#place(itemNode, place.path);
-      items.push(this.#value(itemNode, itemPlace, false));
+      // Which of the objects it is, their keys do not say.
+      const path = isMap(this.#resolve(itemNode)) ? `${place.path}[${i}]` : place.path;
+      const itemPlace = itemNode === null ? place : this.#place(itemNode, path);
+      items.push(this.#value(itemNode, itemPlace, depth + 1));
     }
     return { kind: "list", items, place };
   }

@@ -35,6 +35,7 @@ Deno.test("loadConfig fills in everything that the smallest file leaves out", ()
     pools: new Map([["default", POOL_DEFAULTS]]),
     users: new Map(),
     proxies: new Map([["default", { client: "default", pool: "default" }]]),
+    act: { defaultPolicy: "passthrough", actionTimeoutMs: 5_000, policies: [] },
     loggers: new Map([["default", { level: "info", format: "auto", output: "stderr", file: "" }]]),
     metrics: {
       enabled: true,

@@ -41,6 +41,14 @@ const ACCEPTED: readonly string[] = [
   "runtime: { serverConnectionsMax: 5 }",
   "pools: { a: { mode: session, validation: foreground, resetQuery: '', pin: false } }",
   "pools: { a: { idleTimeout: 0, maxLifetime: 168h, preparedStatementsMax: 0 } }",
+  "act:",
+  "act: { defaultPolicy: terminate, actionTimeout: 1s, policies: [] }",
+  "act: { policies: [{ name: a, signal: '*', action: terminate }] }",
+  `act: { policies: [{ name: a, signal: b, when: "user == 'c'", action: passthrough }] }`,
+  "act: { policies: [{ name: a, signal: b, when: true, action: passthrough }] }",
+  "act: { policies: [{ name: a, signal: b, action: reject, sqlstate: '42501' }] }",
+  "act: { policies: [{ name: a, signal: b, action: log, metadata: { a: 1, b: true, c: d } }] }",
+  "act: { policies: [{ name: a, signal: b, action: webhook, url: 'http://a/', headers: { A: b } }] }",
 ];
 
 /** What both refuse when it is added to the smallest file. */
@@ -86,6 +94,16 @@ const REFUSED: readonly string[] = [
   "runtime: { workers: 0 }",
   "runtime: { workers: 65 }",
   "runtime: { workers: all }",
+  "act: { policies: { a: {} } }",
+  "act: { policies: [a] }",
+  "act: { policies: [{}] }",
+  "act: { policies: [{ name: a, signal: b }] }",
+  "act: { policies: [{ name: a, signal: b, action: drop }] }",
+  "act: { policies: [{ name: a, signal: b, action: reject, sqlstate: abc }] }",
+  "act: { policies: [{ name: a, signal: 'b c', action: reject }] }",
+  "act: { policies: [{ name: a, signal: b, action: reject, colour: red }] }",
+  "act: { policies: [{ name: a, signal: b, action: log, metadata: { a: [1] } }] }",
+  "act: { policies: [{ name: a, signal: b, action: delay, delay: 61000 }] }",
 ];
 
 /** What replaces the server of the smallest file, and whether both accept it. */
@@ -132,6 +150,7 @@ Deno.test("configSchema is a valid schema in which every key has a description",
     "pools",
     "proxies",
     "users",
+    "act",
     "loggers",
     "metrics",
     "runtime",
