@@ -13,12 +13,15 @@
  */
 
 import type { HookEvent } from "../hooks/event.ts";
-import { CAN } from "../hooks/hooks.ts";
+import { CAN, HOOK } from "../hooks/hooks.ts";
 import type { Rejection, Verdict } from "../hooks/verdict.ts";
 import type { RefusalOptions } from "./options.ts";
 
 /** Longest time that policies hold back a request, in milliseconds. */
 export const DELAY_MAX_MS = 60_000;
+
+/** Hooks at which sessions look at an event's delay: what clients send waits, nothing else does. */
+const HELD_BACK: readonly number[] = [HOOK.onQuery, HOOK.onTrafficFromClient];
 
 /** What something is refused with when nobody says more. */
 const REFUSALS = {
@@ -112,8 +115,7 @@ export class Decision {
   #holdBack(event: HookEvent, onImpossible: (policy: number) => void): void {
     if (this.#delay === undefined) return;
     const { policy, what } = this.#delay;
-    // What cannot be refused any more is not held back either.
-    if ((event.flags & CAN.reject) === 0) onImpossible(policy);
+    if (!HELD_BACK.includes(event.hook)) onImpossible(policy);
     else event.delayMs = Math.min(DELAY_MAX_MS, Math.max(event.delayMs, what));
   }
 

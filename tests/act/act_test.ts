@@ -127,6 +127,13 @@ Deno.test("Act says so where a hook cannot route or hold back", () => {
   equal(event.delayMs, 0);
   equal(world.count("route", "impossibleActions"), 1);
   equal(world.count("delay", "impossibleActions"), 1);
+  for (const hook of ["onStartup", "onAuthenticated"] as const) {
+    world.decide(["alarm"], eventOf(hook));
+  }
+  equal(world.count("delay", "impossibleActions"), 3);
+  const message = eventOf("onTrafficFromClient");
+  world.decide(["alarm"], message);
+  equal(message.delayMs, 5);
 });
 
 Deno.test("Act goes by the strongest action when several match, in whatever order", () => {
