@@ -21,7 +21,7 @@ export function pluginReference(wit: string): string {
     "# Plugins: hooks, host functions, fields",
     "",
     "Generated from [`wit/sluice.wit`](../../wit/sluice.wit). How names become exports and imports",
-    "is in [`wit/README.md`](../../wit/README.md), how they look in a language in [sdks.md](sdks.md).",
+    "is in [`wit/README.md`](../../wit/README.md), how they look in languages in [sdks](sdks.md).",
     "",
     "## Hooks",
     "",
