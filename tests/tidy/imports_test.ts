@@ -43,6 +43,7 @@ const ONLY_FROM: Readonly<Record<string, readonly string[]>> = {
 
 /** Packages from npm, and the only rooms that may know them. */
 const PACKAGES: Readonly<Record<string, readonly string[]>> = {
+  "@extism/extism": ["plugin_host"],
   "@marcbachmann/cel-js": ["expressions"],
   "commander": ["cli"],
   "libpg-query": ["postgres/parser"],

@@ -1,0 +1,254 @@
+/**
+ * Plugins for tests: modules in text form, metered as any, and run with ports that remember.
+ *
+ * @module
+ */
+
+import { utf8 } from "../../src/base/bytes.ts";
+import { FIELD, HookEvent, type SessionFacts } from "../../src/hooks/event.ts";
+import { HOOK, type HookName, HOOKS } from "../../src/hooks/hooks.ts";
+import { hostCallCost } from "../../src/plugin_host/host_costs.ts";
+import { Plugin } from "../../src/plugin_host/plugin.ts";
+import {
+  pluginCounterBuffer,
+  type PluginCounts,
+  readPluginCounters,
+} from "../../src/plugin_host/plugin_counters.ts";
+import type {
+  MetricKind,
+  PluginFailure,
+  PluginPorts,
+  PluginSignal,
+  PluginStore,
+} from "../../src/plugin_host/plugin_ports.ts";
+import { PERMISSIONS, type PluginSpec } from "../../src/plugin_host/plugin_spec.ts";
+import { FakeClock } from "./fake_clock.ts";
+import { assemble, METERING } from "./wasm.ts";
+import { meterModule } from "../../src/plugin_host/metering/meter.ts";
+
+/** Where `plugin` has its event. */
+export const EVENT_AT = 1024;
+
+/** Where it has the texts that it is given. */
+export const TEXT_AT = 2048;
+
+/** Every function of module `sluice`, as imports in text form. */
+export const IMPORTS = Object.entries({
+  read: "i32 i32 i32 i32",
+  parameter: "i32 i32 i32 i32",
+  config: "i32 i32 i32 i32",
+  write: "i32 i32",
+  "result_column": "i32 i32 i32",
+  "result_value": "i32 i32",
+  "result_tag": "i32 i32",
+  error: "i32 i32 i32 i32 i32 i32",
+  signal: "i32 i32 i32 i32",
+  log: "i32 i32 i32",
+  metric: "i32 i32 i32",
+  "metric_record": "i32 f64",
+  "kv_get": "i32 i32 i32 i32",
+  "kv_set": "i32 i32 i32 i32 i32",
+  "kv_delete": "i32 i32",
+  "kv_write": "i32 i32",
+  "kv_capture": "i32 i32 i32 i32",
+  "session_get": "i32 i32",
+  "session_set": "i32 i32",
+  random: "i32 i32",
+  "http_send": "i32 i32 i32 i32 i32 i32 i32 i32",
+}).map(([name, parameters]) =>
+  `(import "sluice" "${name}" (func $${name} (param ${parameters}) (result i32)))`
+).join("\n") + `
+  (import "sluice" "kv_increment" (func $kv_increment (param i32 i32 i64 i32) (result i64)))
+  (import "sluice" "clock" (func $clock (param i32) (result i64)))`;
+
+/**
+ * A module with every import, one page of memory, and a hook whose body is `body`.
+ *
+ * @param more Further fields of the module.
+ * @param text What is in memory at {@linkcode TEXT_AT}.
+ */
+export function moduleOf(body: string, more = "", text = "", hook: HookName = "onQuery"): string {
+  return `(module ${IMPORTS}
+    (memory (export "memory") 1 4)
+    (data (i32.const ${TEXT_AT}) "${text}")
+    (func (export "sluice_event") (result i32) (i32.const ${EVENT_AT}))
+    (func (export "${hook}") (result i32) ${body})
+    ${more})`;
+}
+
+/** A plugin that runs, and what it has done. */
+export interface PluginWorld {
+  readonly plugin: Plugin;
+  readonly spec: PluginSpec;
+  readonly clock: FakeClock;
+  readonly logs: string[];
+  readonly signals: PluginSignal[];
+  readonly failures: PluginFailure[];
+  readonly changes: string[];
+  readonly metrics: (readonly [kind: MetricKind, name: string, values: number[]])[];
+  readonly store: MapStore;
+  counts(): PluginCounts;
+  /** Shows the plugin a query. */
+  query(text: string, change?: (event: HookEvent) => void): ReturnType<Plugin["call"]>;
+}
+
+/** What a test says of a plugin; the rest is usual. */
+export interface PluginOptions {
+  readonly spec?: Partial<PluginSpec>;
+  readonly ports?: Partial<PluginPorts>;
+}
+
+/** Runs the module that `source` says, in text form or assembled. */
+export async function startPlugin(
+  source: string | Uint8Array<ArrayBuffer>,
+  { spec: specOptions = {}, ports: portOptions = {} }: PluginOptions = {},
+): Promise<PluginWorld> {
+  const spec = specOf(source, specOptions);
+  const clock = new FakeClock();
+  const logs: string[] = [];
+  const signals: PluginSignal[] = [];
+  const failures: PluginFailure[] = [];
+  const changes: string[] = [];
+  const metrics: PluginWorld["metrics"] = [];
+  const store = new MapStore();
+  const counters = pluginCounterBuffer();
+  const ports: PluginPorts = {
+    worker: 3,
+    clock,
+    wallMs: () => 1_750_000_000_123,
+    log: (plugin, level, message) => void logs.push(`${plugin} ${level} ${message}`),
+    signal: (signal) => void signals.push(signal),
+    analyse: () => undefined,
+    openStore: () => store,
+    openMetrics: () => ({
+      define: (kind, name) => metrics.push([kind, name, []]) - 1,
+      record: (metric, value) => metrics[metric]?.[2].push(value) !== undefined,
+    }),
+    fetch: () => Promise.reject(new Error("There is no network")),
+    onFailure: (failure) => void failures.push(failure),
+    onStateChange: (plugin, state, reason) => void changes.push(`${plugin} ${state}: ${reason}`),
+    ...portOptions,
+  };
+  const buffers = { metrics: new SharedArrayBuffer(8), counters };
+  const plugin = await Plugin.create(spec, buffers, ports);
+  const query = (text: string, change?: (event: HookEvent) => void) =>
+    plugin.call(queryEvent(text, change));
+  return {
+    plugin,
+    spec,
+    clock,
+    logs,
+    signals,
+    failures,
+    changes,
+    metrics,
+    store,
+    counts: () => readPluginCounters([counters]),
+    query,
+  };
+}
+
+/** What a control plane would say of a module. Hooks are those that it exports. */
+export function specOf(
+  source: string | Uint8Array<ArrayBuffer>,
+  options: Partial<PluginSpec> = {},
+): PluginSpec {
+  const bytes = typeof source === "string" ? assemble(source) : source;
+  const metered = meterModule(bytes, {
+    ...METERING,
+    initialFuel: 1_000_000,
+    moduleSizeMax: 20_000_000,
+    memoryPagesMax: 256,
+    tableSizeMax: 100_000,
+    hostCallCost,
+  });
+  const exported = new Set(metered.exports.map(({ name }) => name));
+  const isExtism = metered.imports.some(({ module }) => module === "extism:host/env");
+  return {
+    name: "tested",
+    version: "1.0.0",
+    sha256: "0".repeat(64),
+    generation: 1,
+    priority: 0,
+    module: metered.bytes,
+    abi: isExtism ? "extism" : "direct",
+    hooks: HOOKS.filter(({ name }) => exported.has(name)).map(({ number }) => number),
+    clientMessageTypes: new Uint8Array(256).fill(1),
+    serverMessageTypes: new Uint8Array(256).fill(1),
+    permissions: PERMISSIONS,
+    hosts: [],
+    configuration: "{}",
+    onFailure: "open",
+    fuelPerCall: 1_000_000,
+    memoryMax: 16 * 1_048_576,
+    outputMax: 65_536,
+    failuresMax: 0,
+    failureWindowMs: 60_000,
+    store: new SharedArrayBuffer(8),
+    ...options,
+  };
+}
+
+/** The event of a query that can be anything but executed again. */
+export function queryEvent(text: string, change?: (event: HookEvent) => void): HookEvent {
+  const event = new HookEvent();
+  const bytes = utf8(text);
+  event.clear(HOOK.onQuery, sessionOf({ user: "app", database: "shop" }));
+  event.flags = 31;
+  event.payload = bytes;
+  event.fields[FIELD.text] = bytes;
+  event.phase = 1;
+  event.request = 7;
+  event.transactionStatus = 73;
+  change?.(event);
+  return event;
+}
+
+/** A session that knows these fields and one parameter. */
+export function sessionOf(fields: Partial<Record<keyof typeof FIELD, string>>): SessionFacts {
+  const bytes = new Map(
+    Object.entries(fields).map(([name, text]) => [FIELD[name as keyof typeof FIELD], utf8(text)]),
+  );
+  return {
+    number: 2 ** 40 + 5,
+    field: (field) => bytes.get(field),
+    parameter: (name) => name === "TimeZone" ? "Europe/Zürich" : undefined,
+    values: new Map(),
+  };
+}
+
+/** A store of one thread. */
+export class MapStore implements PluginStore {
+  readonly valueSizeMax = 100_000;
+  readonly values = new Map<string, { value: Uint8Array<ArrayBuffer>; ttlMs: number }>();
+
+  get(key: Uint8Array): Uint8Array<ArrayBuffer> | undefined {
+    return this.values.get(key.join())?.value.slice();
+  }
+
+  getInto(key: Uint8Array, target: Uint8Array): number {
+    const value = this.get(key);
+    if (value === undefined) return -1;
+    target.set(value.subarray(0, target.length));
+    return value.length;
+  }
+
+  set(key: Uint8Array, value: Uint8Array, ttlMs: number): boolean {
+    if (value.length > this.valueSizeMax) return false;
+    this.values.set(key.join(), { value: new Uint8Array(value), ttlMs });
+    return true;
+  }
+
+  delete(key: Uint8Array): boolean {
+    return this.values.delete(key.join());
+  }
+
+  increment(key: Uint8Array, by: bigint, ttlMs: number): bigint {
+    const value = this.get(key) ?? new Uint8Array(8);
+    if (value.length !== 8) throw new RangeError("no number");
+    const view = new DataView(value.buffer);
+    view.setBigInt64(0, view.getBigInt64(0, true) + by, true);
+    this.set(key, value, ttlMs);
+    return view.getBigInt64(0, true);
+  }
+}
