@@ -106,7 +106,8 @@ function clockFunctions(context: HostContext): HostModule {
       const isWall = clock === CLOCK_REALTIME;
       const nanoseconds = isWall
         ? BigInt(Math.round(ports.wallMs())) * BigInt(NANOSECONDS_PER_MS)
-        : BigInt(Math.round(ports.clock.nowMs() * NANOSECONDS_PER_MS));
+        // Go's runtime takes 0 for a clock that is broken, and ends itself.
+        : BigInt(Math.round(ports.clock.nowMs() * NANOSECONDS_PER_MS) + 1);
       return writeTime(pointer, nanoseconds);
     },
     "clock_res_get"(clock: number, pointer: number): number {

@@ -100,6 +100,9 @@ Deno.test("Clocks and random bytes work, and nothing waits", async () => {
     (i64.eq (i64.load (i32.const 8)) (i64.const 1750000000123000000)))`;
   equal(await reason(isTime), undefined);
   equal(await reason(`(i32.eq ${time(9)} (i32.const 28))`), undefined);
+  const isNotZero = `(block (result i32) (drop ${time(1)})
+    (i64.ne (i64.load (i32.const 8)) (i64.const 0)))`;
+  equal(await reason(isNotZero), undefined, "Go ends itself if the monotonic clock is 0");
   const random = `(block (result i32) (drop (call $random_get (i32.const 8) (i32.const 16)))
     (i64.ne (i64.load (i32.const 8)) (i64.const 0)))`;
   equal(await reason(random), undefined);
