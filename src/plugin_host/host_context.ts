@@ -11,10 +11,12 @@ import { GuestMemory } from "./guest_memory.ts";
 import { HostFields } from "./host_fields.ts";
 import type { HttpRequests } from "./http_requests.ts";
 import { LogQuota } from "./log_quota.ts";
+import { PluginMetrics } from "./metric_cells.ts";
 import type { PluginCounters } from "./plugin_counters.ts";
 import { PluginTrap } from "./plugin_failure.ts";
-import type { MetricRecorder, PluginPorts, PluginStore } from "./plugin_ports.ts";
+import type { PluginPorts } from "./plugin_ports.ts";
 import { type Permission, PERMISSIONS, type PluginSpec } from "./plugin_spec.ts";
+import { SharedStore } from "./shared_store.ts";
 
 /** What one call may do. */
 export const CALL_LIMIT = {
@@ -43,8 +45,8 @@ export class HostContext {
   readonly output: CallOutput;
   readonly fields: HostFields;
   readonly logQuota: LogQuota;
-  readonly store: PluginStore | undefined;
-  readonly metrics: MetricRecorder;
+  readonly store: SharedStore | undefined;
+  readonly metrics: PluginMetrics;
   readonly http: HttpRequests;
   /** Each permission: whether the plugin has it. */
   readonly may: Readonly<Record<Permission, boolean>>;
@@ -73,8 +75,8 @@ export class HostContext {
       PERMISSIONS.map((one) => [one, spec.permissions.includes(one)]),
     ) as Record<Permission, boolean>;
     this.logQuota = new LogQuota(ports.clock);
-    this.store = spec.store === undefined ? undefined : ports.openStore(spec.store);
-    this.metrics = ports.openMetrics(metrics);
+    this.store = spec.store === undefined ? undefined : new SharedStore(spec.store, ports.wallMs);
+    this.metrics = new PluginMetrics(metrics, (series) => ports.onSeries(spec.name, series));
     this.fields = new HostFields(this);
   }
 

@@ -10,9 +10,14 @@ import { CALL_LIMIT, type HostContext } from "./host_context.ts";
 import { HOST_ERROR } from "./host_error.ts";
 import type { HostModule } from "./host_functions.ts";
 import { LOG_RECORD_SIZE_MAX } from "./log_quota.ts";
-import { LOG_LEVELS, type LogLevel, METRIC_KINDS } from "./plugin_ports.ts";
+import { DEFINE_ERROR } from "./metric_cells.ts";
+import type { MetricKind } from "./metric_names.ts";
+import { LOG_LEVELS, type LogLevel } from "./plugin_ports.ts";
 
 const { absent, denied, invalid, overLimit } = HOST_ERROR;
+
+/** In the order of their numbers in `wit/sluice.wit`. */
+const METRIC_KINDS: readonly MetricKind[] = ["counter", "gauge", "histogram"];
 
 /** Names of signals: as labels and fields of the log can be. */
 const SIGNAL_NAME = /^[A-Za-z][\w.-]{0,63}$/;
@@ -109,9 +114,9 @@ function metricFunctions(context: HostContext): HostModule {
       context.metricDefinitions += 1;
       context.charge(COST.metric);
       context.reserveStack();
-      const defined = metrics.define(kindName, textOf(bytes));
-      if (typeof defined === "number") return defined;
-      return defined.reason === "over-limit" ? overLimit : invalid;
+      const id = metrics.define(kindName, textOf(bytes));
+      if (id >= 0) return id;
+      return id === DEFINE_ERROR.tooMany ? overLimit : invalid;
     },
     "metric_record"(metric: number, value: number): number {
       return metrics.record(metric, value) ? 0 : invalid;

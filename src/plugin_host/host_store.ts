@@ -7,11 +7,9 @@
 import { CALL_LIMIT, type HostContext } from "./host_context.ts";
 import { HOST_ERROR } from "./host_error.ts";
 import type { HostModule } from "./host_functions.ts";
-import type { PluginStore } from "./plugin_ports.ts";
+import { type SharedStore, STORE_KEY_SIZE_MAX } from "./shared_store.ts";
 
 const { absent, denied, invalid, overLimit } = HOST_ERROR;
-
-const KEY_SIZE_MAX = 1024;
 
 /** What `kv_increment` returns when it cannot be done. */
 const NO_SUM = -(2n ** 63n);
@@ -25,10 +23,10 @@ export function keyValueFunctions(context: HostContext): HostModule {
 }
 
 /** The store, if the call may use it once more; or a number of `HOST_ERROR`. */
-function storeFor(context: HostContext, keyLength: number, size: number): PluginStore | number {
+function storeFor(context: HostContext, keyLength: number, size: number): SharedStore | number {
   const { store } = context;
   if (!context.may.kv || store === undefined) return denied;
-  if (keyLength < 1 || keyLength > KEY_SIZE_MAX) return invalid;
+  if (keyLength < 1 || keyLength > STORE_KEY_SIZE_MAX) return invalid;
   if (context.keyValueOperations >= CALL_LIMIT.keyValueOperations) return overLimit;
   context.keyValueOperations += 1;
   context.charge(OPERATION_COST);

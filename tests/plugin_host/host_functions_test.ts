@@ -8,7 +8,9 @@ import { deepStrictEqual as assertEquals, equal, ok } from "node:assert/strict";
 import { utf8 } from "../../src/base/bytes.ts";
 import { FIELD } from "../../src/hooks/event.ts";
 import { HOOK } from "../../src/hooks/hooks.ts";
+import { seriesCells } from "../../src/plugin_host/metric_cells.ts";
 import type { Permission } from "../../src/plugin_host/plugin_spec.ts";
+import { SharedStore } from "../../src/plugin_host/shared_store.ts";
 import {
   EVENT_AT,
   moduleOf,
@@ -256,19 +258,32 @@ Deno.test("log writes at most 100 records a second, and counts the others", asyn
 });
 
 Deno.test("metric and metric_record reach the plugin's metrics", async () => {
-  const make = `(call $metric (i32.const 2) ${T} (i32.const 4))`;
-  const { query, metrics } = await startPlugin(moduleOf(
+  const make = `(call $metric (i32.const 1) ${T} (i32.const 4))`;
+  const { query, series, metrics } = await startPlugin(moduleOf(
     `(drop (call $metric_record ${make} (f64.const 2.5))) (i32.const 0)`,
     "",
     "time",
   ));
   query("a");
-  assertEquals(metrics, [["histogram", "time", [2.5]]]);
-  equal(await result(make.replace("const 2", "const 3"), "time"), -4);
+  query("b");
+  assertEquals(series, [{ name: "time", labels: [], slot: 0, kind: "gauge" }]);
+  equal(seriesCells(metrics, 0).get(0), 2.5);
+  equal(await result(make.replace("const 1", "const 3"), "time"), -4);
   equal(await result("(call $metric_record (i32.const 9) (f64.const 1))"), -4);
-  const define = () => ({ reason: "over-limit" as const });
-  const openMetrics = () => ({ define, record: () => true });
-  equal(await result(make, "time", { ports: { openMetrics } }), -3);
+  equal(await result(make, "1abc"), -4);
+  // The name's last two letters change with each definition; a plugin may have 256.
+  const many = `(local $i i32) (loop $l
+    (i32.store8 offset=${TEXT_AT + 2} (i32.const 0)
+      (i32.add (i32.const 97) (i32.shr_u (local.get $i) (i32.const 4))))
+    (i32.store8 offset=${TEXT_AT + 3} (i32.const 0)
+      (i32.add (i32.const 97) (i32.and (local.get $i) (i32.const 15))))
+    (i32.store (i32.const 8192) ${make})
+    (br_if $l (i32.lt_u (local.tee $i (i32.add (local.get $i) (i32.const 1))) (i32.const 257))))
+    (i32.sub (i32.load (i32.const 8192)) (i32.const -3))`;
+  const world = await startPlugin(moduleOf(many, "", "time"));
+  equal(world.query("a").kind, "forward");
+  assertEquals(world.failures, []);
+  equal(world.series.length, 256);
 });
 
 Deno.test("kv functions store, count and remove values", async () => {
@@ -295,8 +310,9 @@ Deno.test("kv functions store, count and remove values", async () => {
   const large = set.replace("(i32.const 5)", "(i32.const 60000)");
   const world = await startPlugin(moduleOf(`(drop ${set}) (i32.const 0)`, "", "keyvalue"));
   world.query("a");
-  equal([...world.store.values.values()][0]?.ttlMs, 70);
-  equal(await result(large, "key"), 0);
+  const at = (ms: number) => new SharedStore(world.spec.store!, () => 1_750_000_000_123 + ms);
+  ok(at(69).get(utf8("key")) !== undefined && at(71).get(utf8("key")) === undefined);
+  equal(await result(large, "key"), -3);
   const many = `(local $i i32) (loop $l (drop ${set})
     (br_if $l (i32.lt_u (local.tee $i (i32.add (local.get $i) (i32.const 1))) (i32.const 1000))))
     (i32.store (i32.const 8192) ${set})
@@ -316,7 +332,7 @@ Deno.test("kv_write gives the stored bytes as the reply, among what is written",
 
 Deno.test("kv_capture stores the reply when it has come, if it can be had", async () => {
   const call = `(call $kv_capture ${T} (i32.const 1) (i32.const 9) (i32.const 50))`;
-  const { query, store } = await startPlugin(
+  const { query, spec } = await startPlugin(
     moduleOf(`(drop ${call}) (drop ${call}) (i32.const 0)`, "", "k"),
   );
   const captures: [number, (messages: Uint8Array) => void][] = [];
@@ -326,7 +342,8 @@ Deno.test("kv_capture stores the reply when it has come, if it can be had", asyn
   equal(captures.length, 1, "one capture a call");
   equal(captures[0]![0], 50);
   captures[0]![1](utf8("reply"));
-  assertEquals(store.get(utf8("k")), new Uint8Array(utf8("reply")));
+  const store = new SharedStore(spec.store!, () => 0);
+  assertEquals(store.get(utf8("k")), utf8("reply"));
   equal(await result(call, "k"), -1, "the event has no reply");
   const late = { change: (event: { capture: unknown }) => void (event.capture = () => false) };
   equal(await result(call, "k", late as never), -1, "it is too late");

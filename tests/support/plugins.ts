@@ -8,6 +8,7 @@ import { utf8 } from "../../src/base/bytes.ts";
 import { FIELD, HookEvent, type SessionFacts } from "../../src/hooks/event.ts";
 import { HOOK, type HookName, HOOKS } from "../../src/hooks/hooks.ts";
 import { hostCallCost } from "../../src/plugin_host/host_costs.ts";
+import { type DefinedSeries, metricBuffer } from "../../src/plugin_host/metric_cells.ts";
 import { Plugin } from "../../src/plugin_host/plugin.ts";
 import {
   pluginCounterBuffer,
@@ -15,13 +16,12 @@ import {
   readPluginCounters,
 } from "../../src/plugin_host/plugin_counters.ts";
 import type {
-  MetricKind,
   PluginFailure,
   PluginPorts,
   PluginSignal,
-  PluginStore,
 } from "../../src/plugin_host/plugin_ports.ts";
 import { PERMISSIONS, type PluginSpec } from "../../src/plugin_host/plugin_spec.ts";
+import { STORE_SIZE_MIN, storeBuffer } from "../../src/plugin_host/shared_store.ts";
 import { FakeClock } from "./fake_clock.ts";
 import { assemble, METERING } from "./wasm.ts";
 import { meterModule } from "../../src/plugin_host/metering/meter.ts";
@@ -85,8 +85,8 @@ export interface PluginWorld {
   readonly signals: PluginSignal[];
   readonly failures: PluginFailure[];
   readonly changes: string[];
-  readonly metrics: (readonly [kind: MetricKind, name: string, values: number[]])[];
-  readonly store: MapStore;
+  readonly series: DefinedSeries[];
+  readonly metrics: SharedArrayBuffer;
   counts(): PluginCounts;
   /** Shows the plugin a query. */
   query(text: string, change?: (event: HookEvent) => void): ReturnType<Plugin["call"]>;
@@ -109,8 +109,8 @@ export async function startPlugin(
   const signals: PluginSignal[] = [];
   const failures: PluginFailure[] = [];
   const changes: string[] = [];
-  const metrics: PluginWorld["metrics"] = [];
-  const store = new MapStore();
+  const series: DefinedSeries[] = [];
+  const metrics = metricBuffer();
   const counters = pluginCounterBuffer();
   const ports: PluginPorts = {
     worker: 3,
@@ -119,17 +119,13 @@ export async function startPlugin(
     log: (plugin, level, message) => void logs.push(`${plugin} ${level} ${message}`),
     signal: (signal) => void signals.push(signal),
     analyse: () => undefined,
-    openStore: () => store,
-    openMetrics: () => ({
-      define: (kind, name) => metrics.push([kind, name, []]) - 1,
-      record: (metric, value) => metrics[metric]?.[2].push(value) !== undefined,
-    }),
+    onSeries: (_, one) => void series.push(one),
     fetch: () => Promise.reject(new Error("There is no network")),
     onFailure: (failure) => void failures.push(failure),
     onStateChange: (plugin, state, reason) => void changes.push(`${plugin} ${state}: ${reason}`),
     ...portOptions,
   };
-  const buffers = { metrics: new SharedArrayBuffer(8), counters };
+  const buffers = { metrics, counters };
   const plugin = await Plugin.create(spec, buffers, ports);
   const query = (text: string, change?: (event: HookEvent) => void) =>
     plugin.call(queryEvent(text, change));
@@ -141,8 +137,8 @@ export async function startPlugin(
     signals,
     failures,
     changes,
+    series,
     metrics,
-    store,
     counts: () => readPluginCounters([counters]),
     query,
   };
@@ -184,7 +180,7 @@ export function specOf(
     outputMax: 65_536,
     failuresMax: 0,
     failureWindowMs: 60_000,
-    store: new SharedArrayBuffer(8),
+    store: storeBuffer(STORE_SIZE_MIN),
     ...options,
   };
 }
@@ -215,40 +211,4 @@ export function sessionOf(fields: Partial<Record<keyof typeof FIELD, string>>): 
     parameter: (name) => name === "TimeZone" ? "Europe/Zürich" : undefined,
     values: new Map(),
   };
-}
-
-/** A store of one thread. */
-export class MapStore implements PluginStore {
-  readonly valueSizeMax = 100_000;
-  readonly values = new Map<string, { value: Uint8Array<ArrayBuffer>; ttlMs: number }>();
-
-  get(key: Uint8Array): Uint8Array<ArrayBuffer> | undefined {
-    return this.values.get(key.join())?.value.slice();
-  }
-
-  getInto(key: Uint8Array, target: Uint8Array): number {
-    const value = this.get(key);
-    if (value === undefined) return -1;
-    target.set(value.subarray(0, target.length));
-    return value.length;
-  }
-
-  set(key: Uint8Array, value: Uint8Array, ttlMs: number): boolean {
-    if (value.length > this.valueSizeMax) return false;
-    this.values.set(key.join(), { value: new Uint8Array(value), ttlMs });
-    return true;
-  }
-
-  delete(key: Uint8Array): boolean {
-    return this.values.delete(key.join());
-  }
-
-  increment(key: Uint8Array, by: bigint, ttlMs: number): bigint {
-    const value = this.get(key) ?? new Uint8Array(8);
-    if (value.length !== 8) throw new RangeError("no number");
-    const view = new DataView(value.buffer);
-    view.setBigInt64(0, view.getBigInt64(0, true) + by, true);
-    this.set(key, value, ttlMs);
-    return view.getBigInt64(0, true);
-  }
 }
