@@ -173,6 +173,8 @@ export class Cells {
 export interface Histogram {
   readonly buckets: readonly number[];
   readonly sumSeconds: number;
+  /** Of the buckets; {@linkcode LATENCY_BOUNDS_SECONDS} if left out. */
+  readonly boundsSeconds?: readonly number[];
 }
 
 /** One worker's region. */

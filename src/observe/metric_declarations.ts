@@ -11,6 +11,7 @@
 import { ACT_METRICS } from "./act_metrics.ts";
 import { LISTENER_METRICS } from "./listener_metrics.ts";
 import { type MetricDeclaration, oneNumber } from "./metric_types.ts";
+import { PLUGIN_METRICS } from "./plugin_metrics.ts";
 import { POOL_METRICS } from "./pool_metrics.ts";
 import {
   processCpuSeconds,
@@ -24,6 +25,7 @@ import {
 export const METRICS: readonly MetricDeclaration[] = [
   ...LISTENER_METRICS,
   ...POOL_METRICS,
+  ...PLUGIN_METRICS,
   ...ACT_METRICS,
   {
     name: "sluice_errors_total",

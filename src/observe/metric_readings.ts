@@ -15,6 +15,7 @@ import {
   type WorkerCounters,
 } from "./counters.ts";
 import { oldestWaitMs } from "./oldest_waits.ts";
+import type { PluginReading } from "./plugin_metrics.ts";
 import { type ErrorSource, OTHER_SQLSTATE } from "./sqlstate_cells.ts";
 
 /** Where the numbers come from. */
@@ -33,6 +34,8 @@ export interface MetricsOptions {
   readonly version: string;
   /** Certificates that are shown now; may change from one scrape to the next. None if left out. */
   readonly certificates?: () => readonly ShownCertificate[];
+  /** What was counted of each plugin that is loaded now; none if left out. */
+  readonly plugins?: () => readonly PluginReading[];
   /** Policies in the order of their cells, and the cells of each worker; none if left out. */
   readonly act?: {
     readonly policies: readonly { readonly policy: string; readonly action: string }[];

@@ -114,10 +114,11 @@ interface SeriesSample extends Sample<number> {
 
 function histogramSeries(name: string, samples: readonly Sample<Histogram>[]): SeriesSample[] {
   return samples.flatMap(({ labels, value }) => {
+    const bounds = value.boundsSeconds ?? LATENCY_BOUNDS_SECONDS;
     let count = 0;
     const buckets = value.buckets.map((inBucket, index) => {
       count += inBucket;
-      const le = String(LATENCY_BOUNDS_SECONDS[index] ?? "+Inf");
+      const le = String(bounds[index] ?? "+Inf");
       return { metricName: `${name}_bucket`, labels: { ...labels, le }, value: count };
     });
     return [

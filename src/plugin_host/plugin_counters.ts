@@ -7,6 +7,7 @@
 
 import { HOOKS } from "../hooks/hooks.ts";
 import { FORWARD, type Verdict } from "../hooks/verdict.ts";
+import type { Histogram } from "../observe/counters.ts";
 import { FAILURE_REASONS, type FailureReason } from "./plugin_failure.ts";
 
 /** Upper bounds of the buckets of a call's time, in seconds; the last one, +Inf, is implied. */
@@ -110,9 +111,8 @@ export interface PluginCounts {
   readonly calls: ReadonlyMap<string, number>;
   readonly failures: Readonly<Record<FailureReason, number>>;
   readonly verdicts: Readonly<Record<Verdict["kind"], number>>;
-  /** Calls by bucket of {@linkcode CALL_BOUNDS_SECONDS}, not cumulative; the last one is +Inf. */
-  readonly buckets: readonly number[];
-  readonly sumSeconds: number;
+  /** Of calls, by {@linkcode CALL_BOUNDS_SECONDS}. */
+  readonly seconds: Histogram;
   readonly fuel: number;
   readonly droppedLogs: number;
   /** How many workers have switched it off. */
@@ -128,8 +128,11 @@ export function readPluginCounters(buffers: readonly SharedArrayBuffer[]): Plugi
     calls: new Map(calls.filter(([, count]) => count > 0)),
     failures: sums(FAILURE_REASONS, (reason) => sum(FAILURE_CELL[reason])),
     verdicts: sums(VERDICT_KINDS, (kind) => sum(VERDICT_CELL[kind])),
-    buckets: Array.from({ length: CALL_BOUNDS_SECONDS.length + 1 }, (_, i) => sum(BUCKETS + i)),
-    sumSeconds: sum(SECONDS),
+    seconds: {
+      buckets: Array.from({ length: CALL_BOUNDS_SECONDS.length + 1 }, (_, i) => sum(BUCKETS + i)),
+      sumSeconds: sum(SECONDS),
+      boundsSeconds: CALL_BOUNDS_SECONDS,
+    },
     fuel: sum(FUEL),
     droppedLogs: sum(DROPPED_LOGS),
     workersOff: sum(OFF),

@@ -360,6 +360,7 @@ Deno.test("metricReference() keeps to Prometheus' naming: units, help, bounded l
     "action",
     "deno",
     "direction",
+    "hook",
     "listener",
     "name",
     "outcome",
@@ -375,6 +376,7 @@ Deno.test("metricReference() keeps to Prometheus' naming: units, help, bounded l
     "sqlstate",
     "state",
     "timeout",
+    "verdict",
     "version",
   ]);
   for (const { name, type, help } of metricReference()) {
