@@ -53,8 +53,10 @@ function reportFunctions(context: HostContext): HostModule {
       if (!may.signal) return denied;
       if (metadataBytes.length > METADATA_SIZE_MAX) return overLimit;
       if (nameBytes.length > METADATA_SIZE_MAX) return invalid;
+      // Attempts count, too: metadata that is no JSON costs more than a signal.
+      if (!takeSignal(context)) return overLimit;
       const parsed = parsedObject(textOf(metadataBytes));
-      return parsed === undefined ? invalid : sendSignal(context, textOf(nameBytes), parsed);
+      return parsed === undefined ? invalid : tellSignal(context, textOf(nameBytes), parsed);
     },
     log(level: number, pointer: number, length: number): number {
       const bytes = memory.viewOf(pointer, length);
@@ -83,11 +85,24 @@ export function sendSignal(
   name: string,
   metadata: Readonly<Record<string, unknown>>,
 ): number {
+  return takeSignal(context) ? tellSignal(context, name, metadata) : overLimit;
+}
+
+/** @returns Whether the call may send one more signal. */
+function takeSignal(context: HostContext): boolean {
   context.charge(COST.signal);
-  if (!SIGNAL_NAME.test(name)) return invalid;
-  if (context.signals >= CALL_LIMIT.signals) return overLimit;
+  if (context.signals >= CALL_LIMIT.signals) return false;
   context.signals += 1;
-  context.ports.signal({ plugin: context.spec.name, name, metadata });
+  return true;
+}
+
+function tellSignal(
+  { ports, spec }: HostContext,
+  name: string,
+  metadata: Readonly<Record<string, unknown>>,
+): number {
+  if (!SIGNAL_NAME.test(name)) return invalid;
+  ports.signal({ plugin: spec.name, name, metadata });
   return 0;
 }
 
