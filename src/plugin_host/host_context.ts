@@ -27,9 +27,6 @@ export const CALL_LIMIT = {
   captures: 1,
 } as const;
 
-/** Calls of the store need so much of the stack that nothing is left half done. */
-const STACK_RESERVE_FRAMES = 128;
-
 /** From so many bytes on, copying them is charged beside the call of the host function. */
 const CHARGED_SIZE_MIN = 1024;
 
@@ -130,18 +127,4 @@ export class HostContext {
   chargeBytes(size: number): void {
     if (size >= CHARGED_SIZE_MIN) this.charge(size >>> BYTES_PER_UNIT_BITS);
   }
-
-  /**
-   * Makes sure that the stack does not end inside of shared memory's bookkeeping, which others
-   * would find half done: a plugin decides how deep the stack is when it calls.
-   *
-   * @throws {RangeError} If there is too little left.
-   */
-  reserveStack(): void {
-    descend(STACK_RESERVE_FRAMES);
-  }
-}
-
-function descend(frames: number): number {
-  return frames === 0 ? 0 : descend(frames - 1) + 1;
 }

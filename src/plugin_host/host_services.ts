@@ -13,6 +13,7 @@ import { LOG_RECORD_SIZE_MAX } from "./log_quota.ts";
 import { DEFINE_ERROR } from "./metric_cells.ts";
 import type { MetricKind } from "./metric_names.ts";
 import { LOG_LEVELS, type LogLevel } from "./plugin_ports.ts";
+import { reserveStack } from "./stack_reserve.ts";
 
 const { absent, denied, invalid, overLimit } = HOST_ERROR;
 
@@ -128,7 +129,7 @@ function metricFunctions(context: HostContext): HostModule {
       if (context.metricDefinitions >= CALL_LIMIT.metricDefinitions) return overLimit;
       context.metricDefinitions += 1;
       context.charge(COST.metric);
-      context.reserveStack();
+      reserveStack();
       const id = metrics.define(kindName, textOf(bytes));
       if (id >= 0) return id;
       return id === DEFINE_ERROR.tooMany ? overLimit : invalid;

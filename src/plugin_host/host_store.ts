@@ -8,6 +8,7 @@ import { CALL_LIMIT, type HostContext } from "./host_context.ts";
 import { HOST_ERROR } from "./host_error.ts";
 import type { HostModule } from "./host_functions.ts";
 import { type SharedStore, STORE_KEY_SIZE_MAX } from "./shared_store.ts";
+import { reserveStack } from "./stack_reserve.ts";
 
 const { absent, denied, invalid, overLimit } = HOST_ERROR;
 
@@ -31,7 +32,7 @@ function storeFor(context: HostContext, keyLength: number, size: number): Shared
   context.keyValueOperations += 1;
   context.charge(OPERATION_COST);
   context.chargeBytes(size);
-  context.reserveStack();
+  reserveStack();
   return store;
 }
 

@@ -1,0 +1,25 @@
+/**
+ * Room on the stack for what must not end half way. A plugin decides how deep the stack is when it
+ * calls the host, and what all workers share would be left half done.
+ *
+ * @module
+ */
+
+/**
+ * Many more frames than calls of the store or of the metrics have: the compiler may join these into
+ * fewer and smaller ones.
+ */
+const FRAMES = 128;
+
+/**
+ * Makes sure that there is enough left.
+ *
+ * @throws {RangeError} If not: V8's, as for any call that is too deep.
+ */
+export function reserveStack(): void {
+  descend(FRAMES);
+}
+
+function descend(frames: number): number {
+  return frames === 0 ? 0 : descend(frames - 1) + 1;
+}
