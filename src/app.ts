@@ -16,6 +16,7 @@ import type { LogLevel } from "./observe/log_record.ts";
 import { GatewayMetrics } from "./observe/metrics.ts";
 import { type DryRun, tryFiles } from "./dry_run.ts";
 import { FileRefresh } from "./file_refresh.ts";
+import { PluginControl } from "./plugin_control.ts";
 import { shownCertificates } from "./shown_certificates.ts";
 import { VERSION } from "./version.ts";
 import { WorkerFleet } from "./worker_fleet.ts";
@@ -31,8 +32,10 @@ export interface RunningGateway {
   readonly metricsAddress: TcpAddress | undefined;
   /** Rejects if the gateway cannot go on; never resolves. */
   readonly failure: Promise<never>;
-  /** Looks at once whether files that the configuration names have changed. */
+  /** Looks at once whether files that the configuration names, or plugins, have changed. */
   refreshFiles(): void;
+  /** Tells plugins of a signal that the process got. */
+  onSignal(name: Deno.Signal): void;
   /**
    * Stops gracefully: nobody new, sessions may finish within `runtime.shutdownTimeout`, the rest is
    * told 57P01. Resolves when all is over.
@@ -60,7 +63,14 @@ export async function startGateway(
   const { promise: failure, reject } = Promise.withResolvers<never>();
   failure.catch(() => {}); // whoever awaits it hears of it; nobody has to
   let current = config;
-  const fleet = new WorkerFleet({ config, logLevel: log.level, log, onFailure: reject });
+  const plugins = new PluginControl(config, log);
+  const fleet = new WorkerFleet({
+    config,
+    logLevel: log.level,
+    log,
+    pluginMemory: plugins.memory,
+    onFailure: reject,
+  });
   const apply = async (changed: Config) => {
     assertUsable(tryFiles(changed), log);
     await fleet.refresh(changed);
@@ -70,26 +80,47 @@ export async function startGateway(
   const refresh = watchFiles(config, reload, apply, log);
   let metricsServer: MetricsServer | undefined;
   try {
-    metricsServer = startMetrics(config, () => shownCertificates(current), fleet, log);
+    metricsServer = startMetrics(config, () => shownCertificates(current), fleet, plugins, log);
+    await plugins.start((all) => fleet.publishPlugins(all));
+    announce(config, plugins);
     await assertAddressesAreFree(config);
     const addresses = await fleet.start();
+    for (const listener of addresses.keys()) plugins.call("onBooted", listener);
     for (const [listener, address] of addresses) {
       write(log, "info", "listening", { listener, address: addressText(address) });
     }
     refresh.start();
+    plugins.watch();
+    const parts = { fleet, metricsServer, refresh, plugins, log };
     return {
       addresses,
       metricsAddress: metricsServer?.address,
       failure,
-      refreshFiles: () => refresh.check(),
-      stop: () => stop(config.runtime.shutdownTimeoutMs, fleet, metricsServer, refresh, log),
-      abort: () => stop(0, fleet, metricsServer, refresh, log),
+      refreshFiles() {
+        refresh.check();
+        plugins.check();
+      },
+      onSignal: (name) => plugins.call("onSignal", name),
+      stop: () => stop(config.runtime.shutdownTimeoutMs, parts),
+      abort: () => stop(0, parts),
     };
   } catch (error) {
     fleet.stop();
+    plugins.close();
     await metricsServer?.stop();
     throw error;
   }
+}
+
+/** Tells plugins what there is and what comes, in the order of a start. */
+function announce({ loggers, pools, clients, proxies, servers }: Config, plugins: PluginControl) {
+  for (const name of loggers.keys()) plugins.call("onNewLogger", name);
+  for (const name of pools.keys()) plugins.call("onNewPool", name);
+  for (const name of clients.keys()) plugins.call("onNewClient", name);
+  for (const name of proxies.keys()) plugins.call("onNewProxy", name);
+  for (const name of servers.keys()) plugins.call("onNewServer", name);
+  plugins.call("onRun");
+  for (const name of servers.keys()) plugins.call("onBooting", name);
 }
 
 /**
@@ -109,18 +140,22 @@ function startMetrics(
   config: Config,
   certificates: () => readonly ShownCertificate[],
   fleet: WorkerFleet,
+  plugins: PluginControl,
   log: Log,
 ): MetricsServer | undefined {
   const { enabled, address, path } = config.metrics;
   if (!enabled) return undefined;
-  const metrics = new GatewayMetrics({
+  const options = {
     layout: fleet.layout,
     workers: () => fleet.counters,
     workersRunning: () => fleet.runningCount,
     pools: config.pools,
     version: VERSION,
     certificates,
-  });
+    plugins: () => plugins.readings(),
+    pluginLife: () => plugins.life(),
+  };
+  const metrics = new GatewayMetrics(options, plugins.series);
   const server = startMetricsServer({
     address,
     path,
@@ -154,14 +189,22 @@ function watchFiles(
   });
 }
 
+/** What runs, and is to be stopped. */
+interface RunningParts {
+  readonly fleet: WorkerFleet;
+  readonly metricsServer: MetricsServer | undefined;
+  readonly refresh: FileRefresh;
+  readonly plugins: PluginControl;
+  readonly log: Log;
+}
+
 async function stop(
   shutdownTimeoutMs: number,
-  fleet: WorkerFleet,
-  metricsServer: MetricsServer | undefined,
-  refresh: FileRefresh,
-  log: Log,
+  { fleet, metricsServer, refresh, plugins, log }: RunningParts,
 ): Promise<void> {
   refresh.stop();
+  plugins.call("onShutdown");
+  plugins.stop();
   write(log, "info", "shutting down", { shutdownTimeoutMs });
   const drained = fleet.drain();
   if (!await settlesWithin(drained, shutdownTimeoutMs)) {
@@ -170,6 +213,7 @@ async function stop(
     await settlesWithin(drained, TERMINATE_GRACE_MS);
   }
   fleet.stop();
+  plugins.close();
   await metricsServer?.stop();
   write(log, "info", "stopped", {});
 }

@@ -13,7 +13,9 @@ import type { HookSwitch } from "./hooks/hook_switch.ts";
 import type { Driver, Listener } from "./net/socket.ts";
 import { WorkerCounters } from "./observe/counters.ts";
 import type { LogSink } from "./observe/log_record.ts";
+import type { Observer } from "./observe/facts.ts";
 import { Recorder } from "./observe/recorder.ts";
+import { CLIENT_STATE_CELL } from "./observe/state_cells.ts";
 import { Pool } from "./pool/pool.ts";
 import { SharedBudget, type Turn } from "./pool/shared_budget.ts";
 import {
@@ -134,6 +136,19 @@ export class DataPlane {
     }
     this.#pooled.prefill();
     return bound;
+  }
+
+  /** Takes what is to be counted and logged. */
+  get observer(): Observer {
+    return this.#recorder;
+  }
+
+  /** Clients that are connected now. */
+  get sessionCount(): number {
+    const cells = Object.values(CLIENT_STATE_CELL);
+    return this.#snapshot.layout.listeners
+      .map((name) => this.#counters.listener(name))
+      .reduce((sum, group) => sum + cells.reduce((all, cell) => all + group.get(cell), 0), 0);
   }
 
   /** A message from another worker. */

@@ -15,6 +15,8 @@ import type {
 } from "./config/config.ts";
 import type { CounterLayout } from "./observe/counters.ts";
 import type { LogLevel, LogRecord } from "./observe/log_record.ts";
+import type { DefinedSeries } from "./plugin_host/metric_cells.ts";
+import type { PluginBuffers, PluginSpec } from "./plugin_host/plugin_spec.ts";
 import type { PlaceMessage } from "./pool/server_pool_types.ts";
 import type { CancelResult } from "./postgres/cancel.ts";
 
@@ -49,6 +51,17 @@ export interface DataPlaneSnapshot {
   readonly counters: SharedArrayBuffer;
   readonly logLevel: LogLevel | "off";
   readonly logRecordsPerSecondMax: number;
+  /** What runs from the start. */
+  readonly plugins: readonly WorkerPlugin[];
+  /** How often onTick is called. */
+  readonly tickIntervalMs: number;
+}
+
+/** A plugin as one worker is given it. */
+export interface WorkerPlugin {
+  readonly spec: PluginSpec;
+  /** This worker's own. */
+  readonly buffers: PluginBuffers;
 }
 
 /** From the control plane to a worker. */
@@ -65,6 +78,15 @@ export type WorkerCommand =
     readonly clients: ReadonlyMap<string, ClientConfig>;
     readonly pools: ReadonlyMap<string, PoolConfig>;
   }
+  /** Get ready for these plugins and no others, and go on as before until it is said. */
+  | {
+    readonly kind: "plugins";
+    readonly round: number;
+    readonly plugins: readonly WorkerPlugin[];
+  }
+  /** What was got ready for in this round is used now, or not at all. */
+  | { readonly kind: "use_plugins"; readonly round: number }
+  | { readonly kind: "drop_plugins"; readonly round: number }
   | { readonly kind: "drain" }
   | { readonly kind: "terminate" };
 
@@ -78,6 +100,19 @@ export type WorkerReport =
     readonly kind: "refreshed";
     readonly round: number;
     readonly problem: string | undefined;
+  }
+  /** All plugins of the round could be used; or, with a problem, not all. */
+  | {
+    readonly kind: "plugins_ready";
+    readonly round: number;
+    readonly problem: string | undefined;
+  }
+  /** A plugin has made a metric in this worker's memory. */
+  | {
+    readonly kind: "plugin_series";
+    readonly plugin: string;
+    readonly generation: number;
+    readonly series: DefinedSeries;
   }
   | { readonly kind: "drained" };
 

@@ -7,9 +7,16 @@
 import { SYSTEM_CLOCK } from "./base/clock.ts";
 import { messageOf } from "./base/errors.ts";
 import { DataPlane } from "./data_plane.ts";
-import type { PeerMessage, WorkerCommand, WorkerReport } from "./data_plane_messages.ts";
-import { HookSwitch } from "./hooks/hook_switch.ts";
+import type {
+  DataPlaneSnapshot,
+  PeerMessage,
+  WorkerCommand,
+  WorkerReport,
+} from "./data_plane_messages.ts";
 import { DenoDriver } from "./net/deno_driver.ts";
+import { createPlugin, type PluginThread } from "./plugin_factory.ts";
+import { PluginPlane } from "./plugin_plane.ts";
+import { TextAnalysis } from "./text_analysis.ts";
 
 /** The global of a Worker, as far as it is used: the compiler is told of a window's. */
 interface WorkerScope {
@@ -20,6 +27,7 @@ interface WorkerScope {
 const scope = globalThis as unknown as WorkerScope;
 const peers = new Map<number, MessagePort>();
 let dataPlane: DataPlane | undefined;
+let plugins: PluginPlane | undefined;
 
 scope.onmessage = ({ data: command }) => {
   switch (command.kind) {
@@ -31,6 +39,12 @@ scope.onmessage = ({ data: command }) => {
       return dataPlane?.onPeerMessage(-1, command);
     case "refresh":
       return refresh(command);
+    case "plugins":
+      return void preparePlugins(command);
+    case "use_plugins":
+      return plugins?.use(command.round);
+    case "drop_plugins":
+      return plugins?.drop(command.round);
     case "drain":
       return drain();
     case "terminate":
@@ -40,19 +54,64 @@ scope.onmessage = ({ data: command }) => {
 
 async function start({ snapshot }: Extract<WorkerCommand, { kind: "start" }>): Promise<void> {
   try {
+    plugins = makePlugins(snapshot);
     dataPlane = new DataPlane(snapshot, {
       driver: new DenoDriver(),
       clock: SYSTEM_CLOCK,
       wallClockMs: () => Date.now(),
       randomBytes: (size) => crypto.getRandomValues(new Uint8Array(size)),
-      hooks: new HookSwitch(),
+      hooks: plugins.hooks,
       sink: { write: (record) => scope.postMessage({ kind: "log", record }) },
       tellPeer,
     });
+    await startPlugins(snapshot, dataPlane, plugins);
     scope.postMessage({ kind: "listening", addresses: await dataPlane.listen() });
   } catch (error) {
     scope.postMessage({ kind: "cannot_listen", message: messageOf(error) });
   }
+}
+
+function makePlugins({ worker }: DataPlaneSnapshot): PluginPlane {
+  const texts = new TextAnalysis();
+  const thread: PluginThread = {
+    worker,
+    clock: SYSTEM_CLOCK,
+    wallMs: () => Date.now(),
+    emit: (fact) => dataPlane?.observer.emit(fact),
+    signal: () => {},
+    analyse: texts.analyse,
+    onSeries: (plugin, generation, series) =>
+      scope.postMessage({ kind: "plugin_series", plugin, generation, series }),
+  };
+  return new PluginPlane({
+    clock: SYSTEM_CLOCK,
+    create: (one) => createPlugin(one, thread),
+    provide: (permissions) => texts.provide(permissions),
+  });
+}
+
+/** @throws {Error} If a plugin does not start without which traffic is to be refused. */
+async function startPlugins(
+  { plugins: given, tickIntervalMs }: DataPlaneSnapshot,
+  { observer }: DataPlane,
+  plane: PluginPlane,
+): Promise<void> {
+  for (const [plugin, message] of await plane.start(given)) {
+    observer.emit({ kind: "plugin_switched_off", plugin, message });
+  }
+  plane.tick(tickIntervalMs, () => dataPlane?.sessionCount ?? 0);
+}
+
+async function preparePlugins(
+  { round, plugins: given }: Extract<WorkerCommand, { kind: "plugins" }>,
+): Promise<void> {
+  let problem: string | undefined;
+  try {
+    await plugins?.prepare(round, given);
+  } catch (error) {
+    problem = messageOf(error);
+  }
+  scope.postMessage({ kind: "plugins_ready", round, problem });
 }
 
 /** What cannot be used must not end those who are served: this worker goes on as it was. */

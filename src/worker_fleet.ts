@@ -15,6 +15,9 @@ import type { LogLevel, LogSink } from "./observe/log_record.ts";
 import { clearGauges } from "./observe/state_cells.ts";
 import { budgetBuffer, SharedBudget } from "./pool/shared_budget.ts";
 import { placesBuffer, SharedPlaces } from "./pool/shared_places.ts";
+import type { PluginSpec } from "./plugin_host/plugin_spec.ts";
+import type { PluginMemory } from "./plugin_memory.ts";
+import { PluginRounds } from "./plugin_rounds.ts";
 import { RefreshRounds } from "./refresh_rounds.ts";
 
 /** Log records a second that one worker may send: more is a flood that nobody reads. */
@@ -32,11 +35,16 @@ export interface WorkerFleetOptions {
   readonly config: Config;
   readonly logLevel: LogLevel | "off";
   readonly log: LogSink;
+  /** Where the workers' plugins count. */
+  readonly pluginMemory: PluginMemory;
   /** Called once if workers die faster than they can be replaced. */
   readonly onFailure: (error: Error) => void;
   /** The module that a Worker runs; another one in tests. */
   readonly workerUrl?: URL;
 }
+
+/** What comes from a worker that has started, or tries to. */
+type LaterReport = Exclude<WorkerReport, { readonly kind: "listening" | "cannot_listen" }>;
 
 interface Member {
   readonly index: number;
@@ -65,6 +73,7 @@ export class WorkerFleet {
   readonly #mockKey: Uint8Array;
   readonly #members: Member[] = [];
   readonly #refreshes = new RefreshRounds<Member>();
+  readonly #plugins: PluginRounds<Member>;
   /** What listens where: a port 0 means the same port to all, also to one that is restarted. */
   readonly #bound = new Map<string, Address>();
   #deathsMs: number[] = [];
@@ -94,6 +103,13 @@ export class WorkerFleet {
       ({ connectionsMax }) => budgetBuffer(connectionsMax, 0, workers),
     );
     this.#places = placesBuffer(workers);
+    this.#plugins = new PluginRounds({
+      memory: options.pluginMemory,
+      indexOf: ({ index }) => index,
+      send: ({ worker }, command) => send(worker, command),
+      onProblem: ({ index }, error) =>
+        this.#log("error", "worker cannot use plugins", { worker: index, error }),
+    });
     this.#mockKey = mockKeyFrom(options.config);
   }
 
@@ -138,8 +154,7 @@ export class WorkerFleet {
   async refresh({ servers, clients, pools }: Config): Promise<void> {
     const before = this.#config;
     const changed = this.#config = { ...before, servers, clients, pools };
-    const serving = this.#members.filter(({ state }) => state === "running");
-    const starting = this.#members.filter(({ state }) => state === "starting");
+    const { serving, starting } = this.#alive();
     const answers = this.#refreshes.begin([...serving, ...starting]);
     // One that is starting is told when it listens.
     for (const member of serving) this.#refresh(member);
@@ -148,6 +163,17 @@ export class WorkerFleet {
     if (this.#config === changed) this.#config = before;
     const texts = problems.map(({ member, problem }) => `worker ${member.index}: ${problem}`);
     throw new Error(texts.sort().join("; "));
+  }
+
+  /**
+   * Has every worker run these plugins and no others. Resolves when all of them do; one that is
+   * started from now on begins with them.
+   *
+   * @throws {Error} If one cannot: then all go on with what they had.
+   */
+  publishPlugins(plugins: readonly PluginSpec[]): Promise<void> {
+    const { serving, starting } = this.#alive();
+    return this.#plugins.publish(plugins, serving, starting);
   }
 
   /** Ends every session; each client is told. */
@@ -164,6 +190,12 @@ export class WorkerFleet {
       member.state = "dead";
       member.worker.terminate();
     }
+  }
+
+  #alive(): { readonly serving: readonly Member[]; readonly starting: readonly Member[] } {
+    const inState = (wanted: Member["state"]) =>
+      this.#members.filter(({ state }) => state === wanted);
+    return { serving: inState("running"), starting: inState("starting") };
   }
 
   #refresh({ index, worker }: Member): void {
@@ -195,22 +227,14 @@ export class WorkerFleet {
     const member: Member = { index, worker, generation, config, state: "starting" };
     worker.onmessage = ({ data: report }: MessageEvent<WorkerReport>) => {
       if (report.kind === "listening") {
-        member.state = "running";
-        if (config === this.#config) this.#refreshes.forget(member);
-        else this.#refresh(member); // files have changed meanwhile
+        this.#onListening(member);
         resolve(report.addresses);
-        if (this.#onDrained !== undefined) send(worker, { kind: "drain" });
       } else if (report.kind === "cannot_listen") {
         this.#bury(member);
         reject(new Error(report.message));
         this.#checkDrained();
-      } else if (report.kind === "refreshed") {
-        this.#refreshes.onAnswer(member, report.round, report.problem);
-      } else if (report.kind === "drained") {
-        member.state = "drained";
-        this.#checkDrained();
       } else {
-        this.#options.log.write(report.record);
+        this.#onReport(member, report);
       }
     };
     worker.onerror = (event) => {
@@ -220,8 +244,34 @@ export class WorkerFleet {
     };
     this.#introduce(member);
     this.#members[index] = member;
-    send(worker, { kind: "start", snapshot: this.#snapshotFor(index, generation) });
+    send(worker, { kind: "start", snapshot: this.#snapshotFor(member) });
     return promise;
+  }
+
+  #onListening(member: Member): void {
+    member.state = "running";
+    if (member.config === this.#config) this.#refreshes.forget(member);
+    else this.#refresh(member); // files have changed meanwhile
+    this.#plugins.onListening(member);
+    if (this.#onDrained !== undefined) send(member.worker, { kind: "drain" });
+  }
+
+  #onReport(member: Member, report: LaterReport): void {
+    switch (report.kind) {
+      case "refreshed":
+        return this.#refreshes.onAnswer(member, report.round, report.problem);
+      case "plugins_ready":
+        return this.#plugins.onReady(member, report.round, report.problem);
+      case "plugin_series": {
+        const { plugin, generation, series } = report;
+        return this.#options.pluginMemory.onSeries(member.index, plugin, generation, series);
+      }
+      case "drained":
+        member.state = "drained";
+        return this.#checkDrained();
+      case "log":
+        return this.#options.log.write(report.record);
+    }
   }
 
   #introduce(newcomer: Member): void {
@@ -233,8 +283,9 @@ export class WorkerFleet {
     }
   }
 
-  #snapshotFor(worker: number, generation: number): DataPlaneSnapshot {
-    const { clients, proxies, pools, users, runtime } = this.#config;
+  #snapshotFor(member: Member): DataPlaneSnapshot {
+    const { clients, proxies, pools, users, plugins, runtime } = this.#config;
+    const { index: worker, generation } = member;
     return {
       worker,
       workers: this.#workers,
@@ -254,6 +305,8 @@ export class WorkerFleet {
       counters: this.#counterBuffers[worker]!,
       logLevel: this.#options.logLevel,
       logRecordsPerSecondMax: LOG_RECORDS_PER_SECOND_MAX,
+      plugins: this.#plugins.startWith(member),
+      tickIntervalMs: plugins.tickIntervalMs,
     };
   }
 
@@ -273,6 +326,7 @@ export class WorkerFleet {
     member.state = "dead";
     member.worker.terminate();
     this.#refreshes.forget(member);
+    this.#plugins.forget(member);
     clearGauges(this.layout, this.counters[member.index]!);
     this.#reclaim(member.index);
   }

@@ -47,6 +47,8 @@ function snapshotOf(one: ServerConfig, two: ServerConfig): DataPlaneSnapshot {
     counters: counterBuffer(layout),
     logLevel: "off",
     logRecordsPerSecondMax: 1,
+    plugins: [],
+    tickIntervalMs: 1_000,
   };
 }
 

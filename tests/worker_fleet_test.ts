@@ -4,8 +4,10 @@ import type { Config, ServerConfig } from "../src/config/config.ts";
 
 import { LISTENER_CELL } from "../src/observe/counters.ts";
 import type { LogRecord } from "../src/observe/log_record.ts";
+import type { PluginSpec } from "../src/plugin_host/plugin_spec.ts";
+import { PluginMemory } from "../src/plugin_memory.ts";
 import { WorkerFleet } from "../src/worker_fleet.ts";
-import { POOL_DEFAULTS, SERVER_DEFAULTS } from "./support/configs.ts";
+import { NO_PLUGINS, POOL_DEFAULTS, SERVER_DEFAULTS } from "./support/configs.ts";
 import { sleep } from "./support/net_harness.ts";
 
 /** Patience with the machine, not a measure. */
@@ -46,6 +48,7 @@ class Fixture implements Disposable {
       proxies: new Map(),
       users: new Map(),
       act: { defaultPolicy: "passthrough", actionTimeoutMs: 5_000, policies: [] },
+      plugins: NO_PLUGINS,
       loggers: new Map(),
       metrics: { enabled: false, address: LISTEN, path: "/metrics" },
       runtime: { workers, shutdownTimeoutMs: 1_000, serverConnectionsMax: 0 },
@@ -55,6 +58,7 @@ class Fixture implements Disposable {
       config,
       logLevel: "info",
       log: { write: (record) => void this.log.push(record) },
+      pluginMemory: new PluginMemory(() => {}),
       onFailure: (error) => void this.failures.push(error),
       workerUrl: new URL("./support/fleet_worker.ts", import.meta.url),
     });
@@ -271,4 +275,65 @@ Deno.test("WorkerFleet replaces nobody while it drains", async () => {
   equal(fixture.logged("started").length, 2);
   equal(fixture.fleet.runningCount, 0);
   deepEqual(fixture.counts("clientsActive"), [0, 1]); // the other one counts for itself
+});
+
+/** What a fleet is told of a plugin, as far as workers of tests look at it. */
+function pluginNamed(name: string, generation = 1): PluginSpec {
+  return {
+    name,
+    version: "",
+    sha256: "",
+    generation,
+    priority: 100,
+    module: new Uint8Array(),
+    abi: "direct",
+    hooks: [],
+    clientMessageTypes: new Uint8Array(256),
+    serverMessageTypes: new Uint8Array(256),
+    permissions: [],
+    hosts: [],
+    configuration: "{}",
+    onFailure: "open",
+    fuelPerCall: 1,
+    memoryMax: 65_536,
+    outputMax: 1,
+    failuresMax: 0,
+    failureWindowMs: 1,
+    store: undefined,
+  };
+}
+
+Deno.test("WorkerFleet has all workers use plugins once all of them are ready", async () => {
+  using fixture = new Fixture("plain", 2);
+  await fixture.fleet.publishPlugins([pluginNamed("early")]);
+  await fixture.fleet.start();
+  await fixture.until(() => fixture.logged("has plugins").length === 2, "both start with it");
+  deepEqual(fixture.logged("has plugins"), [{ names: "early" }, { names: "early" }]);
+  await fixture.fleet.publishPlugins([pluginNamed("early"), pluginNamed("late")]);
+  deepEqual(fixture.logged("plugins"), [{ names: "early,late" }, { names: "early,late" }]);
+  await fixture.until(() => fixture.logged("use_plugins").length === 2, "both use them");
+  deepEqual(fixture.logged("drop_plugins"), []);
+});
+
+Deno.test("WorkerFleet has no worker use plugins that one cannot", async () => {
+  using fixture = new Fixture("stubborn", 2);
+  await fixture.fleet.start();
+  await rejects(fixture.fleet.publishPlugins([pluginNamed("bad")]), {
+    message: "worker 1: it does not start",
+  });
+  // Worker 1 has nothing to drop.
+  await fixture.until(() => fixture.logged("drop_plugins").length === 1, "worker 0 drops them");
+  deepEqual(fixture.logged("use_plugins"), []);
+});
+
+Deno.test("WorkerFleet starts a worker in a dead one's place with what the others use", async () => {
+  using fixture = new Fixture("dies1", 2);
+  await fixture.fleet.publishPlugins([pluginNamed("kept")]);
+  await fixture.fleet.start();
+  await fixture.until(() => fixture.logged("worker restarted").length === 1, "it is replaced");
+  deepEqual(fixture.logged("has plugins"), [
+    { names: "kept" },
+    { names: "kept" },
+    { names: "kept" },
+  ]);
 });

@@ -68,7 +68,7 @@ Signals:
   SIGINT, SIGTERM  stop: no new clients; sessions may finish within runtime.shutdownTimeout and
                    are then closed with SQLSTATE 57P01; a second one stops at once
   SIGHUP           open log files anew, after they were rotated, and look at once whether
-                   certificates, users, passwords, rules or limits have changed
+                   certificates, users, passwords, rules, limits or plugins have changed
 ${EXIT_CODES}`,
     )
     .action(async (options: { config?: string }) => onDone(await runGateway(options.config)));
@@ -88,7 +88,7 @@ function addConfig(program: Command, onDone: (code: ExitCode) => void): void {
       "check the configuration, the environment and the files they name, and say all that is wrong",
     )
     .addOption(configOption())
-    .action((options: { config?: string }) => onDone(checkConfig(options.config)));
+    .action(async (options: { config?: string }) => onDone(await checkConfig(options.config)));
   config.command("schema")
     .description("print the JSON Schema of sluice.yaml, for editors")
     .action(() => onDone(printSchema()));

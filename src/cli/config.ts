@@ -7,7 +7,8 @@
 import { systemReason } from "../base/errors.ts";
 import { configSchema } from "../config/schema.ts";
 import { configTemplate } from "../config/template.ts";
-import { findConfig } from "./config_source.ts";
+import { checkPlugins } from "../plugin_check.ts";
+import { findConfig, sayWrong } from "./config_source.ts";
 import { EXIT, type ExitCode } from "./exit_code.ts";
 import { print, printError } from "./terminal.ts";
 
@@ -40,14 +41,21 @@ function unwritableReason(error: unknown): string {
 }
 
 /** Says everything that is wrong with the configuration, or that nothing is. */
-export function checkConfig(file: string | undefined): ExitCode {
+export async function checkConfig(file: string | undefined): Promise<ExitCode> {
   const found = findConfig(file);
   if (found === undefined) return EXIT.config;
   const { servers, clients, pools } = found.config;
-  for (const note of [...found.notes, ...found.warnings]) printError(`note: ${note}\n`);
+  const { count, problems, warnings } = await checkPlugins(found.config.plugins);
+  if (problems.length > 0) {
+    sayWrong(found.source, problems);
+    return EXIT.config;
+  }
+  const notes = [...found.notes, ...found.warnings, ...warnings];
+  for (const note of notes) printError(`note: ${note}\n`);
+  const plugins = count === 0 ? "" : `, plugins: ${count}`;
   print(
     `${found.source}: fine (servers: ${servers.size}, clients: ${clients.size}, ` +
-      `pools: ${pools.size})\n`,
+      `pools: ${pools.size}${plugins})\n`,
   );
   return EXIT.ok;
 }

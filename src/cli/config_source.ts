@@ -80,7 +80,8 @@ export function findConfig(file: string | undefined): FoundConfig | undefined {
   };
 }
 
-function sayWrong(source: string, problems: readonly Problem[]): undefined {
+/** Tells the user what is wrong. */
+export function sayWrong(source: string, problems: readonly Problem[]): undefined {
   printError(`${problemsText(problems).trimEnd()}\n`);
   const count = problems.length;
   printError(`${source}: ${count} ${count === 1 ? "problem" : "problems"}\n`);

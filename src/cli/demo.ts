@@ -23,7 +23,7 @@ const PORTS = { gateway: 15432, metrics: 9090 };
 
 /** Tells the story; stays up until a signal unless `isOnce`. */
 export async function runDemo(isOnce: boolean): Promise<ExitCode> {
-  using signals = stopSignals();
+  using signals = stopSignals(() => {});
   const stage = { isUp: false };
   const demo = play(isOnce, stage, signals.first);
   // The server has a watchdog, which ends it and deletes its folders when this process is gone.

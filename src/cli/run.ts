@@ -43,10 +43,11 @@ async function serve(found: FoundConfig, log: Log): Promise<ExitCode> {
   write("info", "starting", { version: VERSION, config: source, workers: config.runtime.workers });
   for (const note of notes) write("info", "configuration note", { note });
   // Before anything is started: a signal that comes early must not be lost.
-  using signals = stopSignals();
   let gateway: RunningGateway | undefined;
+  using signals = stopSignals((name) => gateway?.onSignal(name));
   using _reopening = onReopenSignal(() => {
     for (const problem of log.reopen()) write("error", problem);
+    gateway?.onSignal("SIGHUP");
     gateway?.refreshFiles();
   });
   try {

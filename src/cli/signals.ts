@@ -15,22 +15,28 @@ export interface StopSignals extends Disposable {
   readonly second: Promise<void>;
 }
 
-/** Listens for requests to stop, until it is disposed of. */
-export function stopSignals(): StopSignals {
+/**
+ * Listens for requests to stop, until it is disposed of.
+ *
+ * @param onEach Is told of each signal as it comes.
+ */
+export function stopSignals(onEach: (name: Deno.Signal) => void): StopSignals {
   const first = Promise.withResolvers<void>();
   const second = Promise.withResolvers<void>();
   let count = 0;
-  const onSignal = () => {
+  const onSignal = (name: Deno.Signal) => {
+    onEach(name);
     count += 1;
     if (count === 1) first.resolve();
     else second.resolve();
   };
-  for (const signal of STOP_SIGNALS) Deno.addSignalListener(signal, onSignal);
+  const listeners = STOP_SIGNALS.map((name) => [name, () => onSignal(name)] as const);
+  for (const [name, listener] of listeners) Deno.addSignalListener(name, listener);
   return {
     first: first.promise,
     second: second.promise,
     [Symbol.dispose]() {
-      for (const signal of STOP_SIGNALS) Deno.removeSignalListener(signal, onSignal);
+      for (const [name, listener] of listeners) Deno.removeSignalListener(name, listener);
     },
   };
 }

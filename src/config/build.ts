@@ -15,6 +15,7 @@ import type {
   ClientTlsConfig,
   Config,
   LoggerConfig,
+  PluginsConfig,
   PoolConfig,
   PoolLimit,
   ServerConfig,
@@ -44,6 +45,7 @@ export interface BuildParts {
   readonly logFiles: ReadonlyMap<string, string>;
   readonly limitsFiles: ReadonlyMap<string, string>;
   readonly limits: ReadonlyMap<string, readonly PoolLimit[]>;
+  readonly plugins: PluginsConfig;
 }
 
 /**
@@ -79,6 +81,7 @@ export function buildConfig(
     proxies: mapGroups(groups.proxies, (values) => ({ ...values })),
     users: mapGroups(groups.users, userOf),
     act: parts.act,
+    plugins: parts.plugins,
     loggers: mapGroups(groups.loggers, (values, name): LoggerConfig => ({
       ...values,
       file: parts.logFiles.get(name)!,

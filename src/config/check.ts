@@ -55,6 +55,7 @@ export function checkGroups<K extends Keys>(
   }
   const checked = new Map<string, CheckedGroup<K>>();
   for (const [name, group] of groups) {
+    if (name === "") continue; // the section itself
     checked.set(name, checkGroup(sectionName, name, group, keys, problems));
   }
   return checked;
@@ -126,7 +127,7 @@ function checkGroup<K extends Keys>(
     }
     const reading = declared.type.read(written);
     if (reading.ok) values[key] = reading.value;
-    else problems.add(reading.place, expectedMessage(declared, name, reading.got));
+    else problems.add(reading.place, didNotFit(declared, name, reading.got));
     if (reading.ok) reportNeedless(section, name, group, written, declared, problems);
   }
   // Object.entries forgets which type belongs to which key; `keys` is where they come from.
@@ -134,7 +135,8 @@ function checkGroup<K extends Keys>(
   return { section, name, place, written: all, values: values as Partial<Values<K>> };
 }
 
-function expectedMessage(declared: Key<unknown>, groupName: string, got: string): string {
+/** Says what was expected of a value, and what was found. */
+export function didNotFit(declared: Key<unknown>, groupName: string, got: string): string {
   const example = exampleText(declared, groupName === "" ? "default" : groupName);
   const isClear = declared.type.namesEveryValue || example === '""';
   const suchAs = isClear ? "" : `, such as ${example}`;
@@ -216,8 +218,10 @@ function fallbackValue(declared: Key<unknown>, groupName: string, place: Place):
       return "";
     case "empty list":
       return [];
-    case "empty keys":
-      return new Map();
+    case "empty keys": {
+      const reading = type.read({ kind: "keys", entries: [], place });
+      return reading.ok ? reading.value : undefined; // a test reads every default
+    }
     case "own name":
       return type.isList ? [groupName] : groupName;
     case "value": {

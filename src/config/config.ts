@@ -14,6 +14,7 @@
  */
 
 import type { Address, TcpAddress } from "../base/address.ts";
+import type { PluginsConfig } from "./plugin_settings.ts";
 
 /** A listener: where clients connect to, and what they may do before they are let through. */
 export interface ServerConfig {
@@ -354,6 +355,7 @@ export interface Config {
   /** Only users that differ from what their pool says. */
   readonly users: ReadonlyMap<string, UserConfig>;
   readonly act: ActConfig;
+  readonly plugins: PluginsConfig;
   readonly loggers: ReadonlyMap<string, LoggerConfig>;
   readonly metrics: MetricsConfig;
   readonly runtime: RuntimeConfig;

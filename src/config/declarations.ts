@@ -20,6 +20,7 @@ import {
   oneOf,
   tcpAddress,
 } from "./key_types.ts";
+import { PLUGIN_KEYS, PLUGIN_NAME_PATTERN, PLUGIN_NAME_RULE, PLUGINS_KEYS } from "./plugin_keys.ts";
 import { POOL_KEYS, USER_KEYS } from "./pool_keys.ts";
 import { SERVER_KEYS } from "./server_keys.ts";
 import { path, text, USER_NAME_PATTERN, USER_NAME_RULE } from "./text_types.ts";
@@ -41,6 +42,7 @@ export type SectionName =
   | "proxies"
   | "users"
   | "act"
+  | "plugins"
   | "loggers"
   | "metrics"
   | "runtime";
@@ -55,7 +57,10 @@ export interface GroupNames {
   readonly example: string;
 }
 
-/** One section: groups by name (`servers.default.address`) or keys (`metrics.address`). */
+/**
+ * One section: groups by name (`servers.default.address`), keys (`metrics.address`), or groups and
+ * keys of its own beside them (`plugins.hello.file`, `plugins.directory`).
+ */
 export interface Section {
   readonly name: SectionName;
   /** Undefined for a section without groups. */
@@ -65,7 +70,15 @@ export interface Section {
   /** True when a configuration without any group in this section cannot work. */
   readonly isRequired: boolean;
   readonly doc: string;
+  /** Of each group; of the section itself where it has no groups. */
   readonly keys: Keys;
+  /** Of a section with groups: what is beside them. No group has such a name. */
+  readonly ownKeys?: Keys;
+}
+
+/** Returns the keys of a group; "" is the section itself. */
+export function keysOf(section: Section, group: string): Keys {
+  return group === "" && section.groups !== undefined ? section.ownKeys ?? {} : section.keys;
 }
 
 /** Keys of `proxies.NAME`. */
@@ -186,6 +199,16 @@ export const SECTIONS: readonly Section[] = [
       "What is different for single users, by the name that they log in with. It makes no user: " +
       "who may log in is up to auth in servers.",
     keys: USER_KEYS,
+  },
+  {
+    name: "plugins",
+    groups: { pattern: PLUGIN_NAME_PATTERN, rule: PLUGIN_NAME_RULE, example: "hello" },
+    singular: "plugin",
+    isRequired: false,
+    doc: "WebAssembly plugins. Each module of the directory is loaded under its file's name; a " +
+      "group says what is different for one.",
+    keys: PLUGIN_KEYS,
+    ownKeys: PLUGINS_KEYS,
   },
   {
     name: "act",

@@ -13,6 +13,7 @@ import { nearest } from "../base/suggest.ts";
 import {
   ENVIRONMENT_PREFIX,
   GROUPS_MAX,
+  keysOf,
   type Section,
   type SectionName,
   SECTIONS,
@@ -103,7 +104,7 @@ function setValue(
   }
   const replaced = group.keys.get(target.key);
   if (replaced !== undefined) notes.add(replaced.place, `replaced by ${place.path}`);
-  const { separator } = target.section.keys[target.key]!.type;
+  const { separator } = keysOf(target.section, target.group)[target.key]!.type;
   const value = separator === undefined
     ? writtenText(text, place)
     : writtenList(text, separator, place);
@@ -115,7 +116,7 @@ function writtenText(text: string, place: Place): WrittenValue {
 }
 
 function writtenList(text: string, separator: "," | "\n", place: Place): WrittenValue {
-  const items = text.split(separator).map((item) => item.trim());
+  const items = (text === "" ? [] : text.split(separator)).map((item) => item.trim());
   // Lines of text may have empty ones between them, as in a file.
   const kept = separator === "\n" ? items.filter((item) => item !== "") : items;
   return { kind: "list", items: kept.map((item) => writtenText(item, place)), place };
@@ -134,9 +135,7 @@ class TargetIndex {
   constructor(settings: Settings) {
     const allNames = allGroupNames(settings);
     for (const section of SECTIONS) {
-      const names = section.groups !== undefined
-        ? [...settings.get(section.name)!.groups.keys()]
-        : [""];
+      const names = new Set([...settings.get(section.name)!.groups.keys(), ""]);
       this.#declared.set(section, targetsByName(section, names));
       if (section.name === "pools" || section.name === "proxies") {
         this.#implied.set(section, targetsByName(section, allNames));
@@ -156,11 +155,11 @@ class TargetIndex {
 
 function targetsByName(
   section: Section,
-  groups: readonly string[],
+  groups: Iterable<string>,
 ): ReadonlyMap<string, readonly Target[]> {
   const found = new Map<string, Target[]>();
   for (const group of groups) {
-    for (const key of settableKeys(section)) {
+    for (const key of settableKeys(section, group)) {
       const folded = fold(group) + fold(key);
       const targets = found.get(folded);
       if (targets === undefined) found.set(folded, [{ section, group, key }]);
@@ -177,7 +176,7 @@ function targetsToCreate(section: Section, rest: string): readonly Target[] {
   const group = rest.slice(0, Math.max(underscore, 0)).toLowerCase();
   if (!/^[a-z0-9]+$/.test(group) || !new RegExp(GROUP_NAME_PATTERN).test(group)) return [];
   const key = fold(rest.slice(underscore));
-  return settableKeys(section).filter((one) => fold(one) === key)
+  return settableKeys(section, group).filter((one) => fold(one) === key)
     .map((one) => ({ section, group, key: one }));
 }
 
@@ -198,7 +197,8 @@ function unknownMessage(settings: Settings, variable: string): string {
     const sections = SECTIONS.map((one) => one.name.toUpperCase()).join(", ");
     return `unknown variable; behind ${ENVIRONMENT_PREFIX} comes one of ${sections}`;
   }
-  const keys = settableKeys(section).join(", ");
+  const group = section.groups === undefined ? "" : "default";
+  const keys = settableKeys(section, group).join(", ");
   if (section.groups === undefined) {
     return `unknown variable; the keys of ${section.name} are ${keys}`;
   }
@@ -215,11 +215,11 @@ function* knownVariables(settings: Settings, variable: string): Generator<string
   const sections = meant === undefined ? SECTIONS : [meant];
   for (const section of sections) {
     const { name, groups: names } = section;
-    const groups = new Set(names === undefined ? [""] : settings.get(name)!.groups.keys());
+    const groups = new Set([...settings.get(name)!.groups.keys(), ""]);
     if (names !== undefined && /^[a-z][a-z0-9]*$/.test(created)) groups.add(created);
     if (names !== undefined) groups.add(names.example);
     for (const group of groups) {
-      for (const key of settableKeys(section)) {
+      for (const key of settableKeys(section, group)) {
         left -= 1;
         if (left < 0) return;
         yield variableName(name, group, key);
@@ -229,7 +229,8 @@ function* knownVariables(settings: Settings, variable: string): Generator<string
 }
 
 /** Keys of a section that a variable can set. */
-function settableKeys({ keys }: Section): readonly string[] {
+function settableKeys(section: Section, group: string): readonly string[] {
+  const keys = keysOf(section, group);
   return Object.keys(keys).filter((key) => isSettable(keys[key]!.type));
 }
 

@@ -9,7 +9,7 @@
  * @module
  */
 
-import { SECTIONS } from "./declarations.ts";
+import { keysOf, SECTIONS } from "./declarations.ts";
 import type { KeyType } from "./key_types.ts";
 import { ENVIRONMENT, type Place, type Problems } from "./problems.ts";
 import type { Settings, WrittenValue } from "./settings.ts";
@@ -26,12 +26,11 @@ export function expandSecrets(
   env: Readonly<Record<string, string>>,
   problems: Problems,
 ): void {
-  for (const { name, keys } of SECTIONS) {
-    const holding = Object.entries(keys).filter(([, { type }]) => type.isSecret || type.items);
-    if (holding.length === 0) continue;
-    for (const group of settings.get(name)!.groups.values()) {
-      for (const [key, { type }] of holding) {
+  for (const section of SECTIONS) {
+    for (const [name, group] of settings.get(section.name)!.groups) {
+      for (const [key, { type }] of Object.entries(keysOf(section, name))) {
         const written = group.keys.get(key);
+        if (!type.isSecret && type.items === undefined) continue;
         if (written === undefined || written.place.file === ENVIRONMENT) continue;
         group.keys.set(key, expandedIn(written, type, env, problems));
       }
@@ -47,6 +46,7 @@ function expandedIn(
   problems: Problems,
 ): WrittenValue {
   const { items } = type;
+  if (type.isFree === true) return expandedAll(written, env, problems);
   if (written.kind === "text" && type.isSecret) return expanded(written, env, problems);
   if (written.kind === "list" && items !== undefined) {
     const objects = written.items.map((item) => expandedIn(item, type, env, problems));
@@ -74,6 +74,30 @@ export function referenceIn(
   return name === undefined ? undefined : { name, place: written.place };
 }
 
+/** Of keys and lists, every text. */
+function expandedAll(
+  written: WrittenValue,
+  env: Readonly<Record<string, string>>,
+  problems: Problems,
+): WrittenValue {
+  switch (written.kind) {
+    case "text":
+      return expanded(written, env, problems);
+    case "list":
+      return { ...written, items: written.items.map((item) => expandedAll(item, env, problems)) };
+    case "keys":
+      return {
+        ...written,
+        entries: written.entries.map((entry) => ({
+          ...entry,
+          value: expandedAll(entry.value, env, problems),
+        })),
+      };
+    case "nothing":
+      return written;
+  }
+}
+
 function expanded(
   written: WrittenValue & { readonly kind: "text" },
   env: Readonly<Record<string, string>>,
@@ -94,5 +118,6 @@ function expanded(
     }
     return value;
   });
-  return { ...written, text };
+  // What a variable says is text, also where it looks like a number.
+  return { ...written, text, isQuoted: written.isQuoted || text !== written.text };
 }

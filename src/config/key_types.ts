@@ -46,6 +46,8 @@ export interface KeyType<T> {
   readonly separator: "," | "\n" | undefined;
   /** True when values must never be shown. */
   readonly isSecret: boolean;
+  /** True when a value is keys that nobody here knows. */
+  readonly isFree?: true;
   readonly refersTo?: NamedSection;
   /** Keys of each item of a list of objects; left out for all other types. */
   readonly items?: Keys;

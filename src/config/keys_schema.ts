@@ -18,14 +18,19 @@ export function keysSchema(keys: Keys): JsonSchema {
     type: required.length > 0 ? "object" : ["object", "null"],
     additionalProperties: false,
     ...(required.length > 0 ? { required: required.map(([name]) => name) } : {}),
-    properties: Object.fromEntries(
-      keyNodes(keys).map(({ name, key, below }) => [
-        name,
-        key === undefined ? keysSchema(below ?? {}) : keySchema(key),
-      ]),
-    ),
+    properties: propertiesOf(keys),
     ...(conditions.length > 0 ? { allOf: conditions } : {}),
   };
+}
+
+/** Returns what each of the keys looks like. */
+export function propertiesOf(keys: Keys): JsonSchema {
+  return Object.fromEntries(
+    keyNodes(keys).map(({ name, key, below }) => [
+      name,
+      key === undefined ? keysSchema(below ?? {}) : keySchema(key),
+    ]),
+  );
 }
 
 /** The key `name` is required when `other` has `value`, and forbidden otherwise. */

@@ -13,6 +13,7 @@ import { type CheckedGroup, defaultGroup } from "./check.ts";
 import type { Address } from "../base/address.ts";
 import type { CLIENT_KEYS } from "./client_keys.ts";
 import { type LOGGER_KEYS, type METRICS_KEYS, PROXY_KEYS } from "./declarations.ts";
+import type { PLUGIN_KEYS } from "./plugin_keys.ts";
 import { POOL_KEYS, type USER_KEYS } from "./pool_keys.ts";
 import type { SERVER_KEYS } from "./server_keys.ts";
 import {
@@ -33,6 +34,7 @@ export interface CheckedGroups {
   readonly pools: Map<string, CheckedGroup<typeof POOL_KEYS>>;
   readonly proxies: Map<string, CheckedGroup<typeof PROXY_KEYS>>;
   readonly users: Map<string, CheckedGroup<typeof USER_KEYS>>;
+  readonly plugins: Map<string, CheckedGroup<typeof PLUGIN_KEYS>>;
   readonly loggers: Map<string, CheckedGroup<typeof LOGGER_KEYS>>;
   readonly metrics: CheckedGroup<typeof METRICS_KEYS>;
 }

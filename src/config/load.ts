@@ -29,6 +29,8 @@ import { expandSecrets } from "./expand_secrets.ts";
 import { LIMITS_FILE_SIZE_MAX, parseLimitsFile, type PlacedLimit } from "./limits_file.ts";
 import { type CheckedGroups, linkGroups } from "./links.ts";
 import { logFile } from "./log_file.ts";
+import { pluginsConfig } from "./plugin_config.ts";
+import { PLUGIN_KEYS, PLUGINS_KEYS } from "./plugin_keys.ts";
 import { POOL_KEYS, USER_KEYS } from "./pool_keys.ts";
 import { ENVIRONMENT, keyPlace, type Place, type Problem, Problems } from "./problems.ts";
 import { readFile } from "./read_file.ts";
@@ -85,10 +87,12 @@ export function loadConfig(source: ConfigSource): LoadedConfig {
     pools: checkGroups(settings, "pools", POOL_KEYS, problems),
     proxies: checkGroups(settings, "proxies", PROXY_KEYS, problems),
     users: checkGroups(settings, "users", USER_KEYS, problems),
+    plugins: checkGroups(settings, "plugins", PLUGIN_KEYS, problems),
     loggers: checkGroups(settings, "loggers", LOGGER_KEYS, problems),
     metrics: checkSection(settings, "metrics", METRICS_KEYS, problems),
   };
   const runtime = checkSection(settings, "runtime", RUNTIME_KEYS, problems);
+  const ownPlugins = checkSection(settings, "plugins", PLUGINS_KEYS, problems);
   if (groups.loggers.size === 0) {
     const { place } = settings.get("loggers")!;
     groups.loggers.set("default", defaultGroup("loggers", LOGGER_KEYS, "default", place));
@@ -99,7 +103,8 @@ export function loadConfig(source: ConfigSource): LoadedConfig {
 
   const reader = source.readFile ?? readFromDisk;
   const files = new ConfigFiles(reader, source.fileName ?? "", problems, notes);
-  const { parts, limits } = readParts(groups, { files, problems, notes });
+  const { parts: fileParts, limits } = readParts(groups, { files, problems, notes });
+  const parts = { ...fileParts, plugins: pluginsConfig(groups.plugins, ownPlugins, files) };
   crossCheck(groups, runtime, { auth: parts.auth, limits }, problems, notes);
 
   if (problems.count > 0) return { ok: false, problems: problems.sorted(fileName) };
@@ -126,7 +131,7 @@ function readParts(
   groups: CheckedGroups,
   checking: Checking,
 ): {
-  readonly parts: Omit<BuildParts, "act">;
+  readonly parts: Omit<BuildParts, "act" | "plugins">;
   readonly limits: ReadonlyMap<string, readonly PlacedLimit[]>;
 } {
   const { files } = checking;

@@ -75,8 +75,9 @@ class SectionReader {
     groups: Map<string, WrittenGroup>,
   ): void {
     const expected = `${section.name} by name, such as "${names.example}:" with its keys below`;
-    for (const group of this.#entries(entry.node, entry.valuePlace, expected)) {
-      if (groups.size === GROUPS_MAX) {
+    const entries = this.#entries(entry.node, entry.valuePlace, expected);
+    for (const group of this.#withoutOwnKeys(section, entry, entries, groups)) {
+      if (groups.size >= GROUPS_MAX + (groups.has("") ? 1 : 0)) {
         this.#problems.add(group.keyPlace, `more than ${GROUPS_MAX} groups in ${section.name}`);
         return;
       }
@@ -86,6 +87,27 @@ class SectionReader {
       // Kept under a wrong name too, so that what refers to it is not called dangling.
       groups.set(group.key, this.#readGroup(section, group));
     }
+  }
+
+  /** Reads what is the section's own. @returns What else there is: groups. */
+  #withoutOwnKeys(
+    section: Section,
+    { keyPlace: place }: YamlEntry,
+    entries: readonly YamlEntry[],
+    groups: Map<string, WrittenGroup>,
+  ): readonly YamlEntry[] {
+    if (section.ownKeys === undefined) return entries;
+    const nodes = keyNodes(section.ownKeys);
+    const known = nodes.map(({ name }) => name);
+    // A single value is no group: a key that is misspelt.
+    const isOwn = ({ key, node }: YamlEntry) =>
+      known.includes(key) ||
+      !this.#file.isNothing(node) && this.#file.entries(node, "") === undefined &&
+        nearest(key, known) !== undefined;
+    const keys = new Map<string, WrittenValue>();
+    this.#readEntries(section, nodes, entries.filter(isOwn), "", keys);
+    groups.set("", { place, keys });
+    return entries.filter((one) => !isOwn(one));
   }
 
   #readGroup(section: Section, group: YamlEntry): WrittenGroup {
@@ -107,12 +129,23 @@ class SectionReader {
     keys: Map<string, WrittenValue>,
   ): void {
     const entries = this.#entries(parent.node, parent.valuePlace, expected);
+    this.#readEntries(section, nodes, entries, prefix, keys);
+  }
+
+  #readEntries(
+    section: Section,
+    nodes: readonly KeyNode[],
+    entries: readonly YamlEntry[],
+    prefix: string,
+    keys: Map<string, WrittenValue>,
+  ): void {
     const known = nodes.map(({ name }) => name);
     const elsewhere = (key: string) => sectionOwning(key, section, prefix);
     for (const [name, entry] of recognize(entries, known, this.#problems, elsewhere)) {
-      const { below } = nodes.find((node) => node.name === name)!;
+      const { key, below } = nodes.find((node) => node.name === name)!;
       const path = prefix + name;
-      if (below === undefined) keys.set(path, this.#file.value(entry));
+      if (key?.type.isFree === true) keys.set(path, this.#file.freeValue(entry));
+      else if (below === undefined) keys.set(path, this.#file.value(entry));
       else this.#readKeys(section, keyNodes(below), entry, `the keys of ${path}`, `${path}.`, keys);
     }
   }

@@ -229,21 +229,24 @@ export function configReference(): string {
 function sectionText(section: Section): string {
   const title = section.groups === undefined ? section.name : `${section.name}.NAME`;
   const required = section.isRequired ? ` At least one ${section.singular} is required.` : "";
-  const rows = Object.entries(section.keys).map(([name, key]) => rowText(section, name, key));
+  const group = section.groups === undefined ? "" : "NAME";
+  const own = section.ownKeys === undefined
+    ? ""
+    : `\n${tableText(section, "", section.ownKeys)}\nA group \`${title}\` has:\n`;
   const lists = Object.entries(section.keys).map(([name, { type }]) =>
     type.items === undefined ? "" : listText(section, name, type.items)
   );
   return `
-## ${title}
+## ${section.ownKeys === undefined ? title : section.name}
 
 ${section.doc}${required}
-
-${table(rows)}${lists.join("")}`;
+${own}
+${tableText(section, group, section.keys)}${lists.join("")}`;
 }
 
 /** What is in a list of objects. */
 function listText(section: Section, list: string, keys: Keys): string {
-  const rows = Object.entries(keys).map(([name, key]) => rowText(section, name, key, false));
+  const rows = Object.entries(keys).map(([name, key]) => rowText(section, "", name, key, false));
   return `
 ### ${section.name}.${list}
 
@@ -252,8 +255,15 @@ Keys of each object of the list. No environment variable can set them.
 ${table(rows)}`;
 }
 
+function tableText(section: Section, group: string, keys: Keys): string {
+  return table(
+    Object.entries(keys).map(([name, key]) => rowText(section, group, name, key)),
+  );
+}
+
 function table(rows: readonly string[]): string {
-  return `| key | type | default | range | environment variable | meaning |
+  return `\
+| key | type | default | range | environment variable | meaning |
 |---|---|---|---|---|---|
 ${rows.join("\n")}
 `;
@@ -261,17 +271,17 @@ ${rows.join("\n")}
 
 function rowText(
   section: Section,
+  group: string,
   name: string,
   key: Key<unknown>,
   hasVariable = isSettable(key.type),
 ): string {
-  const variable = variableName(section.name, section.groups === undefined ? "" : "NAME", name);
   const cells = [
     `\`${name}\``,
     key.type.name,
     defaultText(key),
     key.type.range,
-    hasVariable ? `\`${variable}\`` : "none",
+    hasVariable ? `\`${variableName(section.name, group, name)}\`` : "none",
     key.doc,
   ];
   return `| ${cells.map((cell) => cell.replaceAll("|", "\\|")).join(" | ")} |`;

@@ -9,7 +9,8 @@
 
 import { GROUPS_MAX, type Section, SECTIONS } from "./declarations.ts";
 import type { JsonSchema } from "./key_types.ts";
-import { keysSchema } from "./keys_schema.ts";
+import { keyNodes } from "./key.ts";
+import { keysSchema, propertiesOf } from "./keys_schema.ts";
 
 /** Returns the JSON Schema of a configuration file: draft 7, which every YAML editor reads. */
 export function configSchema(): JsonSchema {
@@ -33,8 +34,9 @@ function sectionSchema(section: Section): JsonSchema {
     // A section whose groups are all commented out is null.
     type: section.isRequired ? "object" : ["object", "null"],
     ...(section.isRequired ? { minProperties: 1 } : {}),
-    maxProperties: GROUPS_MAX,
+    maxProperties: GROUPS_MAX + keyNodes(section.ownKeys ?? {}).length,
     additionalProperties: false,
+    ...(section.ownKeys === undefined ? {} : { properties: propertiesOf(section.ownKeys) }),
     patternProperties: { [section.groups.pattern]: keys },
   };
 }

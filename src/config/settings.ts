@@ -36,7 +36,7 @@ export interface WrittenGroup {
   readonly keys: Map<string, WrittenValue>;
 }
 
-/** One section. Those without group names, such as `metrics`, have one group called "". */
+/** One section. What is no group's but the section's own is in the group called "". */
 export interface WrittenSection {
   readonly place: Place;
   readonly groups: Map<string, WrittenGroup>;

@@ -34,6 +34,7 @@ function sectionText(section: Section): string {
   const lines = ["", ...comment(section.doc, "")];
   const off = section.isRequired ? "" : "#";
   lines.push(`${off}${section.name}:`);
+  if (section.ownKeys !== undefined) lines.push(...keyLines(section.ownKeys, "", "  "), "");
   const group = section.groups?.example ?? "";
   if (group !== "") lines.push(`  ${off}${group}:`);
   const indent = group === "" ? "  " : "    ";

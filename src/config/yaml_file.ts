@@ -33,6 +33,9 @@ import type { WrittenValue } from "./settings.ts";
  */
 const ENTRIES_MAX = 400_000;
 
+/** Nobody configures anything this deep; an alias inside of what it stands for is without end. */
+const DEPTH_MAX = 32;
+
 /** A merge inside a merge this deep is a mistake, most likely a circle. */
 const MERGE_DEPTH_MAX = 10;
 
@@ -119,6 +122,11 @@ export class YamlFile {
     return this.#value(entry.node, entry.valuePlace, 0);
   }
 
+  /** Returns the value of an entry with all that is below it, however deep, as it is written. */
+  freeValue(entry: YamlEntry): WrittenValue {
+    return this.#free(entry.node, entry.valuePlace, 0);
+  }
+
   /** Says what `node` is where keys were expected, to put behind "got". */
   describe(node: YamlNode): string {
     const target = this.#resolve(node);
@@ -157,6 +165,31 @@ export class YamlFile {
       const path = isMap(this.#resolve(itemNode)) ? `${place.path}[${i}]` : place.path;
       const itemPlace = itemNode === null ? place : this.#place(itemNode, path);
       items.push(this.#value(itemNode, itemPlace, depth + 1));
+    }
+    return { kind: "list", items, place };
+  }
+
+  #free(node: YamlNode, place: Place, depth: number): WrittenValue {
+    if (depth > DEPTH_MAX) {
+      this.#problems.add(place, `more than ${DEPTH_MAX} keys and lists inside each other`);
+      return { kind: "nothing", place };
+    }
+    const target = this.#resolve(node);
+    if (isMap(target)) {
+      const entries = (this.entries(target, place.path) ?? []).map((entry) => ({
+        key: entry.key,
+        keyPlace: entry.keyPlace,
+        value: this.#free(entry.node, entry.valuePlace, depth + 1),
+      }));
+      return { kind: "keys", entries, place };
+    }
+    if (!isSeq(target)) return this.#value(target, place, 0);
+    const items: WrittenValue[] = [];
+    for (const [i, item] of target.items.entries()) {
+      if (!this.#takeEntry(place)) break;
+      const itemNode = isNode(item) ? item : null;
+      const at = itemNode === null ? place : this.#place(itemNode, `${place.path}.${i}`);
+      items.push(this.#free(itemNode, at, depth + 1));
     }
     return { kind: "list", items, place };
   }

@@ -67,6 +67,9 @@ export class FactCounter {
         return this.#counters.sqlStates.add(fact.source, fact.sqlState);
       case "internal_error":
       case "verdict_ignored": // counted as what the plugin asked for
+      case "plugin_failed":
+      case "plugin_switched_off":
+      case "plugin_said":
         return;
       default:
         fact satisfies never;

@@ -41,6 +41,9 @@ const MESSAGES: Readonly<Record<Fact["kind"], string>> = {
   "session_timeout": "session timed out",
   "abandoned_query": "cannot cancel query of a client that is gone",
   "verdict_ignored": "verdict of a plugin ignored",
+  "plugin_failed": "plugin failed",
+  "plugin_switched_off": "plugin switched off",
+  "plugin_said": "plugin says",
   "internal_error": "internal error",
   "accept_failed": "cannot accept clients",
 };
@@ -82,6 +85,9 @@ export function levelOf(fact: Fact, context: SessionContext | undefined): LogLev
     case "server_login_failed":
       // Who asks for a database that is not there is told so, and nobody else need do anything.
       return fact.cause === "request" ? "info" : "warn";
+    case "plugin_said":
+      return fact.level;
+    case "plugin_failed":
     case "abandoned_query":
     case "authentication_failed":
     case "client_refused":
@@ -90,6 +96,7 @@ export function levelOf(fact: Fact, context: SessionContext | undefined): LogLev
     case "verdict_ignored":
       return "warn";
     case "internal_error":
+    case "plugin_switched_off":
     case "accept_failed":
       return "error";
     default:
@@ -107,7 +114,8 @@ export function recordOf(
   const fields: Record<string, string | number | boolean> = {};
   if (context !== undefined) Object.assign(fields, { peer: context.peer }, context.login);
   for (const [name, value] of Object.entries(fact)) {
-    if (name === "kind" || value === undefined) continue;
+    // The level is the record's.
+    if (name === "kind" || name === "level" || value === undefined) continue;
     // "message" is what many log stores call the text of the record itself.
     fields[name === "message" ? "error" : name] = value;
   }

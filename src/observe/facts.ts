@@ -3,11 +3,13 @@
  * in `recorder.ts`, in one place, not line by line in protocol logic. Facts of every message
  * (bytes, queries, latency) are not here: they go straight into cells (`counters.ts`).
  *
- * No fact holds a secret: no passwords, no cancel keys, no query texts, no parameter values.
+ * No fact holds a secret: no passwords, no cancel keys, no query texts, no parameter values. What
+ * plugins say is theirs.
  *
  * @module
  */
 
+import type { LogLevel } from "./log_record.ts";
 import type { ErrorSource } from "./sqlstate_cells.ts";
 
 /** Where a client is on its way: each connected client is in exactly one of these. */
@@ -251,6 +253,30 @@ export type Fact =
     readonly session: number;
     readonly plugin: string;
     readonly message: string;
+  }
+  | {
+    /** Calls of a plugin have failed. */
+    readonly kind: "plugin_failed";
+    readonly plugin: string;
+    /** Of the last one, and so are the next two. */
+    readonly hook: string;
+    readonly reason: string;
+    readonly message: string;
+    /** How many failed since this was said before. */
+    readonly count: number;
+  }
+  | {
+    /** A plugin has failed too often, and is called no more in this worker. */
+    readonly kind: "plugin_switched_off";
+    readonly plugin: string;
+    readonly message: string;
+  }
+  | {
+    /** What a plugin wants to have in the log. */
+    readonly kind: "plugin_said";
+    readonly plugin: string;
+    readonly level: LogLevel;
+    readonly said: string;
   }
   | {
     /** A defect of the gateway, which cost one session. `message` is the stack. */

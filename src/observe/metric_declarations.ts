@@ -12,6 +12,7 @@ import { ACT_METRICS } from "./act_metrics.ts";
 import { LISTENER_METRICS } from "./listener_metrics.ts";
 import { type MetricDeclaration, oneNumber } from "./metric_types.ts";
 import { PLUGIN_METRICS } from "./plugin_metrics.ts";
+import { PLUGIN_LIFE_METRICS } from "./plugin_life_metrics.ts";
 import { POOL_METRICS } from "./pool_metrics.ts";
 import {
   processCpuSeconds,
@@ -49,6 +50,7 @@ export const METRICS: readonly MetricDeclaration[] = [
         value: endMs / 1000,
       })),
   },
+  ...PLUGIN_LIFE_METRICS,
   {
     name: "sluice_build_info",
     type: "gauge",

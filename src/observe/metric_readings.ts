@@ -16,6 +16,7 @@ import {
 } from "./counters.ts";
 import { oldestWaitMs } from "./oldest_waits.ts";
 import type { PluginReading } from "./plugin_metrics.ts";
+import type { PluginLife } from "./plugin_life_metrics.ts";
 import { type ErrorSource, OTHER_SQLSTATE } from "./sqlstate_cells.ts";
 
 /** Where the numbers come from. */
@@ -41,6 +42,8 @@ export interface MetricsOptions {
     readonly policies: readonly { readonly policy: string; readonly action: string }[];
     readonly workers: () => readonly ActCells[];
   };
+  /** Which plugins there are now; none if left out. */
+  readonly pluginLife?: () => PluginLife;
   /** Milliseconds since 1970; `Date.now` when left out. */
   readonly nowMs?: () => number;
 }

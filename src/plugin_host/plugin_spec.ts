@@ -5,23 +5,9 @@
  * @module
  */
 
-/** What a plugin may be permitted, beside to look and to count. */
-export const PERMISSIONS = [
-  "replace",
-  "respond",
-  "reject",
-  "close",
-  "route",
-  "parse",
-  "signal",
-  "log",
-  "kv",
-  "session",
-  "http",
-] as const;
+import type { Permission } from "../base/permissions.ts";
 
-/** One of {@linkcode PERMISSIONS}. */
-export type Permission = (typeof PERMISSIONS)[number];
+export { type Permission, PERMISSIONS } from "../base/permissions.ts";
 
 /** What becomes of traffic when the plugin fails: goes on without it, or is refused. */
 export type FailurePolicy = "open" | "closed";

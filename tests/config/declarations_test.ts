@@ -6,7 +6,8 @@ const PLACE = { file: "s.yaml", line: 1, column: 1, path: "" };
 
 function* declaredKeys(): Generator<readonly [section: Section, name: string, key: Key<unknown>]> {
   for (const section of SECTIONS) {
-    for (const [name, key] of Object.entries(section.keys)) {
+    const { keys, ownKeys = {} } = section;
+    for (const [name, key] of [...Object.entries(ownKeys), ...Object.entries(keys)]) {
       yield [section, name, key];
       for (const [below, one] of Object.entries(key.type.items ?? {})) {
         yield [section, `${name} ${below}`, one];
@@ -35,7 +36,7 @@ Deno.test("SECTIONS have documentation in whole sentences", () => {
 Deno.test("SECTIONS have keys in camelCase that no environment variable can confuse", () => {
   for (const { keys } of SECTIONS as readonly { readonly keys: Keys }[]) {
     const names = Object.keys(keys);
-    for (const name of names) match(name, /^([a-z]+\.)?[a-z][A-Za-z]*$/);
+    for (const name of names) match(name, /^([a-z]+\.)?[a-z][A-Za-z0-9]*$/);
     // A variable shows neither dots nor case.
     const folded = names.map((name) => name.replaceAll(".", "").toLowerCase());
     equal(new Set(folded).size, names.length);

@@ -6,7 +6,13 @@
  */
 
 import { ok } from "node:assert/strict";
-import type { ClientConfig, Config, PoolConfig, ServerConfig } from "../../src/config/config.ts";
+import type {
+  ClientConfig,
+  Config,
+  PluginsConfig,
+  PoolConfig,
+  ServerConfig,
+} from "../../src/config/config.ts";
 import type { FileReader } from "../../src/config/config_files.ts";
 import { loadConfig, type LoadedConfig, problemsText } from "../../src/config/load.ts";
 
@@ -93,6 +99,34 @@ export const POOL_DEFAULTS: PoolConfig = {
   queryTimeoutMs: 0,
   transactionTimeoutMs: 0,
   idleTransactionTimeoutMs: 0,
+};
+
+/** Of a file that says nothing of plugins. */
+export const PLUGINS_DEFAULTS: PluginsConfig = {
+  directory: "plugins",
+  isDirectoryWritten: false,
+  enabled: true,
+  tickIntervalMs: 1_000,
+  plugins: new Map(),
+  others: {
+    enabled: true,
+    sha256: "",
+    priority: 100,
+    onFailure: "open",
+    fuelPerCall: 5_000_000,
+    memoryMax: 16 * 1_048_576,
+    outputMax: 16 * 1_048_576,
+    kvMax: 1_048_576,
+    failuresMax: 10,
+    failureWindowMs: 60_000,
+    permissions: [],
+    hosts: [],
+    config: {
+      json: {},
+      places: new Map([["", { file: "s.yaml", line: 1, column: 1, path: "plugins" }]]),
+    },
+    place: { file: "s.yaml", line: 1, column: 1, path: "plugins" },
+  },
 };
 
 /** A certificate as far as the configuration looks into it. */

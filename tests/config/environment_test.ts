@@ -1,6 +1,6 @@
 import { deepEqual, equal, ok } from "node:assert/strict";
 import type { Config } from "../../src/config/config.ts";
-import { SECTIONS } from "../../src/config/declarations.ts";
+import { keysOf, SECTIONS } from "../../src/config/declarations.ts";
 import { isSettable } from "../../src/config/key_types.ts";
 import { variableName } from "../../src/config/environment.ts";
 import { exampleText } from "../../src/config/key.ts";
@@ -49,9 +49,14 @@ Deno.test("readEnvironment ignores underscores and case", () => {
 
 Deno.test("readEnvironment can set every key of every section", () => {
   for (const section of SECTIONS) {
-    for (const [key, declared] of Object.entries(section.keys)) {
+    const declared = section.groups === undefined ? [] : Object.entries(section.keys);
+    const own = Object.entries(keysOf(section, ""));
+    const all = [
+      ...declared.map(([key, one]) => ["default", key, one] as const),
+      ...own.map(([key, one]) => ["", key, one] as const),
+    ];
+    for (const [group, key, declared] of all) {
       if (!isSettable(declared.type)) continue;
-      const group = section.groups === undefined ? "" : "default";
       const { fallback } = declared;
       const example = exampleText(declared, "default").replaceAll(/["[\]]/g, "");
       const env: Record<string, string> = { [variableName(section.name, group, key)]: example };
@@ -123,11 +128,11 @@ const PROBLEMS: readonly (readonly [env: Env, lines: readonly string[]])[] = [
   ]],
   [{ SLUICE_FOO: "x" }, [
     "SLUICE_FOO: unknown variable; behind SLUICE_ comes one of SERVERS, CLIENTS, " +
-    "POOLS, PROXIES, USERS, ACT, LOGGERS, METRICS, RUNTIME",
+    "POOLS, PROXIES, USERS, PLUGINS, ACT, LOGGERS, METRICS, RUNTIME",
   ]],
   [{ SLUICE_: "x" }, [
     "SLUICE_: unknown variable; behind SLUICE_ comes one of SERVERS, CLIENTS, POOLS, " +
-    "PROXIES, USERS, ACT, LOGGERS, METRICS, RUNTIME",
+    "PROXIES, USERS, PLUGINS, ACT, LOGGERS, METRICS, RUNTIME",
   ]],
   [{ SLUICE_RUNTIME_COLOUR: "x" }, [
     "SLUICE_RUNTIME_COLOUR: unknown variable; the keys of runtime are workers, shutdownTimeout, " +

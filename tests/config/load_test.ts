@@ -1,7 +1,13 @@
 import { deepEqual, equal, ok } from "node:assert/strict";
 import type { Config } from "../../src/config/config.ts";
 import { loadConfig, type Problem, problemsText } from "../../src/config/load.ts";
-import { CLIENT_DEFAULTS, POOL_DEFAULTS, SERVER_DEFAULTS, SMALLEST } from "./defaults.ts";
+import {
+  CLIENT_DEFAULTS,
+  PLUGINS_DEFAULTS,
+  POOL_DEFAULTS,
+  SERVER_DEFAULTS,
+  SMALLEST,
+} from "./defaults.ts";
 
 /** Loads `text` and returns the configuration; a problem fails the test with all of them. */
 function load(text: string, cores = 2): Config {
@@ -34,6 +40,7 @@ Deno.test("loadConfig fills in everything that the smallest file leaves out", ()
     }]]),
     pools: new Map([["default", POOL_DEFAULTS]]),
     users: new Map(),
+    plugins: PLUGINS_DEFAULTS,
     proxies: new Map([["default", { client: "default", pool: "default" }]]),
     act: { defaultPolicy: "passthrough", actionTimeoutMs: 5_000, policies: [] },
     loggers: new Map([["default", { level: "info", format: "auto", output: "stderr", file: "" }]]),

@@ -12,7 +12,8 @@ function uncomment(template: string): string {
 /** Names of everything below `keys` that is a value, with dots between those of one. */
 function paths(keys: object, prefix: string): readonly string[] {
   return Object.entries(keys).flatMap(([name, value]) =>
-    typeof value === "object" && value !== null && !Array.isArray(value)
+    typeof value === "object" && value !== null && !Array.isArray(value) &&
+      Object.keys(value).length > 0
       ? paths(value, `${prefix}${name}.`)
       : [prefix + name]
   );
@@ -35,10 +36,29 @@ Deno.test("configTemplate is the smallest useful file", () => {
 Deno.test("configTemplate means the same with every default uncommented", () => {
   const smallest = load(configTemplate()).config;
   const complete = load(uncomment(configTemplate())).config;
-  const { loggers, users, ...others } = complete;
-  const { loggers: smallestLoggers, users: smallestUsers, ...smallestOthers } = smallest;
+  const { loggers, users, plugins, ...others } = complete;
+  const {
+    loggers: smallestLoggers,
+    users: smallestUsers,
+    plugins: smallestPlugins,
+    ...smallestOthers
+  } = smallest;
   deepEqual(others, smallestOthers);
   deepEqual(loggers.get("default"), smallestLoggers.get("default"));
+  // Places, and whether a directory is written, are what is written and not what it means.
+  const { isDirectoryWritten: _, plugins: groups, others: defaults, ...ofPlugins } = plugins;
+  deepEqual(ofPlugins, {
+    directory: "plugins",
+    enabled: true,
+    tickIntervalMs: 1_000,
+  });
+  equal(smallestPlugins.directory, ofPlugins.directory);
+  equal(smallestPlugins.tickIntervalMs, ofPlugins.tickIntervalMs);
+  const { file, place: _place, config, ...hello } = groups.get("hello")!;
+  const { place: _other, config: ofOthers, ...other } = defaults;
+  equal(file, "plugins/hello.wasm");
+  deepEqual(hello, other);
+  deepEqual([config.json, ofOthers.json], [{}, {}]);
   // Naming a user without saying anything of it changes nothing, but it has to be named.
   equal(smallestUsers.size, 0);
   deepEqual(users.get("app"), {
@@ -55,7 +75,11 @@ Deno.test("configTemplate has every key", () => {
   const complete = parse(uncomment(configTemplate())) as Record<string, Record<string, unknown>>;
   for (const section of SECTIONS) {
     const written = complete[section.name]!;
-    const groups = section.groups === undefined ? [written] : Object.values(written);
+    const ownKeys = Object.keys(section.ownKeys ?? {});
+    const groups = section.groups === undefined
+      ? [written]
+      : Object.entries(written).filter(([name]) => !ownKeys.includes(name)).map(([, of]) => of);
+    for (const key of ownKeys) ok(key in written, key);
     const keys = new Set(groups.flatMap((group) => paths(group as object, "")));
     deepEqual([...keys].toSorted(), Object.keys(section.keys).toSorted(), section.name);
   }

@@ -149,6 +149,9 @@ const TABLE: readonly (readonly [Fact, Record<string, number>, string | undefine
   ],
   [FACT_SAMPLES.verdict_ignored, {}, "warn verdict of a plugin ignored"],
   [FACT_SAMPLES.internal_error, {}, "error internal error"],
+  [FACT_SAMPLES.plugin_failed, {}, "warn plugin failed"],
+  [FACT_SAMPLES.plugin_switched_off, {}, "error plugin switched off"],
+  [FACT_SAMPLES.plugin_said, {}, "info plugin says"],
   [FACT_SAMPLES.accept_failed, {}, "error cannot accept clients"],
 ];
 

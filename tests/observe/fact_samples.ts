@@ -110,5 +110,19 @@ export const FACT_SAMPLES: { readonly [Kind in Fact["kind"]]: Whole<Kind> } = {
   },
   "verdict_ignored": { kind: "verdict_ignored", session: 7, plugin: "x", message: "no route" },
   "internal_error": { kind: "internal_error", session: 7, message: "Error: x\n    at y" },
+  "plugin_failed": {
+    kind: "plugin_failed",
+    plugin: "hello",
+    hook: "onQuery",
+    reason: "fuel",
+    message: "it used all of its fuel",
+    count: 3,
+  },
+  "plugin_switched_off": {
+    kind: "plugin_switched_off",
+    plugin: "hello",
+    message: "10 calls failed",
+  },
+  "plugin_said": { kind: "plugin_said", plugin: "hello", level: "info", said: "hello" },
   "accept_failed": { kind: "accept_failed", listener: "main", message: "no descriptors" },
 };

@@ -53,10 +53,13 @@ const FIELDS: Readonly<Record<Field, Content>> = {
   attempts: "fixed",
   cause: "fixed",
   cipher: "fixed",
+  count: "fixed",
   database: "name",
   durationMs: "fixed",
   from: "fixed",
+  hook: "fixed",
   isTimeout: "fixed",
+  level: "fixed",
   listener: "configuration",
   message: "text",
   outcome: "fixed",
@@ -64,6 +67,7 @@ const FIELDS: Readonly<Record<Field, Content>> = {
   plugin: "configuration",
   pool: "configuration",
   reason: "text",
+  said: "text",
   server: "configuration",
   session: "fixed",
   source: "fixed",
@@ -79,7 +83,7 @@ const FIELDS: Readonly<Record<Field, Content>> = {
  * Where the sentences are from. None is from a message of the extended protocol or a Query, or from
  * an answer to one: those hold what people keep in their database.
  */
-const TEXTS: Readonly<Record<KindsWith<"message"> | KindsWith<"reason">, string>> = {
+const TEXTS: Readonly<Record<KindsWith<"message" | "reason" | "said">, string>> = {
   "abandoned_query": "the operating system's, of a connection",
   "accept_failed": "the operating system's",
   "authentication_failed": "the gateway's; what a lookup of a secret failed with",
@@ -88,6 +92,9 @@ const TEXTS: Readonly<Record<KindsWith<"message"> | KindsWith<"reason">, string>
   "client_refused": "the gateway's",
   "error_reported": "the gateway's; a server's to the gateway's login, never to a query or a SET",
   "internal_error": "a stack: it names functions and lines, not values",
+  "plugin_said": "the plugin's, which has the permission for it",
+  "plugin_failed": "the host's; of an error that the plugin made up, the plugin's",
+  "plugin_switched_off": "the host's",
   "server_closed":
     "the gateway's, the operating system's of a connection, a server's to the pool's resetQuery",
   "server_dial_failed": "the operating system's, of a connection",
@@ -182,7 +189,8 @@ Deno.test("recordOf() logs a fact's fields and what is known of its client, and 
     if (level === undefined) continue;
     const { message, fields } = recordOf(fact, context, level, 0);
     assert(message !== "", `${fact.kind} is logged and has a message`);
-    const names: string[] = Object.keys(fact).filter((name) => name !== "kind")
+    // A record has a level of its own.
+    const names: string[] = Object.keys(fact).filter((name) => name !== "kind" && name !== "level")
       .map((name) => name === "message" ? "error" : name);
     const expected = new Set([...names, "peer", "user", "database"]);
     assertEquals(Object.keys(fields).sort(), [...expected].sort(), fact.kind);

@@ -5,7 +5,13 @@
  * @module
  */
 
-import type { ClientConfig, PoolConfig, ServerConfig, TlsFiles } from "../../src/config/config.ts";
+import type {
+  ClientConfig,
+  PluginsConfig,
+  PoolConfig,
+  ServerConfig,
+  TlsFiles,
+} from "../../src/config/config.ts";
 
 const NO_FILES: TlsFiles = { certFile: "", keyFile: "", caFile: "", cert: "", key: "", ca: "" };
 
@@ -48,6 +54,31 @@ export const CLIENT_DEFAULTS: Omit<ClientConfig, "address"> = {
   passwordFile: "",
   database: "",
   tls: { ...NO_FILES, mode: "disable", minVersion: "TLSv1.2", negotiation: "postgres" },
+};
+
+/** No plugins. */
+export const NO_PLUGINS: PluginsConfig = {
+  directory: "plugins",
+  isDirectoryWritten: false,
+  enabled: false,
+  tickIntervalMs: 1_000,
+  plugins: new Map(),
+  others: {
+    enabled: true,
+    sha256: "",
+    priority: 100,
+    onFailure: "open",
+    fuelPerCall: 5_000_000,
+    memoryMax: 16 * 65_536,
+    outputMax: 1_048_576,
+    kvMax: 1_048_576,
+    failuresMax: 10,
+    failureWindowMs: 60_000,
+    permissions: [],
+    hosts: [],
+    config: { json: {}, places: new Map() },
+    place: { file: "s.yaml", line: 1, column: 1, path: "plugins" },
+  },
 };
 
 /** A pool, with a small queue and no upkeep. */

@@ -375,6 +375,8 @@ export class World {
       counters: counterBuffer(layout),
       logLevel: "trace",
       logRecordsPerSecondMax: 1_000_000,
+      plugins: [],
+      tickIntervalMs: 1_000,
     };
   }
 }

@@ -8,7 +8,7 @@
  * - `refuse`: the last worker cannot listen
  * - `failing` and a number: of worker 0, the first so many replacements cannot listen
  * - `stillborn` and a number: the same, but they die before they listen
- * - `stubborn`: it cannot use changed files, but for worker 0
+ * - `stubborn`: it cannot use changed files, or plugins, but for worker 0
  * - `dying`: worker 0 dies of changed files
  * - `silent`: it drains only when it is terminated
  * - `fragile`: worker 0 dies when it is told to drain
@@ -19,6 +19,7 @@
 import type {
   DataPlaneSnapshot,
   WorkerCommand,
+  WorkerPlugin,
   WorkerReport,
 } from "../../src/data_plane_messages.ts";
 import { LISTENER_CELL, WorkerCounters } from "../../src/observe/counters.ts";
@@ -49,6 +50,15 @@ scope.onmessage = ({ data: command }) => {
       return note("turn", { pool: command.pool, ticket: command.ticket });
     case "refresh":
       return refresh(command);
+    case "plugins": {
+      const { round, plugins } = command;
+      note("plugins", { names: namesOf(plugins) });
+      const problem = script.includes("stubborn") && !isFirst ? "it does not start" : undefined;
+      return scope.postMessage({ kind: "plugins_ready", round, problem });
+    }
+    case "use_plugins":
+    case "drop_plugins":
+      return note(command.kind, { round: command.round });
     case "drain":
       note("drain", {});
       if (script.includes("fragile") && isFirst) throw new Error("died as told");
@@ -88,6 +98,7 @@ function start(snapshot: DataPlaneSnapshot): void {
     port: tcp?.kind === "tcp" ? tcp.port : -1,
   });
   const deaths = number("dies");
+  if (snapshot.plugins.length > 0) note("has plugins", { names: namesOf(snapshot.plugins) });
   isDoomed = worker === 0 && cells.get(LISTENER_CELL.clientsAccepted) <= deaths;
   scope.postMessage({
     kind: "listening",
@@ -105,6 +116,10 @@ function refresh({ round, pools }: Extract<WorkerCommand, { kind: "refresh" }>):
   if (script.includes("dying") && isFirst) throw new Error("died as told");
   const problem = script.includes("stubborn") && !isFirst ? "it is not to be used" : undefined;
   scope.postMessage({ kind: "refreshed", round, problem });
+}
+
+function namesOf(plugins: readonly WorkerPlugin[]): string {
+  return plugins.map(({ spec }) => spec.name).join();
 }
 
 /** The number behind a word of the script; 0 if the word is not in it. */

@@ -8,10 +8,13 @@ Deno.test("configReference is what docs/configuration.md says", async () => {
 });
 
 Deno.test("configReference has a row for every key, with as many cells as its table", () => {
-  const rows = configReference().split("\n").filter((line) => line.startsWith("| `"));
-  const all = SECTIONS.flatMap(({ keys }) =>
-    Object.values(keys).flatMap(({ type }) => ["", ...Object.keys(type.items ?? {})])
+  const all = SECTIONS.flatMap(({ keys, ownKeys = {} }) =>
+    [...Object.values(ownKeys), ...Object.values(keys)].flatMap(({ type }) => [
+      "",
+      ...Object.keys(type.items ?? {}),
+    ])
   );
+  const rows = configReference().split("\n").filter((line) => line.startsWith("| `"));
   equal(rows.length, all.length);
   for (const row of rows) equal(row.replaceAll("\\|", "").split("|").length, 8, row);
 });

@@ -45,6 +45,7 @@ const ONLY_FROM: Readonly<Record<string, readonly string[]>> = {
 const PACKAGES: Readonly<Record<string, readonly string[]>> = {
   "@extism/extism": ["plugin_host"],
   "@marcbachmann/cel-js": ["expressions"],
+  "ajv": ["config"],
   "commander": ["cli"],
   "libpg-query": ["postgres/parser"],
   "pino": ["observe"],

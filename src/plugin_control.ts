@@ -1,0 +1,174 @@
+/**
+ * Plugins of a whole gateway: ties the registry, the workers, the control plane's own instances,
+ * the metrics and the log together.
+ *
+ * @module
+ */
+
+import { SYSTEM_CLOCK } from "./base/clock.ts";
+import { utf8 } from "./base/bytes.ts";
+import type { Config } from "./config/config.ts";
+import type { HookName } from "./hooks/hooks.ts";
+import type { Fact } from "./observe/facts.ts";
+import { levelOf, recordOf } from "./observe/fact_log.ts";
+import type { Log } from "./observe/log.ts";
+import { LOG_LEVELS, type LogLevel } from "./observe/log_record.ts";
+import type { MetricSource } from "./observe/metric_types.ts";
+import type { PluginLife } from "./observe/plugin_life_metrics.ts";
+import type { PluginReading } from "./observe/plugin_metrics.ts";
+import { CONTROL_PLANE, createPlugin } from "./plugin_factory.ts";
+import type { PluginSpec } from "./plugin_host/plugin_spec.ts";
+import { PluginMemory } from "./plugin_memory.ts";
+import { PluginPlane } from "./plugin_plane.ts";
+import { type PluginNews, PluginRegistry } from "./plugin_registry.ts";
+
+/** The plugins of one gateway. */
+export class PluginControl {
+  /** Where all plugins count. */
+  readonly memory: PluginMemory;
+  readonly #log: Log;
+  readonly #plane: PluginPlane;
+  readonly #registry: PluginRegistry;
+  #round = 0;
+  #publish: (plugins: readonly PluginSpec[]) => Promise<void> = () => Promise.resolve();
+
+  constructor(config: Config, log: Log) {
+    this.#log = log;
+    this.memory = new PluginMemory((plugin, error) =>
+      write(log, "warn", "metric of plugin cannot be shown", { plugin, error })
+    );
+    const thread = {
+      worker: CONTROL_PLANE,
+      clock: SYSTEM_CLOCK,
+      wallMs: Date.now,
+      emit: (fact: Fact) => this.#emit(fact),
+      signal: () => {},
+      analyse: () => undefined,
+      onSeries: this.memory.onSeries.bind(this.memory, CONTROL_PLANE),
+    };
+    this.#plane = new PluginPlane({
+      clock: SYSTEM_CLOCK,
+      create: (given) => createPlugin(given, thread),
+      provide: () => Promise.resolve(),
+    });
+    this.#registry = new PluginRegistry({
+      config: config.plugins,
+      memory: this.memory,
+      publish: (plugins) => this.#apply(plugins),
+      onNews: (news) => this.#tell(news),
+    });
+  }
+
+  /** Metrics that plugins make. */
+  get series(): MetricSource {
+    return this.memory.series;
+  }
+
+  /**
+   * Loads all plugins.
+   *
+   * @param publish Has the workers run these and no others. @throws {Error} If one cannot.
+   * @throws {Error} If one cannot be used without which traffic is to be refused.
+   */
+  async start(publish: (plugins: readonly PluginSpec[]) => Promise<void>): Promise<void> {
+    this.#publish = publish;
+    await this.#registry.start();
+  }
+
+  /** Looks for changed files from now on. */
+  watch(): void {
+    this.#registry.watch();
+  }
+
+  /** Looks at once. */
+  check(): void {
+    this.#registry.check();
+  }
+
+  /** Calls a hook of the gateway's own life; the payload is a name, or "". */
+  call(hook: HookName, name = ""): void {
+    this.#plane.call(hook, utf8(name));
+  }
+
+  /** What was counted of each plugin that runs. */
+  readings(): readonly PluginReading[] {
+    return this.#registry.readings();
+  }
+
+  /** Which plugins there are, as the metrics show it. */
+  life(): PluginLife {
+    return this.#registry.life();
+  }
+
+  /** Loads no more. */
+  stop(): void {
+    this.#registry.stop();
+  }
+
+  /** Ends the control plane's own plugins. */
+  close(): void {
+    this.#registry.stop();
+    this.#plane.close();
+  }
+
+  /** The control plane goes first: what does not start here never reaches a worker. */
+  async #apply(plugins: readonly PluginSpec[]): Promise<void> {
+    const round = this.#round += 1;
+    const { memory } = this;
+    const given = plugins.map((spec) => ({
+      spec,
+      buffers: memory.buffersFor(CONTROL_PLANE, spec),
+    }));
+    try {
+      await this.#plane.prepare(round, given);
+      await this.#publish(plugins);
+    } catch (error) {
+      this.#plane.drop(round);
+      for (const spec of plugins) memory.drop(CONTROL_PLANE, spec);
+      throw error;
+    }
+    this.#plane.use(round);
+    memory.use(CONTROL_PLANE, plugins);
+  }
+
+  #tell(news: PluginNews): void {
+    const log = this.#log;
+    switch (news.kind) {
+      case "loaded":
+        return write(log, "info", "plugin loaded", shown(news.spec));
+      case "swapped":
+        return write(log, "info", "plugin replaced", shown(news.spec));
+      case "removed":
+        return write(log, "info", "plugin removed", { plugin: news.plugin });
+      case "refused": {
+        const { plugin, result, error, isOldRunning } = news;
+        return write(log, "error", "plugin refused", { plugin, result, error, isOldRunning });
+      }
+      case "ignored":
+        return write(log, "warn", "plugins", { warning: news.warning });
+    }
+  }
+
+  #emit(fact: Fact): void {
+    const level = levelOf(fact, undefined);
+    if (level === undefined || !isLogged(level, this.#log.level)) return;
+    this.#log.write(recordOf(fact, undefined, level, Date.now()));
+  }
+}
+
+function isLogged(level: LogLevel, least: LogLevel | "off"): boolean {
+  return least !== "off" && LOG_LEVELS.indexOf(level) >= LOG_LEVELS.indexOf(least);
+}
+
+function shown({ name, version, sha256, priority }: PluginSpec): Record<string, string | number> {
+  return { plugin: name, version, sha256, priority };
+}
+
+function write(
+  log: Log,
+  level: LogLevel,
+  message: string,
+  fields: Record<string, string | number | boolean>,
+): void {
+  log.write({ level, message, fields, timeMs: Date.now() });
+}

@@ -1,0 +1,32 @@
+/**
+ * Small plugins in the text format.
+ *
+ * @module
+ */
+
+import { assemble } from "./wasm.ts";
+
+/** Counts its ticks in a metric. @param by What each tick adds. */
+export function counterPlugin(by: number, init = 0): Uint8Array<ArrayBuffer> {
+  return assemble(`(module
+    (import "sluice" "metric" (func $metric (param i32 i32 i32) (result i32)))
+    (import "sluice" "metric_record" (func $record (param i32 f64) (result i32)))
+    (memory (export "memory") 1)
+    (data (i32.const 64) "ticks_total")
+    (global $ticks (mut i32) (i32.const 0))
+    (func (export "sluice_init") (result i32)
+      (global.set $ticks (call $metric (i32.const 0) (i32.const 64) (i32.const 11)))
+      (i32.const ${init}))
+    (func (export "onTick") (result i32)
+      (drop (call $record (global.get $ticks) (f64.const ${by})))
+      (i32.const 0)))`);
+}
+
+/** Adds 1 to `ticks_total` with each tick. */
+export const COUNTER = counterPlugin(1);
+
+/** Exports hooks that do nothing. */
+export function forwardingPlugin(hooks: readonly string[]): Uint8Array<ArrayBuffer> {
+  const functions = hooks.map((name) => `(func (export "${name}") (result i32) (i32.const 0))`);
+  return assemble(`(module (memory (export "memory") 1) ${functions.join(" ")})`);
+}
