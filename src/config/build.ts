@@ -15,13 +15,13 @@ import type {
   ClientTlsConfig,
   Config,
   LoggerConfig,
-  PluginsConfig,
   PoolConfig,
   PoolLimit,
   ServerConfig,
   ServerTlsConfig,
   UserConfig,
 } from "./config.ts";
+import type { PluginsConfig } from "./plugin_settings.ts";
 import type { RUNTIME_KEYS } from "./declarations.ts";
 import type { Keys, Values } from "./key.ts";
 import type { CheckedGroups } from "./links.ts";

@@ -6,13 +6,8 @@
  */
 
 import { ok } from "node:assert/strict";
-import type {
-  ClientConfig,
-  Config,
-  PluginsConfig,
-  PoolConfig,
-  ServerConfig,
-} from "../../src/config/config.ts";
+import type { ClientConfig, Config, PoolConfig, ServerConfig } from "../../src/config/config.ts";
+import type { PluginsConfig } from "../../src/config/plugin_settings.ts";
 import type { FileReader } from "../../src/config/config_files.ts";
 import { loadConfig, type LoadedConfig, problemsText } from "../../src/config/load.ts";
 

@@ -5,13 +5,8 @@
  * @module
  */
 
-import type {
-  ClientConfig,
-  PluginsConfig,
-  PoolConfig,
-  ServerConfig,
-  TlsFiles,
-} from "../../src/config/config.ts";
+import type { ClientConfig, PoolConfig, ServerConfig, TlsFiles } from "../../src/config/config.ts";
+import type { PluginsConfig } from "../../src/config/plugin_settings.ts";
 
 const NO_FILES: TlsFiles = { certFile: "", keyFile: "", caFile: "", cert: "", key: "", ca: "" };
 
