@@ -1,5 +1,5 @@
 import { deepEqual, equal, ok } from "node:assert/strict";
-import { Ajv } from "npm:ajv@8";
+import { Ajv } from "ajv";
 import { parse } from "yaml";
 import { loadConfig } from "../../src/config/load.ts";
 import { configSchema } from "../../src/config/schema.ts";

@@ -4,7 +4,7 @@
  * @module
  */
 
-import wabt from "wabt";
+import wabt from "npm:wabt@1.0.39";
 import {
   FUEL_EXPORT,
   type MeteredModule,
