@@ -16,7 +16,7 @@ import type { LogLevel } from "./observe/log_record.ts";
 import { GatewayMetrics } from "./observe/metrics.ts";
 import { type DryRun, tryFiles } from "./dry_run.ts";
 import { FileRefresh } from "./file_refresh.ts";
-import { PluginControl } from "./plugin_control.ts";
+import { PluginControl } from "./plugins/plugin_control.ts";
 import { shownCertificates } from "./shown_certificates.ts";
 import { VERSION } from "./version.ts";
 import { WorkerFleet } from "./worker_fleet.ts";

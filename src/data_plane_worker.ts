@@ -14,8 +14,8 @@ import type {
   WorkerReport,
 } from "./data_plane_messages.ts";
 import { DenoDriver } from "./net/deno_driver.ts";
-import { createPlugin, type PluginThread } from "./plugin_factory.ts";
-import { PluginPlane } from "./plugin_plane.ts";
+import { createPlugin, type PluginThread } from "./plugins/plugin_factory.ts";
+import { PluginPlane } from "./plugins/plugin_plane.ts";
 import { TextAnalysis } from "./text_analysis.ts";
 
 /** The global of a Worker, as far as it is used: the compiler is told of a window's. */

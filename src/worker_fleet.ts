@@ -16,8 +16,8 @@ import { clearGauges } from "./observe/state_cells.ts";
 import { budgetBuffer, SharedBudget } from "./pool/shared_budget.ts";
 import { placesBuffer, SharedPlaces } from "./pool/shared_places.ts";
 import type { PluginSpec } from "./plugin_host/plugin_spec.ts";
-import type { PluginMemory } from "./plugin_memory.ts";
-import { PluginRounds } from "./plugin_rounds.ts";
+import type { PluginMemory } from "./plugins/plugin_memory.ts";
+import { PluginRounds } from "./plugins/plugin_rounds.ts";
 import { RefreshRounds } from "./refresh_rounds.ts";
 
 /** Log records a second that one worker may send: more is a flood that nobody reads. */

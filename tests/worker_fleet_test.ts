@@ -5,7 +5,7 @@ import type { Config, ServerConfig } from "../src/config/config.ts";
 import { LISTENER_CELL } from "../src/observe/counters.ts";
 import type { LogRecord } from "../src/observe/log_record.ts";
 import type { PluginSpec } from "../src/plugin_host/plugin_spec.ts";
-import { PluginMemory } from "../src/plugin_memory.ts";
+import { PluginMemory } from "../src/plugins/plugin_memory.ts";
 import { WorkerFleet } from "../src/worker_fleet.ts";
 import { NO_PLUGINS, POOL_DEFAULTS, SERVER_DEFAULTS } from "./support/configs.ts";
 import { sleep } from "./support/net_harness.ts";

@@ -7,7 +7,7 @@
 import { systemReason } from "../base/errors.ts";
 import { configSchema } from "../config/schema.ts";
 import { configTemplate } from "../config/template.ts";
-import { checkPlugins } from "../plugin_check.ts";
+import { checkPlugins } from "../plugins/plugin_check.ts";
 import { findConfig, sayWrong } from "./config_source.ts";
 import { EXIT, type ExitCode } from "./exit_code.ts";
 import { print, printError } from "./terminal.ts";

@@ -1,7 +1,7 @@
 import { deepEqual, equal } from "node:assert/strict";
 import { GatewayMetrics } from "../../src/observe/metrics.ts";
 import type { PluginLife } from "../../src/observe/plugin_life_metrics.ts";
-import { LOAD_RESULTS } from "../../src/plugin_loader.ts";
+import { LOAD_RESULTS } from "../../src/plugins/plugin_loader.ts";
 
 const LIFE: PluginLife = {
   loaded: [{ name: "hello", version: "1.0.0", sha256: "ab", priority: 7 }],

@@ -74,7 +74,8 @@ const DATA: Readonly<Record<string, string>> = { "src/version.ts": "deno.json" }
 /** "src/postgres/wire/framer.ts" is in "postgres/wire": the longest room that holds it. */
 function roomOf(path: string): string | undefined {
   const inside = path.replace(/^src\//, "");
-  if (!inside.includes("/")) return "";
+  // A folder of src itself, not a room of its own.
+  if (!inside.includes("/") || inside.startsWith("plugins/")) return "";
   const rooms = LEVELS.flat().filter((room) => room !== "" && inside.startsWith(`${room}/`));
   return rooms.sort((a, b) => b.length - a.length)[0];
 }
@@ -153,6 +154,8 @@ Deno.test("wrongImports notices what is wrong, and nothing else", () => {
     ["src/postgres/wire/a.ts", 'import { x } from "../session.ts";'],
     ["src/postgres/a.ts", 'import { x } from "node:buffer";'],
     ["src/postgres/a.ts", 'import pg from "pg";'],
+    ["src/plugins/a.ts", 'import { x } from "../cli/run.ts";'],
+    ["src/postgres/a.ts", 'import { x } from "../plugins/a.ts";'],
     ["src/nowhere/a.ts", ""],
     ["src/base/a.ts", 'import { x } from "../../tests/support/random.ts";'],
     ["src/base/a.ts", 'import { x } from "npm:left-pad";'],
@@ -164,6 +167,7 @@ Deno.test("wrongImports notices what is wrong, and nothing else", () => {
     ["src/postgres/a.ts", 'import { x } from "./wire/framer.ts";'],
     ["src/postgres/wire/a.ts", 'import { x } from "../../base/bytes.ts";'],
     ["src/app.ts", 'import { x } from "./config/config.ts";'],
+    ["src/plugins/a.ts", 'import { x } from "../data_plane_messages.ts";'],
     ["src/cli/demo/a.ts", 'import { x } from "../../app.ts";\nimport pg from "pg";'],
     ["src/cli/a.ts", 'import { x } from "../version.ts";'],
     ["src/observe/a.ts", 'import { x } from "node:process";'],

@@ -93,7 +93,7 @@ Deno.test("docs/logging.md names every message of the data plane's log, and no o
 
 Deno.test("docs/logging.md names every message of the control plane's log, and no other", async () => {
   const said: string[] = [];
-  for (const file of ["app.ts", "cli/run.ts", "worker_fleet.ts", "plugin_control.ts"]) {
+  for (const file of ["app.ts", "cli/run.ts", "worker_fleet.ts", "plugins/plugin_control.ts"]) {
     const source = await sourceOf(file);
     const calls = [...source.matchAll(/(?:\bwrite|#log)\((?:log, )?"(\w+)", (?:"([^"]+)")?/g)];
     assert(calls.length > 0, `No messages were found in ${file}`);

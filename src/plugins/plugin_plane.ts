@@ -5,16 +5,16 @@
  * @module
  */
 
-import { utf8 } from "./base/bytes.ts";
-import type { Clock, Timer } from "./base/clock.ts";
-import { messageOf } from "./base/errors.ts";
-import type { WorkerPlugin } from "./data_plane_messages.ts";
-import { HookChain, type Subscriber } from "./hooks/chain.ts";
-import { HookEvent } from "./hooks/event.ts";
-import { HOOK, type HookName } from "./hooks/hooks.ts";
-import { HookSwitch } from "./hooks/hook_switch.ts";
-import type { Verdict } from "./hooks/verdict.ts";
-import type { Permission } from "./plugin_host/plugin_spec.ts";
+import { utf8 } from "../base/bytes.ts";
+import type { Clock, Timer } from "../base/clock.ts";
+import { messageOf } from "../base/errors.ts";
+import type { WorkerPlugin } from "../data_plane_messages.ts";
+import { HookChain, type Subscriber } from "../hooks/chain.ts";
+import { HookEvent } from "../hooks/event.ts";
+import { HOOK, type HookName } from "../hooks/hooks.ts";
+import { HookSwitch } from "../hooks/hook_switch.ts";
+import type { Verdict } from "../hooks/verdict.ts";
+import type { Permission } from "../plugin_host/plugin_spec.ts";
 
 /** A plugin that runs. */
 export interface LivePlugin extends Subscriber {

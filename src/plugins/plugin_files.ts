@@ -7,10 +7,10 @@
  */
 
 import { join } from "node:path";
-import { systemReason } from "./base/errors.ts";
-import type { PluginsConfig } from "./config/plugin_settings.ts";
-import { PLUGIN_NAME_PATTERN, PLUGIN_NAME_RULE } from "./config/plugin_keys.ts";
-import { printable, quote } from "./config/problems.ts";
+import { systemReason } from "../base/errors.ts";
+import type { PluginsConfig } from "../config/plugin_settings.ts";
+import { PLUGIN_NAME_PATTERN, PLUGIN_NAME_RULE } from "../config/plugin_keys.ts";
+import { printable, quote } from "../config/problems.ts";
 import { manifestPath, type PluginSource } from "./plugin_loader.ts";
 
 /** Plugins of one gateway: each costs an instance in every worker, and metrics. */

@@ -5,13 +5,13 @@
  * @module
  */
 
-import { messageOf } from "./base/errors.ts";
-import type { PluginsConfig } from "./config/plugin_settings.ts";
-import type { PluginLife } from "./observe/plugin_life_metrics.ts";
-import type { PluginReading } from "./observe/plugin_metrics.ts";
+import { messageOf } from "../base/errors.ts";
+import type { PluginsConfig } from "../config/plugin_settings.ts";
+import type { PluginLife } from "../observe/plugin_life_metrics.ts";
+import type { PluginReading } from "../observe/plugin_metrics.ts";
 import { type FoundPlugin, PluginFiles } from "./plugin_files.ts";
-import { storeBuffer } from "./plugin_host/shared_store.ts";
-import type { PluginSpec } from "./plugin_host/plugin_spec.ts";
+import { storeBuffer } from "../plugin_host/shared_store.ts";
+import type { PluginSpec } from "../plugin_host/plugin_spec.ts";
 import {
   type LoadedPlugin,
   loadPlugin,

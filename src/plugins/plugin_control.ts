@@ -5,19 +5,19 @@
  * @module
  */
 
-import { SYSTEM_CLOCK } from "./base/clock.ts";
-import { utf8 } from "./base/bytes.ts";
-import type { Config } from "./config/config.ts";
-import type { HookName } from "./hooks/hooks.ts";
-import type { Fact } from "./observe/facts.ts";
-import { levelOf, recordOf } from "./observe/fact_log.ts";
-import type { Log } from "./observe/log.ts";
-import { LOG_LEVELS, type LogLevel } from "./observe/log_record.ts";
-import type { MetricSource } from "./observe/metric_types.ts";
-import type { PluginLife } from "./observe/plugin_life_metrics.ts";
-import type { PluginReading } from "./observe/plugin_metrics.ts";
+import { SYSTEM_CLOCK } from "../base/clock.ts";
+import { utf8 } from "../base/bytes.ts";
+import type { Config } from "../config/config.ts";
+import type { HookName } from "../hooks/hooks.ts";
+import type { Fact } from "../observe/facts.ts";
+import { levelOf, recordOf } from "../observe/fact_log.ts";
+import type { Log } from "../observe/log.ts";
+import { LOG_LEVELS, type LogLevel } from "../observe/log_record.ts";
+import type { MetricSource } from "../observe/metric_types.ts";
+import type { PluginLife } from "../observe/plugin_life_metrics.ts";
+import type { PluginReading } from "../observe/plugin_metrics.ts";
 import { CONTROL_PLANE, createPlugin } from "./plugin_factory.ts";
-import type { PluginSpec } from "./plugin_host/plugin_spec.ts";
+import type { PluginSpec } from "../plugin_host/plugin_spec.ts";
 import { PluginMemory } from "./plugin_memory.ts";
 import { PluginPlane } from "./plugin_plane.ts";
 import { type PluginNews, PluginRegistry } from "./plugin_registry.ts";

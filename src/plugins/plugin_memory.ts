@@ -4,14 +4,14 @@
  * @module
  */
 
-import { type DefinedSeries, metricBuffer } from "./plugin_host/metric_cells.ts";
+import { type DefinedSeries, metricBuffer } from "../plugin_host/metric_cells.ts";
 import {
   pluginCounterBuffer,
   type PluginCounts,
   readPluginCounters,
-} from "./plugin_host/plugin_counters.ts";
-import { PluginSeries } from "./plugin_host/plugin_series.ts";
-import type { PluginBuffers, PluginSpec } from "./plugin_host/plugin_spec.ts";
+} from "../plugin_host/plugin_counters.ts";
+import { PluginSeries } from "../plugin_host/plugin_series.ts";
+import type { PluginBuffers, PluginSpec } from "../plugin_host/plugin_spec.ts";
 
 /** Which plugin it is, and which version of it. */
 type Version = Pick<PluginSpec, "name" | "generation">;

@@ -6,30 +6,30 @@
  */
 
 import { createHash } from "node:crypto";
-import { messageOf, systemReason } from "./base/errors.ts";
-import { formatSize } from "./base/size.ts";
-import type { PluginSettings } from "./config/plugin_settings.ts";
-import { readFromDisk } from "./config/config_files.ts";
-import { FILE_SIZE_MAX } from "./config/declarations.ts";
+import { messageOf, systemReason } from "../base/errors.ts";
+import { formatSize } from "../base/size.ts";
+import type { PluginSettings } from "../config/plugin_settings.ts";
+import { readFromDisk } from "../config/config_files.ts";
+import { FILE_SIZE_MAX } from "../config/declarations.ts";
 import {
   type ManifestNames,
   NO_MANIFEST,
   parseManifest,
   type PluginManifest,
-} from "./config/plugin_manifest.ts";
-import { keyPlace, printable, type Problem, Problems, quote } from "./config/problems.ts";
-import { HOOK, type HookName, HOOKS } from "./hooks/hooks.ts";
+} from "../config/plugin_manifest.ts";
+import { keyPlace, printable, type Problem, Problems, quote } from "../config/problems.ts";
+import { HOOK, type HookName, HOOKS } from "../hooks/hooks.ts";
 import {
   CLIENT_MESSAGE_TYPES,
   messageTypeTable,
   SERVER_MESSAGE_TYPES,
-} from "./hooks/message_types.ts";
+} from "../hooks/message_types.ts";
 import {
   MODULE_SIZE_MAX,
   type PluginModule,
   readPluginModule,
-} from "./plugin_host/plugin_module.ts";
-import type { PluginSpec } from "./plugin_host/plugin_spec.ts";
+} from "../plugin_host/plugin_module.ts";
+import type { PluginSpec } from "../plugin_host/plugin_spec.ts";
 
 /** Where a plugin is, and what the configuration says of it. */
 export interface PluginSource {

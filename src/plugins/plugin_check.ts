@@ -5,8 +5,8 @@
  * @module
  */
 
-import type { PluginsConfig } from "./config/plugin_settings.ts";
-import type { Problem } from "./config/problems.ts";
+import type { PluginsConfig } from "../config/plugin_settings.ts";
+import type { Problem } from "../config/problems.ts";
 import { PluginFiles } from "./plugin_files.ts";
 import { loadPlugin, PluginRefusedError } from "./plugin_loader.ts";
 

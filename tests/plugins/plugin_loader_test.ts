@@ -1,11 +1,15 @@
 import { deepEqual, equal, rejects } from "node:assert/strict";
 import { createHash } from "node:crypto";
-import type { PluginSettings } from "../src/config/plugin_settings.ts";
-import { HOOK } from "../src/hooks/hooks.ts";
-import { type LoadedPlugin, loadPlugin, PluginRefusedError } from "../src/plugin_loader.ts";
-import { NO_PLUGINS } from "./support/configs.ts";
-import { COUNTER } from "./support/counter_plugin.ts";
-import { assemble } from "./support/wasm.ts";
+import type { PluginSettings } from "../../src/config/plugin_settings.ts";
+import { HOOK } from "../../src/hooks/hooks.ts";
+import {
+  type LoadedPlugin,
+  loadPlugin,
+  PluginRefusedError,
+} from "../../src/plugins/plugin_loader.ts";
+import { NO_PLUGINS } from "../support/configs.ts";
+import { COUNTER } from "../support/counter_plugin.ts";
+import { assemble } from "../support/wasm.ts";
 
 const PLACE = { file: "s.yaml", line: 3, column: 5, path: "plugins.hello" };
 

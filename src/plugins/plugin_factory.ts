@@ -4,12 +4,12 @@
  * @module
  */
 
-import type { Clock } from "./base/clock.ts";
-import type { WorkerPlugin } from "./data_plane_messages.ts";
-import type { Fact } from "./observe/facts.ts";
-import type { DefinedSeries } from "./plugin_host/metric_cells.ts";
-import { Plugin } from "./plugin_host/plugin.ts";
-import type { PluginPorts, PluginSignal } from "./plugin_host/plugin_ports.ts";
+import type { Clock } from "../base/clock.ts";
+import type { WorkerPlugin } from "../data_plane_messages.ts";
+import type { Fact } from "../observe/facts.ts";
+import type { DefinedSeries } from "../plugin_host/metric_cells.ts";
+import { Plugin } from "../plugin_host/plugin.ts";
+import type { PluginPorts, PluginSignal } from "../plugin_host/plugin_ports.ts";
 import type { LivePlugin } from "./plugin_plane.ts";
 
 /** A thread that runs plugins. */

@@ -5,10 +5,10 @@
  * @module
  */
 
-import type { WorkerCommand, WorkerPlugin } from "./data_plane_messages.ts";
-import type { PluginSpec } from "./plugin_host/plugin_spec.ts";
+import type { WorkerCommand, WorkerPlugin } from "../data_plane_messages.ts";
+import type { PluginSpec } from "../plugin_host/plugin_spec.ts";
 import type { PluginMemory } from "./plugin_memory.ts";
-import { RefreshRounds } from "./refresh_rounds.ts";
+import { RefreshRounds } from "../refresh_rounds.ts";
 
 /** What {@linkcode PluginRounds} work with. */
 export interface PluginRoundsParts<Member> {
