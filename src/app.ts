@@ -69,6 +69,7 @@ export async function startGateway(
     logLevel: log.level,
     log,
     pluginMemory: plugins.memory,
+    actMemory: plugins.actMemory,
     onFailure: reject,
   });
   const apply = async (changed: Config) => {
@@ -154,6 +155,7 @@ function startMetrics(
     certificates,
     plugins: () => plugins.readings(),
     pluginLife: () => plugins.life(),
+    act: { policies: plugins.actMemory.policies, workers: () => plugins.actMemory.cells() },
   };
   const metrics = new GatewayMetrics(options, plugins.series);
   const server = startMetricsServer({

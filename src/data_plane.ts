@@ -143,6 +143,11 @@ export class DataPlane {
     return this.#recorder;
   }
 
+  /** Takes what is only to be logged. */
+  get log(): LogSink {
+    return this.#recorder.log;
+  }
+
   /** Clients that are connected now. */
   get sessionCount(): number {
     const cells = Object.values(CLIENT_STATE_CELL);

@@ -7,6 +7,7 @@
 
 import type { Address } from "./base/address.ts";
 import type {
+  ActConfig,
   ClientConfig,
   PoolConfig,
   ProxyConfig,
@@ -55,6 +56,12 @@ export interface DataPlaneSnapshot {
   readonly plugins: readonly WorkerPlugin[];
   /** How often onTick is called. */
   readonly tickIntervalMs: number;
+  /** False where there are no plugins and never will be. */
+  readonly arePluginsEnabled: boolean;
+  /** What is done about signals. Holds secrets. */
+  readonly act: ActConfig;
+  /** Where this worker's policies count: see observe/act_cells.ts. */
+  readonly actCells: SharedArrayBuffer;
 }
 
 /** A plugin as one worker is given it. */

@@ -16,6 +16,7 @@ import type {
 import { DenoDriver } from "./net/deno_driver.ts";
 import { createPlugin, type PluginThread } from "./plugins/plugin_factory.ts";
 import { PluginPlane } from "./plugins/plugin_plane.ts";
+import { type PluginSignals, pluginSignals } from "./plugins/plugin_signals.ts";
 import { TextAnalysis } from "./text_analysis.ts";
 
 /** The global of a Worker, as far as it is used: the compiler is told of a window's. */
@@ -28,6 +29,7 @@ const scope = globalThis as unknown as WorkerScope;
 const peers = new Map<number, MessagePort>();
 let dataPlane: DataPlane | undefined;
 let plugins: PluginPlane | undefined;
+let signals: PluginSignals | undefined;
 
 scope.onmessage = ({ data: command }) => {
   switch (command.kind) {
@@ -60,7 +62,7 @@ async function start({ snapshot }: Extract<WorkerCommand, { kind: "start" }>): P
       clock: SYSTEM_CLOCK,
       wallClockMs: () => Date.now(),
       randomBytes: (size) => crypto.getRandomValues(new Uint8Array(size)),
-      hooks: plugins.hooks,
+      hooks: snapshot.arePluginsEnabled ? plugins.hooks : undefined,
       sink: { write: (record) => scope.postMessage({ kind: "log", record }) },
       tellPeer,
     });
@@ -71,14 +73,15 @@ async function start({ snapshot }: Extract<WorkerCommand, { kind: "start" }>): P
   }
 }
 
-function makePlugins({ worker }: DataPlaneSnapshot): PluginPlane {
+function makePlugins({ worker, act, actCells }: DataPlaneSnapshot): PluginPlane {
   const texts = new TextAnalysis();
+  signals = pluginSignals(act, actCells, { write: (record) => dataPlane?.log.write(record) });
   const thread: PluginThread = {
     worker,
     clock: SYSTEM_CLOCK,
     wallMs: () => Date.now(),
     emit: (fact) => dataPlane?.observer.emit(fact),
-    signal: () => {},
+    signals,
     analyse: texts.analyse,
     onSeries: (plugin, generation, series) =>
       scope.postMessage({ kind: "plugin_series", plugin, generation, series }),
@@ -92,14 +95,14 @@ function makePlugins({ worker }: DataPlaneSnapshot): PluginPlane {
 
 /** @throws {Error} If a plugin does not start without which traffic is to be refused. */
 async function startPlugins(
-  { plugins: given, tickIntervalMs }: DataPlaneSnapshot,
+  { plugins: given, tickIntervalMs, arePluginsEnabled }: DataPlaneSnapshot,
   { observer }: DataPlane,
   plane: PluginPlane,
 ): Promise<void> {
   for (const [plugin, message] of await plane.start(given)) {
     observer.emit({ kind: "plugin_switched_off", plugin, message });
   }
-  plane.tick(tickIntervalMs, () => dataPlane?.sessionCount ?? 0);
+  if (arePluginsEnabled) plane.tick(tickIntervalMs, () => dataPlane?.sessionCount ?? 0);
 }
 
 async function preparePlugins(
@@ -126,8 +129,12 @@ function refresh({ round, ...files }: Extract<WorkerCommand, { kind: "refresh" }
 }
 
 function drain(): void {
+  plugins?.stopTicking();
   if (dataPlane === undefined) return scope.postMessage({ kind: "drained" });
-  dataPlane.drain(() => scope.postMessage({ kind: "drained" }));
+  dataPlane.drain(() => {
+    signals?.close();
+    scope.postMessage({ kind: "drained" });
+  });
 }
 
 /** A worker that was restarted comes with a new port, which takes the place of the old one. */

@@ -5,7 +5,6 @@
  * @module
  */
 
-import { createHash } from "node:crypto";
 import type { Address } from "./base/address.ts";
 import { mapValues } from "./base/maps.ts";
 import type { Config, ServerConfig } from "./config/config.ts";
@@ -16,6 +15,8 @@ import { clearGauges } from "./observe/state_cells.ts";
 import { budgetBuffer, SharedBudget } from "./pool/shared_budget.ts";
 import { placesBuffer, SharedPlaces } from "./pool/shared_places.ts";
 import type { PluginSpec } from "./plugin_host/plugin_spec.ts";
+import { mockKeyFrom } from "./mock_key.ts";
+import type { ActMemory } from "./plugins/act_memory.ts";
 import type { PluginMemory } from "./plugins/plugin_memory.ts";
 import { PluginRounds } from "./plugins/plugin_rounds.ts";
 import { RefreshRounds } from "./refresh_rounds.ts";
@@ -37,6 +38,8 @@ export interface WorkerFleetOptions {
   readonly log: LogSink;
   /** Where the workers' plugins count. */
   readonly pluginMemory: PluginMemory;
+  /** Where their policies count. */
+  readonly actMemory: ActMemory;
   /** Called once if workers die faster than they can be replaced. */
   readonly onFailure: (error: Error) => void;
   /** The module that a Worker runs; another one in tests. */
@@ -284,7 +287,7 @@ export class WorkerFleet {
   }
 
   #snapshotFor(member: Member): DataPlaneSnapshot {
-    const { clients, proxies, pools, users, plugins, runtime } = this.#config;
+    const { clients, proxies, pools, users, plugins, act, runtime } = this.#config;
     const { index: worker, generation } = member;
     return {
       worker,
@@ -307,6 +310,9 @@ export class WorkerFleet {
       logRecordsPerSecondMax: LOG_RECORDS_PER_SECOND_MAX,
       plugins: this.#plugins.startWith(member),
       tickIntervalMs: plugins.tickIntervalMs,
+      arePluginsEnabled: plugins.enabled,
+      act,
+      actCells: this.#options.actMemory.bufferOf(worker),
     };
   }
 
@@ -373,22 +379,6 @@ export class WorkerFleet {
   #log(level: LogLevel, message: string, fields: Record<string, string | number>): void {
     this.#options.log.write({ level, message, fields, timeMs: Date.now() });
   }
-}
-
-/**
- * The same in all workers and after a restart with the same users, so that a stranger who asks
- * twice for a user that does not exist sees the same salt, as for one who does.
- */
-function mockKeyFrom({ servers }: Config): Uint8Array {
-  const hash = createHash("sha256").update("sluice made-up secrets\0");
-  let isSecret = false;
-  for (const { auth } of servers.values()) {
-    for (const [user, secret] of auth.users) {
-      hash.update(`${user}\0${secret}\0`);
-      isSecret = true;
-    }
-  }
-  return isSecret ? hash.digest() : crypto.getRandomValues(new Uint8Array(32));
 }
 
 function send(worker: Worker, command: WorkerCommand, transfer: Transferable[] = []): void {

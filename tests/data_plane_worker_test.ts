@@ -2,6 +2,7 @@ import { deepEqual, equal, match } from "node:assert/strict";
 import type { TcpAddress } from "../src/base/address.ts";
 import type { HbaMethod, ServerConfig } from "../src/config/config.ts";
 import type { DataPlaneSnapshot, WorkerCommand, WorkerReport } from "../src/data_plane_messages.ts";
+import { actBuffer } from "../src/observe/act_cells.ts";
 import { counterBuffer } from "../src/observe/counters.ts";
 import { budgetBuffer } from "../src/pool/shared_budget.ts";
 import { placesBuffer } from "../src/pool/shared_places.ts";
@@ -49,6 +50,9 @@ function snapshotOf(one: ServerConfig, two: ServerConfig): DataPlaneSnapshot {
     logRecordsPerSecondMax: 1,
     plugins: [],
     tickIntervalMs: 1_000,
+    arePluginsEnabled: true,
+    act: { defaultPolicy: "passthrough", actionTimeoutMs: 5_000, policies: [] },
+    actCells: actBuffer(4),
   };
 }
 

@@ -5,6 +5,7 @@ import type { Config, ServerConfig } from "../src/config/config.ts";
 import { LISTENER_CELL } from "../src/observe/counters.ts";
 import type { LogRecord } from "../src/observe/log_record.ts";
 import type { PluginSpec } from "../src/plugin_host/plugin_spec.ts";
+import { ActMemory } from "../src/plugins/act_memory.ts";
 import { PluginMemory } from "../src/plugins/plugin_memory.ts";
 import { WorkerFleet } from "../src/worker_fleet.ts";
 import { NO_PLUGINS, POOL_DEFAULTS, SERVER_DEFAULTS } from "./support/configs.ts";
@@ -59,6 +60,7 @@ class Fixture implements Disposable {
       logLevel: "info",
       log: { write: (record) => void this.log.push(record) },
       pluginMemory: new PluginMemory(() => {}),
+      actMemory: new ActMemory(config.act),
       onFailure: (error) => void this.failures.push(error),
       workerUrl: new URL("./support/fleet_worker.ts", import.meta.url),
     });

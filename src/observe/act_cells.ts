@@ -62,6 +62,10 @@ export class ActCells {
     this.#counts = new Float64Array(buffer, cells * 8, SLOTS);
     this.#lengths = new Int32Array(buffer, (cells + SLOTS) * 8, SLOTS);
     this.#names = new Uint8Array(buffer, (cells + SLOTS) * 8 + SLOTS * 4);
+    // A worker that takes a dead one's place goes on with its slots.
+    for (let slot = 1; slot < SLOTS && this.#lengths[slot] !== 0; slot++) {
+      this.#slots.set(this.#nameIn(slot), slot);
+    }
   }
 
   /** The cells of a policy, by its number from 0. */
@@ -79,11 +83,8 @@ export class ActCells {
   /** Every signal counted so far. */
   *signals(): Generator<SignalCount> {
     for (let slot = 0; slot < SLOTS; slot++) {
-      const length = Atomics.load(this.#lengths, slot);
-      if (length === 0) continue;
-      const start = slot * NAME_SIZE;
-      const name = String.fromCharCode(...this.#names.subarray(start, start + length));
-      const [plugin, signal] = name.split("\n");
+      if (Atomics.load(this.#lengths, slot) === 0) continue;
+      const [plugin, signal] = this.#nameIn(slot).split("\n");
       yield { plugin: plugin!, signal: signal!, count: this.#counts[slot]! };
     }
   }
@@ -97,6 +98,11 @@ export class ActCells {
     if (!isOther) this.#slots.set(name, slot);
     if (this.#lengths[slot] === 0) this.#write(slot, isOther ? OTHER : name);
     return slot;
+  }
+
+  #nameIn(slot: number): string {
+    const start = slot * NAME_SIZE;
+    return String.fromCharCode(...this.#names.subarray(start, start + this.#lengths[slot]!));
   }
 
   #write(slot: number, name: string): void {

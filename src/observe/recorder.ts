@@ -8,19 +8,12 @@ import type { WorkerCounters } from "./counters.ts";
 import { FactCounter } from "./fact_counter.ts";
 import { levelOf, recordOf, type SessionContext } from "./fact_log.ts";
 import type { Fact, Observer } from "./facts.ts";
-import { LOG_LEVELS, type LogLevel, type LogSink } from "./log_record.ts";
+import { LimitedLog, type LimitedLogOptions } from "./limited_log.ts";
 
 /** What a {@linkcode Recorder} works with. */
-export interface RecorderOptions {
+export interface RecorderOptions extends LimitedLogOptions {
   /** This worker's region; the recorder writes to it. */
   readonly counters: WorkerCounters;
-  readonly sink: LogSink;
-  /** The wall clock, in milliseconds since 1970. */
-  readonly nowMs: () => number;
-  /** Records below it are not even made. */
-  readonly level: LogLevel | "off";
-  /** Records below `error` that may be written in one second of the clock; at least 1. */
-  readonly recordsPerSecondMax: number;
 }
 
 /**
@@ -30,37 +23,28 @@ export interface RecorderOptions {
  */
 export class Recorder implements Observer {
   readonly #options: RecorderOptions;
-  readonly #levelMin: number;
   readonly #counter: FactCounter;
+  /** For what is logged beside facts: it counts towards the same limit. */
+  readonly log: LimitedLog;
   /** One entry a connected client, so it is limited where clients are: by their listener. */
   readonly #sessions = new Map<number, SessionContext>();
-  #second = 0;
-  #written = 0;
-  #dropped = 0;
 
   /** @throws {RangeError} If `recordsPerSecondMax` is not a positive integer. */
   constructor(options: RecorderOptions) {
-    const max = options.recordsPerSecondMax;
-    if (!Number.isInteger(max) || max < 1) {
-      throw new RangeError(
-        `Cannot limit the log to ${max} records a second: it must be 1 or greater`,
-      );
-    }
     this.#options = options;
+    this.log = new LimitedLog(options);
     this.#counter = new FactCounter(options.counters, options.nowMs);
-    this.#levelMin = options.level === "off"
-      ? LOG_LEVELS.length
-      : LOG_LEVELS.indexOf(options.level);
   }
 
   /** Counts `fact` and logs it, if it is to be logged. */
   emit(fact: Fact): void {
-    if (this.#dropped > 0 && this.#secondNow() !== this.#second) this.flush();
+    this.log.flushIfDue();
     try {
       this.#counter.count(fact);
     } catch (error) {
-      // The defect is ours, and the session that reported the fact is not to pay for it.
-      if (this.#levelMin < LOG_LEVELS.length && this.#isAdmitted("warn")) {
+      // The defect is ours, and the session that reported the fact is not to pay for it. It may
+      // come with every fact, so that it is limited as no other error is.
+      if (this.log.isAdmitted("error", true)) {
         this.#options.sink.write({
           level: "error",
           message: "cannot count a fact",
@@ -69,27 +53,18 @@ export class Recorder implements Observer {
         });
       }
     }
-    if (this.#levelMin < LOG_LEVELS.length) this.#log(fact);
+    if (!this.log.isOff) this.#log(fact);
   }
 
   /** Says how many records were dropped, if any were and it has not been said. */
   flush(): void {
-    const count = this.#dropped;
-    if (count === 0) return;
-    this.#dropped = 0;
-    this.#options.sink.write({
-      level: "warn",
-      message: "log records dropped",
-      fields: { count, recordsPerSecondMax: this.#options.recordsPerSecondMax },
-      timeMs: this.#options.nowMs(),
-    });
+    this.log.flush();
   }
 
   #log(fact: Fact): void {
     const context = this.#contextOf(fact);
     const level = levelOf(fact, context);
-    if (level === undefined || LOG_LEVELS.indexOf(level) < this.#levelMin) return;
-    if (!this.#isAdmitted(level)) return;
+    if (level === undefined || !this.log.isAdmitted(level)) return;
     this.#options.sink.write(recordOf(fact, context, level, this.#options.nowMs()));
   }
 
@@ -114,22 +89,5 @@ export class Recorder implements Observer {
       default:
         return known;
     }
-  }
-
-  /** Whether one more record may be written in this second; counts it either way. */
-  #isAdmitted(level: LogLevel): boolean {
-    const second = this.#secondNow();
-    if (second !== this.#second) {
-      this.#second = second;
-      this.#written = 0;
-    }
-    this.#written += 1;
-    if (level === "error" || this.#written <= this.#options.recordsPerSecondMax) return true;
-    this.#dropped += 1;
-    return false;
-  }
-
-  #secondNow(): number {
-    return Math.floor(this.#options.nowMs() / 1000);
   }
 }

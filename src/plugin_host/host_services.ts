@@ -98,11 +98,13 @@ function takeSignal(context: HostContext): boolean {
 }
 
 function tellSignal(
-  { ports, spec }: HostContext,
+  { ports, spec, event }: HostContext,
   name: string,
   metadata: Readonly<Record<string, unknown>>,
 ): number {
   if (!SIGNAL_NAME.test(name)) return invalid;
+  // Policies are about what happens; while an instance is made, nothing does.
+  if (event === undefined) return absent;
   ports.signal({ plugin: spec.name, name, metadata });
   return 0;
 }

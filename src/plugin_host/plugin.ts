@@ -253,6 +253,6 @@ export class Plugin implements Subscriber {
     event.payload = body;
     event.fields[FIELD.httpStatus] = utf8(status === undefined ? "" : String(status));
     event.fields[FIELD.message] = utf8(problem);
-    this.call(event);
+    this.#context.ports.onResponse(event);
   }
 }

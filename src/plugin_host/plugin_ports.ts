@@ -6,6 +6,7 @@
  */
 
 import type { Clock } from "../base/clock.ts";
+import type { HookEvent } from "../hooks/event.ts";
 import type { DefinedSeries } from "./metric_cells.ts";
 import type { FailureReason } from "./plugin_failure.ts";
 
@@ -63,6 +64,8 @@ export interface PluginPorts {
   readonly onSeries: (plugin: string, series: DefinedSeries) => void;
   /** As the global `fetch`. */
   readonly fetch: typeof fetch;
+  /** A request was answered: the plugin is to be called with this, by whoever calls it. */
+  readonly onResponse: (event: HookEvent) => void;
   /** Calls have failed; told at most once a second for each plugin. */
   readonly onFailure: (failure: PluginFailure) => void;
   /** The plugin was switched off, for `reason`; told once. */

@@ -11,22 +11,33 @@ import type { Config } from "../config/config.ts";
 import type { HookName } from "../hooks/hooks.ts";
 import type { Fact } from "../observe/facts.ts";
 import { levelOf, recordOf } from "../observe/fact_log.ts";
+import { LimitedLog } from "../observe/limited_log.ts";
 import type { Log } from "../observe/log.ts";
-import { LOG_LEVELS, type LogLevel } from "../observe/log_record.ts";
+import type { LogLevel } from "../observe/log_record.ts";
 import type { MetricSource } from "../observe/metric_types.ts";
 import type { PluginLife } from "../observe/plugin_life_metrics.ts";
 import type { PluginReading } from "../observe/plugin_metrics.ts";
+import { ActMemory } from "./act_memory.ts";
 import { CONTROL_PLANE, createPlugin } from "./plugin_factory.ts";
 import type { PluginSpec } from "../plugin_host/plugin_spec.ts";
 import { PluginMemory } from "./plugin_memory.ts";
 import { PluginPlane } from "./plugin_plane.ts";
 import { type PluginNews, PluginRegistry } from "./plugin_registry.ts";
+import { type PluginSignals, pluginSignals } from "./plugin_signals.ts";
+
+/** Log records a second that the control plane's own plugins may cause, as in a worker. */
+const LOG_RECORDS_PER_SECOND_MAX = 1000;
 
 /** The plugins of one gateway. */
 export class PluginControl {
   /** Where all plugins count. */
   readonly memory: PluginMemory;
+  /** Where the policies of all threads count. */
+  readonly actMemory: ActMemory;
   readonly #log: Log;
+  /** What plugins cause to be logged. */
+  readonly #limited: LimitedLog;
+  readonly #signals: PluginSignals;
   readonly #plane: PluginPlane;
   readonly #registry: PluginRegistry;
   #round = 0;
@@ -37,12 +48,21 @@ export class PluginControl {
     this.memory = new PluginMemory((plugin, error) =>
       write(log, "warn", "metric of plugin cannot be shown", { plugin, error })
     );
+    this.#limited = new LimitedLog({
+      sink: log,
+      nowMs: Date.now,
+      level: log.level,
+      recordsPerSecondMax: LOG_RECORDS_PER_SECOND_MAX,
+    });
+    this.actMemory = new ActMemory(config.act);
+    const cells = this.actMemory.bufferOf(CONTROL_PLANE);
+    const signals = this.#signals = pluginSignals(config.act, cells, this.#limited);
     const thread = {
       worker: CONTROL_PLANE,
       clock: SYSTEM_CLOCK,
       wallMs: Date.now,
       emit: (fact: Fact) => this.#emit(fact),
-      signal: () => {},
+      signals,
       analyse: () => undefined,
       onSeries: this.memory.onSeries.bind(this.memory, CONTROL_PLANE),
     };
@@ -109,6 +129,8 @@ export class PluginControl {
   close(): void {
     this.#registry.stop();
     this.#plane.close();
+    this.#signals.close();
+    this.#limited.flush();
   }
 
   /** The control plane goes first: what does not start here never reaches a worker. */
@@ -151,13 +173,9 @@ export class PluginControl {
 
   #emit(fact: Fact): void {
     const level = levelOf(fact, undefined);
-    if (level === undefined || !isLogged(level, this.#log.level)) return;
-    this.#log.write(recordOf(fact, undefined, level, Date.now()));
+    if (level === undefined) return;
+    this.#limited.write(recordOf(fact, undefined, level, Date.now()));
   }
-}
-
-function isLogged(level: LogLevel, least: LogLevel | "off"): boolean {
-  return least !== "off" && LOG_LEVELS.indexOf(level) >= LOG_LEVELS.indexOf(least);
 }
 
 function shown({ name, version, sha256, priority }: PluginSpec): Record<string, string | number> {

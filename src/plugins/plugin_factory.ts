@@ -9,8 +9,9 @@ import type { WorkerPlugin } from "../data_plane_messages.ts";
 import type { Fact } from "../observe/facts.ts";
 import type { DefinedSeries } from "../plugin_host/metric_cells.ts";
 import { Plugin } from "../plugin_host/plugin.ts";
-import type { PluginPorts, PluginSignal } from "../plugin_host/plugin_ports.ts";
+import type { PluginPorts } from "../plugin_host/plugin_ports.ts";
 import type { LivePlugin } from "./plugin_plane.ts";
+import type { PluginSignals } from "./plugin_signals.ts";
 
 /** A thread that runs plugins. */
 export interface PluginThread {
@@ -20,7 +21,7 @@ export interface PluginThread {
   /** Milliseconds since 1970. */
   readonly wallMs: () => number;
   readonly emit: (fact: Fact) => void;
-  readonly signal: (signal: PluginSignal) => void;
+  readonly signals: PluginSignals;
   readonly analyse: PluginPorts["analyse"];
   /** A plugin has made a metric. */
   readonly onSeries: (plugin: string, generation: number, series: DefinedSeries) => void;
@@ -30,7 +31,7 @@ export interface PluginThread {
 export const CONTROL_PLANE = 2 ** 32 - 1;
 
 /**
- * Makes an instance of a plugin.
+ * Makes an instance of a plugin. What its calls come to is what the policies make of it.
  *
  * @throws {Error} If it does not start.
  */
@@ -38,18 +39,21 @@ export async function createPlugin(
   { spec, buffers }: WorkerPlugin,
   thread: PluginThread,
 ): Promise<LivePlugin> {
-  const { worker, clock, wallMs, emit, signal, analyse, onSeries } = thread;
-  return await Plugin.create(spec, buffers, {
+  const { worker, clock, wallMs, emit, signals, analyse, onSeries } = thread;
+  let judged: LivePlugin | undefined = undefined;
+  const plugin = await Plugin.create(spec, buffers, {
     worker,
     clock,
     wallMs,
     log: (plugin, level, said) => emit({ kind: "plugin_said", plugin, level, said }),
-    signal,
+    signal: (signal) => signals.hear(signal),
     analyse,
     onSeries: (plugin, series) => onSeries(plugin, spec.generation, series),
     fetch: (...request) => fetch(...request),
+    onResponse: (event) => void judged?.call(event),
     onFailure: (failure) => emit({ kind: "plugin_failed", ...failure }),
     onStateChange: (plugin, _state, message) =>
       emit({ kind: "plugin_switched_off", plugin, message }),
   });
+  return judged = signals.judged(plugin);
 }

@@ -122,6 +122,11 @@ export class PluginPlane {
     });
   }
 
+  /** Calls onTick no more. */
+  stopTicking(): void {
+    this.#timer?.cancel();
+  }
+
   /** Calls a hook that is about no session; undefined if nobody wants it. */
   call(name: HookName, payload: Uint8Array, flags = 0): Verdict | undefined {
     const hook = HOOK[name];
@@ -134,7 +139,7 @@ export class PluginPlane {
 
   /** Ends all plugins. */
   close(): void {
-    this.#timer?.cancel();
+    this.stopTicking();
     this.drop(this.#prepared?.round ?? 0);
     this.#replace(new Map());
   }

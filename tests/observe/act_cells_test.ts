@@ -26,3 +26,18 @@ Deno.test("ActCells keep a limited number of names, none of which is malformed",
   deepEqual(counts[0], { plugin: "other", signal: "other", count: 7 + 500 - 198 });
   deepEqual(counts[1], { plugin: longest[0], signal: longest[1], count: 1 });
 });
+
+Deno.test("ActCells go on where a worker that died has left them", () => {
+  const buffer = actBuffer(1);
+  const first = new ActCells(1, buffer);
+  first.addSignal("guard", "alarm");
+  first.addSignal("guard", "calm");
+  const second = new ActCells(1, buffer);
+  second.addSignal("guard", "calm");
+  second.addSignal("other", "alarm");
+  deepEqual([...first.signals()].map(({ plugin, signal, count }) => [plugin, signal, count]), [
+    ["guard", "alarm", 1],
+    ["guard", "calm", 2],
+    ["other", "alarm", 1],
+  ]);
+});

@@ -130,3 +130,20 @@ Deno.test("Recorder.emit() reports a name without cells and does not throw", () 
 Deno.test("new Recorder() throws RangeError on a limit that is not a positive integer", () => {
   for (const max of [0, -1, 1.5, NaN]) assertThrows(() => record("info", max), RangeError);
 });
+
+Deno.test("Recorder.log has the recorder's level and shares its limit", () => {
+  const { records, recorder, emit } = record("info", 2);
+  const said = { message: "a policy matched", fields: {}, timeMs: 0 };
+  recorder.log.write({ level: "debug", ...said });
+  recorder.log.write({ level: "info", ...said });
+  emit(ERROR, ERROR);
+  recorder.log.write({ level: "info", ...said });
+  recorder.log.write({ level: "error", ...said });
+  recorder.flush();
+  assertEquals(records.map(({ level, fields }) => `${level} ${fields.count}`), [
+    "info undefined",
+    "warn undefined",
+    "error undefined",
+    "warn 2",
+  ]);
+});

@@ -30,3 +30,30 @@ export function forwardingPlugin(hooks: readonly string[]): Uint8Array<ArrayBuff
   const functions = hooks.map((name) => `(func (export "${name}") (result i32) (i32.const 0))`);
   return assemble(`(module (memory (export "memory") 1) ${functions.join(" ")})`);
 }
+
+/** JSON that {@linkcode SIGNALLER} says with each signal. */
+const METADATA = '{"score":0.9,"level":"warn"}';
+
+/**
+ * Sends a signal for each query that begins with a comment: with `/*alarm*\/ select 1` it is
+ * called `alarm`. It forwards everything.
+ */
+export const SIGNALLER = assemble(`(module
+  (import "sluice" "read" (func $read (param i32 i32 i32 i32) (result i32)))
+  (import "sluice" "signal" (func $signal (param i32 i32 i32 i32) (result i32)))
+  (memory (export "memory") 1)
+  (data (i32.const 64) "${METADATA.replaceAll('"', "\\22")}")
+  (func (export "onQuery") (result i32)
+    (local $end i32)
+    (drop (call $read (i32.const 1) (i32.const 0) (i32.const 1024) (i32.const 4096)))
+    (if (i32.ne (i32.load16_u (i32.const 1024)) (i32.const 0x2a2f))
+      (then (return (i32.const 0))))
+    (local.set $end (i32.const 1026))
+    (loop $next
+      (if (i32.ne (i32.load8_u (local.get $end)) (i32.const 0x2a))
+        (then
+          (local.set $end (i32.add (local.get $end) (i32.const 1)))
+          (br $next))))
+    (drop (call $signal (i32.const 1026) (i32.sub (local.get $end) (i32.const 1026))
+      (i32.const 64) (i32.const ${METADATA.length})))
+    (i32.const 0)))`);

@@ -21,6 +21,7 @@ import { DataPlane } from "../../src/data_plane.ts";
 import { hooksToTest } from "./looking_on.ts";
 import type { DataPlaneSnapshot, PeerMessage } from "../../src/data_plane_messages.ts";
 
+import { actBuffer } from "../../src/observe/act_cells.ts";
 import {
   counterBuffer,
   LISTENER_CELL,
@@ -377,6 +378,9 @@ export class World {
       logRecordsPerSecondMax: 1_000_000,
       plugins: [],
       tickIntervalMs: 1_000,
+      arePluginsEnabled: true,
+      act: { defaultPolicy: "passthrough", actionTimeoutMs: 5_000, policies: [] },
+      actCells: actBuffer(4),
     };
   }
 }

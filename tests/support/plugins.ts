@@ -121,12 +121,13 @@ export async function startPlugin(
     analyse: () => undefined,
     onSeries: (_, one) => void series.push(one),
     fetch: () => Promise.reject(new Error("There is no network")),
+    onResponse: (event) => void plugin.call(event),
     onFailure: (failure) => void failures.push(failure),
     onStateChange: (plugin, state, reason) => void changes.push(`${plugin} ${state}: ${reason}`),
     ...portOptions,
   };
   const buffers = { metrics, counters };
-  const plugin = await Plugin.create(spec, buffers, ports);
+  const plugin: Plugin = await Plugin.create(spec, buffers, ports);
   const query = (text: string, change?: (event: HookEvent) => void) =>
     plugin.call(queryEvent(text, change));
   return {

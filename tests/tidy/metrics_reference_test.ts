@@ -80,7 +80,7 @@ async function sourceOf(path: string): Promise<string> {
 Deno.test("docs/logging.md names every message of the data plane's log, and no other", async () => {
   const listed = new Set((await loggingTable(0)).map(({ message }) => message));
   const said = new Set<string>();
-  for (const file of ["fact_log.ts", "recorder.ts", "log.ts"]) {
+  for (const file of ["fact_log.ts", "recorder.ts", "limited_log.ts", "log.ts"]) {
     const source = await sourceOf(`observe/${file}`);
     const table = /const MESSAGES[^{]*\{([^}]*)\}/.exec(source)?.[1] ?? "";
     for (const [, message] of table.matchAll(/: "(.+)",$/gm)) said.add(message!);
