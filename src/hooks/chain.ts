@@ -2,14 +2,14 @@
  * Who is called at which hook, in which order, and what comes of it.
  *
  * - Subscribers are called by priority, lower numbers first; those of one priority by name.
- * - What one puts in the payload's place is what the next one sees.
+ * - What one puts in the payload's place is what the next one sees; of a query, as its text, too.
  * - respond, reject and close end the chain: those behind are not called. After a route the chain
  *   goes on, and the last route counts.
  *
  * @module
  */
 
-import type { HookEvent } from "./event.ts";
+import { FIELD, type HookEvent } from "./event.ts";
 import { HOOK, type HookName, HOOKS } from "./hooks.ts";
 import { FORWARD, type Verdict } from "./verdict.ts";
 
@@ -45,10 +45,16 @@ export interface Subscriber {
   call(event: HookEvent): Verdict;
 }
 
+/** One who is called at a hook, and for which types of messages. */
+interface Place {
+  readonly subscriber: Subscriber;
+  readonly types: Uint8Array;
+}
+
 /** All subscribers of one worker, as they are now. Replaced as a whole between two messages. */
 export class HookChain {
   /** By a hook's number. */
-  readonly #subscribers: readonly (readonly Subscriber[])[];
+  readonly #places: readonly (readonly Place[])[];
   /** By a hook's number: 256 bytes, 1 for each type of message that somebody wants. */
   readonly #types: readonly (Uint8Array | undefined)[];
   /** By a hook's number: whether anybody wants it. */
@@ -60,15 +66,18 @@ export class HookChain {
 
   constructor(subscribers: readonly Subscriber[]) {
     const inOrder = subscribers.toSorted((a, b) =>
-      a.priority - b.priority || (a.name < b.name ? -1 : 1)
+      a.priority - b.priority || compare(a.name, b.name)
     );
     const numbers = [0, ...HOOKS.map(({ number }) => number)];
-    this.#subscribers = numbers.map((hook) => inOrder.filter((one) => one.hooks.includes(hook)));
-    this.wants = Uint8Array.from(this.#subscribers, ({ length }) => length > 0 ? 1 : 0);
+    this.#places = numbers.map((hook) =>
+      inOrder.filter((one) => one.hooks.includes(hook))
+        .map((subscriber) => ({ subscriber, types: subscriber.messageTypes(hook) }))
+    );
+    this.wants = Uint8Array.from(this.#places, ({ length }) => length > 0 ? 1 : 0);
     this.wantsTraffic = TRAFFIC_HOOKS.some((name) => this.wants[HOOK[name]] === 1);
-    this.mayRespond = this.#subscribers[HOOK.onQuery]!.some((one) => one.mayRespond);
-    this.#types = this.#subscribers.map((those, hook) =>
-      those.length === 0 ? undefined : union(those.map((one) => one.messageTypes(hook)))
+    this.mayRespond = this.#places[HOOK.onQuery]!.some(({ subscriber }) => subscriber.mayRespond);
+    this.#types = this.#places.map((those) =>
+      those.length === 0 ? undefined : union(those.map(({ types }) => types))
     );
   }
 
@@ -79,17 +88,17 @@ export class HookChain {
 
   /** Calls all who want the event. Its payload is, afterwards, what it was replaced with. */
   run(event: HookEvent): Verdict {
-    const { hook } = event;
+    const { hook, messageType } = event;
     let result = FORWARD;
-    for (const subscriber of this.#subscribers[hook]!) {
-      const { messageType } = event;
-      if (messageType !== 0 && subscriber.messageTypes(hook)[messageType] !== 1) continue;
+    for (const { subscriber, types } of this.#places[hook]!) {
+      if (messageType !== 0 && types[messageType] !== 1) continue;
       const verdict = subscriber.call(event);
       switch (verdict.kind) {
         case "forward":
           break;
         case "replace":
           event.payload = verdict.bytes;
+          if (hook === HOOK.onQuery) event.fields[FIELD.text] = verdict.bytes;
           if (result.kind !== "route") result = verdict;
           break;
         case "route":
@@ -105,6 +114,11 @@ export class HookChain {
 
 /** Nobody wants anything. */
 export const NO_HOOKS = new HookChain([]);
+
+function compare(a: string, b: string): number {
+  if (a === b) return 0;
+  return a < b ? -1 : 1;
+}
 
 function union(tables: readonly Uint8Array[]): Uint8Array {
   const all = new Uint8Array(256);

@@ -311,8 +311,8 @@ export class Session implements UpstreamOwner {
   }
 
   fail(fields: ErrorFields, reason: string, isQuoted = false): void {
-    const isBetween = this.#upstream?.isClientBetweenMessages !== false &&
-      this.#hooked?.isClientBetweenMessages !== false;
+    const isBetween = this.#hooked?.isClientBetweenMessages ??
+      this.#upstream?.isClientBetweenMessages ?? true;
     const message = isBetween ? errorResponse(fields) : undefined;
     this.end(message, reason, isQuoted);
   }

@@ -32,8 +32,8 @@ export interface Upstream {
   readonly isIdle: boolean;
   /** Whether what comes next can be sent to another proxy. */
   readonly canRoute: boolean;
-  /** Sends what comes next to a proxy. @returns False if it cannot be. */
-  sendTo(proxy: string): boolean;
+  /** Sends what comes next to a proxy; undefined takes that back. @returns False if it cannot. */
+  sendTo(proxy: string | undefined): boolean;
   /** True once nothing is left of it that the end of the session has to wait for. */
   readonly isGone: boolean;
   /** The session is over for its client. */

@@ -7,7 +7,7 @@
  * @module
  */
 
-import { textOf } from "../../base/bytes.ts";
+import { concat, textOf } from "../../base/bytes.ts";
 
 /** OIDs of pg_type. */
 const OID = {
@@ -25,6 +25,8 @@ const OID = {
   jsonb: 3802,
 } as const;
 
+const JSONB_VERSION = Uint8Array.of(1);
+
 /** @returns The value in binary, or undefined if it is none of the type, or the type not known. */
 export function binaryValue(typeOid: number, value: Uint8Array): Uint8Array | undefined {
   switch (typeOid) {
@@ -33,7 +35,7 @@ export function binaryValue(typeOid: number, value: Uint8Array): Uint8Array | un
     case OID.json:
       return value;
     case OID.jsonb:
-      return Uint8Array.of(1, ...value); // version 1
+      return concat(JSONB_VERSION, value);
     case OID.bool:
       return boolean(textOf(value));
     case OID.int2:
@@ -84,7 +86,11 @@ function float(text: string, size: 4 | 8): Uint8Array | undefined {
 }
 
 function hexadecimal(digits: string, size: number | undefined): Uint8Array | undefined {
-  if (!/^([0-9a-f]{2})*$/i.test(digits)) return undefined;
-  const bytes = Uint8Array.from(digits.match(/../g) ?? [], (pair) => parseInt(pair, 16));
-  return size === undefined || bytes.length === size ? bytes : undefined;
+  const length = digits.length / 2;
+  if (!Number.isInteger(length) || length !== (size ?? length)) return undefined;
+  if (/[^0-9a-f]/i.test(digits)) return undefined;
+  return Uint8Array.from(
+    { length },
+    (_, i) => parseInt(digits.slice(2 * i, 2 * i + 2), 16),
+  );
 }

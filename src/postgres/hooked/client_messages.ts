@@ -6,46 +6,26 @@
  */
 
 import { int32At } from "../../base/bytes.ts";
+import { READ_BUFFER_SIZE_MAX } from "../../net/socket.ts";
 import { CAN, HOOK } from "../../hooks/hooks.ts";
 import { type HookEvent, IS, PHASE } from "../../hooks/event.ts";
-import type { Verdict } from "../../hooks/verdict.ts";
 import { HEADER_SIZE } from "../wire/framer.ts";
-import { FRONTEND, STATUS_FAILED } from "../wire/tags.ts";
-import {
-  type ClientState,
-  type Portal,
-  readBindNames,
-  readParse,
-  stringAt,
-} from "./client_state.ts";
+import { FRONTEND } from "../wire/tags.ts";
+import type { ClientState, Portal } from "./client_state.ts";
+import { CAN_BE, ENTRY_OF, IS_CONCLUDED_BY_SYNC } from "./client_kinds.ts";
+import { type ClientMessagesOwner, ClientVerdicts, type Decision } from "./client_verdicts.ts";
+import { ENTRY, Entry } from "./entry.ts";
 import type { HookCalls } from "./hook_calls.ts";
 import { LocalAnswers } from "./local_answers.ts";
+import { nameAt, readBindNames, readBound, readParse } from "./messages_read.ts";
 import type { Outgoing } from "./outgoing.ts";
-import { ENTRY, type Entry, type Pipeline } from "./pipeline.ts";
+import type { Pipeline } from "./pipeline.ts";
 import { countMessages } from "./replacement.ts";
-import { ReplyCapture } from "./reply_capture.ts";
+import { ASSEMBLED_SIZE_MAX } from "./assembled.ts";
 import { parseWithText, queryWithText } from "./texts.ts";
-
-/** What becomes of a message. */
-export type Decision =
-  | { readonly kind: "pass" }
-  | { readonly kind: "replace"; readonly bytes: Uint8Array }
-  | { readonly kind: "drop" }
-  /** It is dropped, and all that was kept back with it; something else goes out, if anything. */
-  | { readonly kind: "retract"; readonly bytes?: Uint8Array };
 
 const PASS: Decision = { kind: "pass" };
 const DROP: Decision = { kind: "drop" };
-
-/** What is asked of the session. */
-export interface ClientMessagesOwner {
-  close(plugin: string): void;
-  /** A plugin's result cannot be used. */
-  refuse(why: string): void;
-  /** Whether the next query can be sent elsewhere. */
-  readonly canRoute: boolean;
-  route(proxy: string, plugin: string): void;
-}
 
 /** One session's messages to servers. */
 export class ClientMessages {
@@ -54,14 +34,17 @@ export class ClientMessages {
   readonly #state: ClientState;
   readonly #owner: ClientMessagesOwner;
   readonly #answers: LocalAnswers;
-  #delayMs = 0;
+  readonly #verdicts: ClientVerdicts;
 
   constructor(calls: HookCalls, state: ClientState, owner: ClientMessagesOwner) {
     this.#calls = calls;
     this.#pipeline = calls.pipeline;
     this.#state = state;
     this.#owner = owner;
-    this.#answers = new LocalAnswers(calls, (why) => owner.refuse(why));
+    this.#answers = new LocalAnswers(calls, (why) => owner.refuse(why), ({ query }) => {
+      if (query !== undefined) state.prepared(query);
+    });
+    this.#verdicts = new ClientVerdicts(calls, this.#answers, owner);
   }
 
   /** True while the last messages are kept back until their Execute has come. */
@@ -81,9 +64,7 @@ export class ClientMessages {
 
   /** How long what was decided last has to wait, in milliseconds. */
   takeDelay(): number {
-    const delayMs = this.#delayMs;
-    this.#delayMs = 0;
-    return delayMs;
+    return this.#verdicts.takeDelay();
   }
 
   /** The read buffer is going to change. */
@@ -91,15 +72,48 @@ export class ClientMessages {
     this.#state.keep();
   }
 
-  /** Whether messages of a type must be whole to be decided, however large they are. */
-  wantsWhole(tag: number): boolean {
+  /** True if no server has to get anything that it has not got. */
+  get isEmpty(): boolean {
+    return !this.#answers.hasLateParse;
+  }
+
+  /**
+   * Whether the message at an offset can be decided: before the login is done only passwords can,
+   * and a Bind not before it is certain which statement it means.
+   */
+  canDecide(view: Uint8Array, offset: number): boolean {
+    const tag = view[offset];
+    if (this.#pipeline.status === 0) {
+      return tag === undefined || tag === FRONTEND.password || tag === FRONTEND.terminate;
+    }
+    if (tag !== FRONTEND.bind || this.#state.isCertain) return true;
+    const names = readBindNames(view.subarray(offset));
+    if (names === undefined) {
+      return view.length - offset < HEADER_SIZE || this.#isShort(view, offset);
+    }
+    return !this.#state.isUncertain(names.statement, this.#pipeline.cycle);
+  }
+
+  /** Whether all of a message is there, or the framer waits for it. */
+  #isShort(view: Uint8Array, offset: number): boolean {
+    const size = 1 + int32At(view, offset + 1);
+    return size <= READ_BUFFER_SIZE_MAX;
+  }
+
+  /**
+   * Whether messages of a type must be whole to be decided, however large they are.
+   *
+   * @param size Bytes that it will have.
+   */
+  wantsWhole(tag: number, size: number): boolean {
     if (tag === FRONTEND.password) return false;
     const { chain } = this.#calls;
-    switch (tag) {
-      case FRONTEND.query:
-      case FRONTEND.parse:
-      case FRONTEND.bind:
-        if (chain.wants[HOOK.onQuery] === 1 || chain.wants[HOOK.onQueryEnd] === 1) return true;
+    const isUnit = tag === FRONTEND.parse || tag === FRONTEND.bind;
+    if (isUnit && this.#answers.hasLateParse) return true;
+    if (isUnit || tag === FRONTEND.query) {
+      if (chain.wants[HOOK.onQuery] === 1) return true;
+      // Who is only told of its end is not worth the session.
+      if (chain.wants[HOOK.onQueryEnd] === 1 && size <= ASSEMBLED_SIZE_MAX) return true;
     }
     return chain.wantsType(HOOK.onTrafficFromClient, tag) ||
       chain.wantsType(HOOK.onTrafficToServer, tag);
@@ -107,8 +121,9 @@ export class ClientMessages {
 
   /** The start of a large message that nobody has to see. @returns Whether it is dropped. */
   onLarge(tag: number): boolean {
-    if (this.#answers.discards(tag)) return true;
-    this.#answers.closeUnit();
+    if (tag !== FRONTEND.password && this.#answers.discards(tag)) return true;
+    if (tag === FRONTEND.query) this.#answers.onQuery();
+    else this.#answers.closeUnit();
     this.#push(tag);
     return false;
   }
@@ -120,9 +135,10 @@ export class ClientMessages {
     let bytes = message;
     if (this.#calls.chain.wantsType(HOOK.onTrafficFromClient, tag)) {
       const event = this.#trafficEvent(tag, message);
-      const decision = this.#ask(event, tag, undefined);
+      const decision = this.#verdicts.ask(event, tag, undefined);
       if (decision !== undefined) return decision;
       bytes = this.#replacement(event, tag, message);
+      if (this.#owner.isOver) return DROP;
     }
     const decision = this.#decide(tag, bytes, outgoing);
     if (decision.kind === "drop" || decision.kind === "retract") return decision;
@@ -131,14 +147,17 @@ export class ClientMessages {
   }
 
   #trafficEvent(tag: number, message: Uint8Array): HookEvent {
-    const isQuery = tag === FRONTEND.query;
-    const can = CAN.replace | CAN.reject | CAN.close | (isQuery ? CAN.respond : 0);
+    const isOpen = this.isUnitOpen || !this.#answers.canAnswerQuery;
+    const canRespond = tag === FRONTEND.query && !isOpen && !this.#verdicts.isFailed;
+    const can = (CAN_BE[tag] ?? CAN.close) | (canRespond ? CAN.respond : 0);
     const event = this.#calls.event(HOOK.onTrafficFromClient, can, message, tag);
     event.request = this.#pipeline.nextRequest;
     return event;
   }
 
-  #replacement({ payload }: HookEvent, tag: number, message: Uint8Array): Uint8Array {
+  #replacement(event: HookEvent, tag: number, message: Uint8Array): Uint8Array {
+    const { payload } = event;
+    if ((event.flags & CAN.replace) === 0) return message;
     if (payload === message || countMessages(payload, tag) === 1) return payload;
     const type = String.fromCharCode(tag);
     this.#owner.refuse(`what a plugin puts in the place of a message of type "${type}" is none`);
@@ -149,7 +168,7 @@ export class ClientMessages {
   #tell(tag: number, bytes: Uint8Array): void {
     if (!this.#calls.chain.wantsType(HOOK.onTrafficToServer, tag)) return;
     const event = this.#calls.event(HOOK.onTrafficToServer, 0, bytes, tag);
-    this.#calls.describeEntry(event, this.#pipeline.last());
+    this.#calls.describeEntry(event, this.#pipeline.last);
     this.#calls.run(event);
   }
 
@@ -179,13 +198,15 @@ export class ClientMessages {
 
   #push(tag: number): Decision {
     const kind = ENTRY_OF[tag];
-    if (kind !== undefined) this.#pipeline.push(this.#entry(kind));
-    if (IS_CONCLUDED_BY_SYNC[tag] === 1) this.#answers.onPassed();
+    if (kind === undefined) return PASS;
+    const entry = this.#entry(kind);
+    if (IS_CONCLUDED_BY_SYNC[tag] === 1) this.#answers.pass(entry);
+    else this.#pipeline.push(entry);
     return PASS;
   }
 
   #entry(kind: number, query?: Entry["query"]): Entry {
-    return this.#pipeline.entry(kind, query, this.#calls.nowMs);
+    return new Entry(kind, this.#pipeline.takeNumber(), query, this.#calls.nowMs);
   }
 
   // Queries ---------------------------------------------------------------------------------------
@@ -193,17 +214,23 @@ export class ClientMessages {
   #onQuery(message: Uint8Array): Decision {
     this.#answers.onQuery();
     const text = message.subarray(HEADER_SIZE, message.length - 1).slice();
-    const query = { text, statementName: "", columns: undefined };
+    const query = { text, statementName: "", cycle: this.#pipeline.cycle, columns: undefined };
     const entry = this.#entry(ENTRY.query, query);
+    entry.closing = this.#state.close("", query.cycle);
     let bytes = message;
     if (this.#calls.wants(HOOK.onQuery)) {
-      const can = CAN.replace | CAN.respond | CAN.reject | CAN.close;
-      const event = this.#queryEvent(can, text, PHASE.simple, entry);
+      const respond = this.#answers.canAnswerQuery ? CAN.respond : 0;
+      const can = CAN.replace | respond | CAN.reject | CAN.close;
+      const event = this.#verdicts.queryEvent(can, text, PHASE.simple, entry);
       this.#calls.describeQuery(event, query);
-      const decision = this.#ask(event, FRONTEND.query, entry);
+      const decision = this.#verdicts.ask(event, FRONTEND.query, entry);
       if (decision !== undefined) return decision;
-      if (event.payload !== text) bytes = queryWithText(event.payload);
+      if (event.payload !== text) {
+        bytes = queryWithText(event.payload);
+        entry.query = { ...query, text: bytes.subarray(HEADER_SIZE, bytes.length - 1) };
+      }
     }
+    this.#verdicts.onPassed();
     this.#pipeline.push(entry);
     return bytes === message ? PASS : { kind: "replace", bytes };
   }
@@ -214,63 +241,64 @@ export class ClientMessages {
     const { name, text } = parsed;
     if (name === "") this.#answers.beginUnit(outgoing);
     else this.#answers.closeUnit();
-    let bytes = message;
-    let query = this.#state.prepare(name, text);
-    if (query === undefined) return this.#answers.refuseStatement();
+    const query = this.#state.prepare(name, text, this.#pipeline.cycle);
     const entry = this.#entry(ENTRY.parse, query);
+    if (query === undefined) return this.#answers.refuseMore("prepared statements", entry);
+    let bytes = message;
     if (this.#calls.wants(HOOK.onQuery)) {
-      const event = this.#queryEvent(
-        CAN.replace | CAN.reject | CAN.close,
-        query.text,
-        PHASE.parse,
-        entry,
-      );
+      const can = CAN.replace | CAN.reject | CAN.close;
+      const event = this.#verdicts.queryEvent(can, query.text, PHASE.parse, entry);
       this.#calls.describeQuery(event, query);
-      const decision = this.#ask(event, FRONTEND.parse, entry);
-      if (decision !== undefined) return decision;
+      const decision = this.#verdicts.ask(event, FRONTEND.parse, entry);
+      if (decision !== undefined) {
+        this.#state.failed(query);
+        return decision;
+      }
       if (event.payload !== query.text) {
         bytes = parseWithText(message, parsed, event.payload);
-        query = this.#state.prepare(name, event.payload) ?? query;
-        entry.query = query;
+        this.#state.failed(query);
+        entry.query = this.#state.prepare(name, readParse(bytes)!.text, this.#pipeline.cycle);
+        if (entry.query === undefined) {
+          return this.#answers.refuseMore("prepared statements", entry);
+        }
       }
     }
-    this.#pipeline.push(entry);
     if (name === "") this.#answers.onUnnamedParse(bytes, entry);
-    this.#answers.onPassed();
+    this.#answers.pass(entry);
     return bytes === message ? PASS : { kind: "replace", bytes };
   }
 
   #onBind(message: Uint8Array, outgoing: Outgoing): Decision {
     const names = readBindNames(message);
     if (names === undefined) return this.#passBroken(FRONTEND.bind);
-    const portal = this.#state.bind(names.portal, names.statement, message);
-    const entry = this.#entry(ENTRY.bind, portal.query);
+    const request = this.#pipeline.takeNumber();
+    const portal = this.#state.bind(names.portal, names.statement, message, request);
+    const entry = new Entry(ENTRY.bind, request, portal?.query, this.#calls.nowMs);
+    if (portal === undefined) return this.#answers.refuseMore("portals", entry);
     const isUnnamed = names.portal === "";
     if (isUnnamed) this.#answers.beginBind(outgoing, names.statement);
     else this.#answers.closeUnit();
     if (names.statement === "") this.#answers.sendLateParse(outgoing);
-    this.#pipeline.push(entry);
     if (isUnnamed) this.#answers.onUnnamedBind(entry);
-    this.#answers.onPassed();
+    this.#answers.pass(entry);
     return PASS;
   }
 
   #onDescribe(message: Uint8Array, outgoing: Outgoing): Decision {
     const isPortal = message[HEADER_SIZE] === 0x50; // P
-    const name = stringAt(message, HEADER_SIZE + 1)?.text;
+    const name = nameAt(message, HEADER_SIZE + 1)?.text;
     if (name === undefined) return this.#passBroken(FRONTEND.describe);
     const query = isPortal ? this.#state.portal(name)?.query : this.#state.statement(name);
     const entry = this.#entry(ENTRY.describe, query);
     if (!isPortal || name !== "") this.#answers.closeUnit();
     if (!isPortal && name === "") this.#answers.sendLateParse(outgoing);
-    this.#pipeline.push(entry);
     this.#answers.onDescribe(entry);
-    this.#answers.onPassed();
+    this.#answers.pass(entry);
     return PASS;
   }
 
   #onExecute(message: Uint8Array): Decision {
-    const name = stringAt(message, HEADER_SIZE);
+    const name = nameAt(message, HEADER_SIZE);
     if (name === undefined || name.end + 4 !== message.length) {
       return this.#passBroken(FRONTEND.execute);
     }
@@ -281,32 +309,44 @@ export class ClientMessages {
       const decision = this.#askExecute(entry, portal, int32At(message, name.end) === 0);
       if (decision !== undefined) return decision;
     }
-    if (portal !== undefined) this.#state.executed(portal);
-    this.#pipeline.push(entry);
+    if (portal !== undefined) {
+      this.#keepFormats(portal);
+      entry.resultFormats = portal.resultFormats;
+      this.#state.executed(portal);
+    }
+    this.#verdicts.onPassed();
+    this.#answers.pass(entry);
     this.#answers.closeUnit();
-    this.#answers.onPassed();
     return PASS;
+  }
+
+  /** Who sees rows has to know their formats. */
+  #keepFormats(portal: Portal): void {
+    if (portal.bind === undefined || !this.#calls.wants(HOOK.onRow)) return;
+    portal.resultFormats = readBound(portal.bind)?.resultFormats;
   }
 
   #askExecute(entry: Entry, portal: Portal | undefined, isWhole: boolean): Decision | undefined {
     const can = CAN.reject | CAN.close | (isWhole ? CAN.respond : 0);
     const text = portal?.query?.text ?? NOTHING;
-    const event = this.#queryEvent(can, text, PHASE.execute, entry);
+    const event = this.#verdicts.queryEvent(can, text, PHASE.execute, entry);
     this.#calls.describeQuery(event, portal?.query, portal);
     if (this.#answers.unit?.describe !== undefined) event.flags |= IS.described;
-    return this.#ask(event, FRONTEND.execute, entry);
+    return this.#verdicts.ask(event, FRONTEND.execute, entry);
   }
 
   #onClose(message: Uint8Array): Decision {
-    const name = stringAt(message, HEADER_SIZE + 1)?.text;
+    const name = nameAt(message, HEADER_SIZE + 1)?.text;
     this.#answers.closeUnit();
     if (name === undefined) return this.#passBroken(FRONTEND.close);
-    if (message[HEADER_SIZE] === 0x50) this.#state.forgetPortal(name); // P
+    const entry = this.#entry(ENTRY.close);
+    if (message[HEADER_SIZE] === 0x50) this.#state.forgetPortal(name, entry.request); // P
     else {
-      this.#state.forget(name);
+      entry.closing = this.#state.close(name, this.#pipeline.cycle);
       if (name === "") this.#answers.forgetLateParse();
     }
-    return this.#push(FRONTEND.close);
+    this.#answers.pass(entry);
+    return PASS;
   }
 
   /** The server says what is wrong with it. */
@@ -314,63 +354,6 @@ export class ClientMessages {
     this.#answers.closeUnit();
     return this.#push(tag);
   }
-
-  // Verdicts --------------------------------------------------------------------------------------
-
-  #queryEvent(can: number, text: Uint8Array, phase: number, entry: Entry): HookEvent {
-    const route = this.#owner.canRoute ? CAN.route : 0;
-    const isFailed = this.#pipeline.isEmpty && this.#pipeline.status === STATUS_FAILED;
-    const possible = isFailed ? can & ~CAN.respond : can;
-    const event = this.#calls.event(HOOK.onQuery, possible | route, text, 0);
-    event.phase = phase;
-    event.request = entry.request;
-    if (phase === PHASE.parse) return event;
-    event.capture = (sizeMax, onDone) => {
-      entry.capture = new ReplyCapture(sizeMax, onDone);
-      const describe = this.#answers.unit?.describe;
-      if (describe !== undefined) describe.capture = entry.capture;
-      return true;
-    };
-    return event;
-  }
-
-  /** @returns What becomes of the message, or undefined if it goes its way. */
-  #ask(event: HookEvent, tag: number, entry: Entry | undefined): Decision | undefined {
-    const verdict: Verdict = this.#calls.run(event);
-    this.#delayMs = Math.max(this.#delayMs, event.delayMs);
-    switch (verdict.kind) {
-      case "close":
-        this.#owner.close(verdict.plugin);
-        return DROP;
-      case "route":
-        this.#owner.route(verdict.proxy, verdict.plugin);
-        return undefined;
-      case "reject":
-        return this.#answers.reject(tag, verdict.plugin, verdict.rejection, entry);
-      case "respond":
-        return this.#answers.respond(tag, verdict.plugin, verdict.reply, event, entry);
-    }
-    return undefined;
-  }
 }
 
 const NOTHING = new Uint8Array();
-
-const IS_CONCLUDED_BY_SYNC = Uint8Array.from({ length: 256 }, (_, tag) => {
-  const { parse, bind, describe, execute, close } = FRONTEND;
-  return [parse, bind, describe, execute, close].some((one) => one === tag) ? 1 : 0;
-});
-
-/** What each message is answered as; those that are not in it are not answered. */
-const ENTRY_OF: Readonly<Record<number, number>> = {
-  [FRONTEND.query]: ENTRY.query,
-  [FRONTEND.functionCall]: ENTRY.functionCall,
-  [FRONTEND.sync]: ENTRY.sync,
-  [FRONTEND.parse]: ENTRY.parse,
-  [FRONTEND.bind]: ENTRY.bind,
-  [FRONTEND.describe]: ENTRY.describe,
-  [FRONTEND.execute]: ENTRY.execute,
-  [FRONTEND.close]: ENTRY.close,
-  [FRONTEND.copyDone]: ENTRY.copyEnd,
-  [FRONTEND.copyFail]: ENTRY.copyEnd,
-};

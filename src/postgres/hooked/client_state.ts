@@ -5,9 +5,6 @@
  * @module
  */
 
-import { int32At, textOf, uint16At } from "../../base/bytes.ts";
-import { HEADER_SIZE } from "../wire/framer.ts";
-
 /** Statements that one session may have prepared while plugins look on. */
 const STATEMENTS_MAX = 25_000;
 
@@ -25,64 +22,124 @@ export interface QueryInfo {
   /** A copy, without the NUL behind it. */
   readonly text: Uint8Array;
   readonly statementName: string;
+  /** Which of the session's Syncs and Queries, from 0, its Parse came behind. */
+  readonly cycle: number;
   /** RowDescription, once it has been seen. */
   columns: Uint8Array | undefined;
+}
+
+/** A statement that is to be closed. */
+export interface Closing {
+  readonly statementName: string;
+  /** Which of the session's Syncs and Queries, from 0, it came behind. */
+  readonly cycle: number;
+  readonly text: undefined;
 }
 
 /** A statement with its values. */
 export interface Portal {
   readonly name: string;
+  /** Number of its Bind. */
+  readonly request: number;
   readonly query: QueryInfo | undefined;
   /** The whole Bind; undefined if it was too large to be kept, or is done with. */
   bind: Uint8Array | undefined;
+  /** What the Bind asks for, where somebody wants rows. */
+  resultFormats: Uint8Array | undefined;
 }
 
 /** Statements and portals of one session. */
 export class ClientState {
   readonly #statements = new Map<string, QueryInfo>();
-  /** Those that a server has not said to be prepared yet. */
-  readonly #pending = new Map<string, QueryInfo>();
+  /** Those that a server has not said to be prepared, or closed, yet. */
+  readonly #pending = new Map<string, QueryInfo | Closing>();
   readonly #portals = new Map<string, Portal>();
   /** Portals whose Bind is still a view of the client's read buffer. */
   readonly #borrowing = new Set<Portal>();
+  /** Bytes of all texts, pending ones included. */
   #textsSize = 0;
 
   statement(name: string): QueryInfo | undefined {
-    return this.#pending.get(name) ?? this.#statements.get(name);
+    const pending = this.#pending.get(name);
+    if (pending === undefined) return this.#statements.get(name);
+    return pending.text === undefined ? undefined : pending;
   }
 
   portal(name: string): Portal | undefined {
     return this.#portals.get(name);
   }
 
+  /** True if nothing waits for a server to say that it is prepared. */
+  get isCertain(): boolean {
+    return this.#pending.size === 0;
+  }
+
+  /**
+   * Whether only the server's answer will tell which of two statements a name stands for: the
+   * second was sent behind an earlier Sync, and may fail or be skipped.
+   */
+  isUncertain(name: string, cycle: number): boolean {
+    const pending = this.#pending.get(name);
+    return pending !== undefined && pending.cycle !== cycle && this.#statements.has(name);
+  }
+
   /** A Parse is sent. @returns The statement, or undefined if there are too many. */
-  prepare(statementName: string, text: Uint8Array): QueryInfo | undefined {
+  prepare(statementName: string, text: Uint8Array, cycle: number): QueryInfo | undefined {
     const size = this.#textsSize + text.length;
     const count = this.#statements.size + this.#pending.size;
     if (count >= STATEMENTS_MAX || size > TEXTS_SIZE_MAX) return undefined;
-    const query = { text: text.slice(), statementName, columns: undefined };
+    const query = { text: text.slice(), statementName, cycle, columns: undefined };
+    this.#textsSize = size;
     this.#pending.set(statementName, query);
     return query;
   }
 
   /** It is prepared. */
   prepared(query: QueryInfo): void {
-    const { statementName, text } = query;
+    const { statementName } = query;
     if (this.#pending.get(statementName) === query) this.#pending.delete(statementName);
-    this.forget(statementName);
-    this.#textsSize += text.length;
+    if (this.#statements.get(statementName) === query) return;
+    this.#forget(statementName);
     this.#statements.set(statementName, query);
   }
 
   /** What was to be prepared has been skipped, or has failed. */
-  onError(): void {
-    this.#pending.clear();
+  failed(query: QueryInfo | Closing): void {
+    const { statementName, text } = query;
+    if (this.#statements.get(statementName) === query) return;
+    if (this.#pending.get(statementName) === query) this.#pending.delete(statementName);
+    this.#textsSize -= text?.length ?? 0;
   }
 
-  /** @param bind A view; see {@linkcode ClientState.keep}. */
-  bind(name: string, statementName: string, bind: Uint8Array): Portal {
-    const portal = { name, query: this.statement(statementName), bind };
-    if (this.#portals.size >= PORTALS_MAX) this.#portals.clear(); // they are told nothing of then
+  /** A statement is to be closed. @returns What to say when it is; undefined if there is none. */
+  close(statementName: string, cycle: number): Closing | undefined {
+    if (!this.#pending.has(statementName) && !this.#statements.has(statementName)) return undefined;
+    const closing = { statementName, cycle, text: undefined };
+    this.#pending.set(statementName, closing);
+    return closing;
+  }
+
+  /** It is closed. */
+  closed(closing: Closing): void {
+    this.failed(closing);
+    this.#forget(closing.statementName);
+  }
+
+  /**
+   * A Bind is sent.
+   *
+   * @param bind A view; see {@linkcode ClientState.keep}.
+   * @returns The portal, or undefined if there are too many.
+   */
+  bind(
+    name: string,
+    statementName: string,
+    bind: Uint8Array,
+    request: number,
+  ): Portal | undefined {
+    const query = this.statement(statementName);
+    if (this.#portals.size >= PORTALS_MAX && !this.#portals.has(name)) return undefined;
+    const portal = { name, request, query, bind, resultFormats: undefined };
     this.#portals.set(name, portal);
     this.#borrowing.add(portal);
     return portal;
@@ -90,11 +147,11 @@ export class ClientState {
 
   /** The view is going to change: what is still needed is copied. */
   keep(): void {
+    if (this.#borrowing.size === 0) return;
     for (const portal of this.#borrowing) {
       const { bind } = portal;
-      portal.bind = bind === undefined || bind.length > KEPT_BIND_SIZE_MAX
-        ? undefined
-        : bind.slice();
+      const isKept = bind !== undefined && bind.length <= KEPT_BIND_SIZE_MAX;
+      portal.bind = isKept ? bind.slice() : undefined;
     }
     this.#borrowing.clear();
   }
@@ -106,93 +163,23 @@ export class ClientState {
   }
 
   /** A statement is closed, or replaced. */
-  forget(statementName: string): void {
+  #forget(statementName: string): void {
     const before = this.#statements.get(statementName);
     if (before === undefined) return;
     this.#textsSize -= before.text.length;
     this.#statements.delete(statementName);
   }
 
-  forgetPortal(name: string): void {
+  /** A portal is closed. @param request Number of the Close: what was bound behind it stays. */
+  forgetPortal(name: string, request: number): void {
+    const portal = this.#portals.get(name);
+    if (portal === undefined || portal.request > request) return;
     this.#portals.delete(name);
+    this.#borrowing.delete(portal);
   }
 
-  /** A transaction has ended, and all portals with it. */
-  onIdle(): void {
-    if (this.#portals.size === 0) return;
-    this.#portals.clear();
-    this.#borrowing.clear();
+  /** A transaction has ended with this request, and all portals of before with it. */
+  onIdle(request: number): void {
+    for (const { name } of this.#portals.values()) this.forgetPortal(name, request);
   }
-}
-
-/** The string at an offset, and where the next field begins; undefined if it does not end. */
-export function stringAt(
-  message: Uint8Array,
-  offset: number,
-): { readonly text: string; readonly end: number } | undefined {
-  const end = message.indexOf(0, offset);
-  return end < 0 ? undefined : { text: textOf(message.subarray(offset, end)), end: end + 1 };
-}
-
-/** A Parse, as far as it is well formed. The text is a view. */
-export function readParse(
-  message: Uint8Array,
-): { readonly name: string; readonly text: Uint8Array; readonly textEnd: number } | undefined {
-  const name = stringAt(message, HEADER_SIZE);
-  const end = name === undefined ? -1 : message.indexOf(0, name.end);
-  if (name === undefined || end < 0) return undefined;
-  return { name: name.text, text: message.subarray(name.end, end), textEnd: end + 1 };
-}
-
-/** Names in a Bind. */
-export function readBindNames(
-  message: Uint8Array,
-): { readonly portal: string; readonly statement: string; readonly end: number } | undefined {
-  const portal = stringAt(message, HEADER_SIZE);
-  const statement = portal === undefined ? undefined : stringAt(message, portal.end);
-  if (portal === undefined || statement === undefined) return undefined;
-  return { portal: portal.text, statement: statement.text, end: statement.end };
-}
-
-/** Values and formats of a Bind, as `wit/sluice.wit` lays them out. */
-export interface BoundValues {
-  readonly parameters: Uint8Array;
-  readonly resultFormats: Uint8Array;
-}
-
-/** @returns What a Bind holds, or undefined if it is malformed. */
-export function readBound(message: Uint8Array): BoundValues | undefined {
-  const names = readBindNames(message);
-  if (names === undefined) return undefined;
-  const formats = readFormats(message, names.end);
-  if (formats === undefined || formats.end + 2 > message.length) return undefined;
-  const count = uint16At(message, formats.end);
-  const parameters = new Uint8Array(message.length + count);
-  const data = new DataView(parameters.buffer);
-  let offset = formats.end + 2;
-  let size = 0;
-  for (let i = 0; i < count; i++) {
-    const length = offset + 4 <= message.length ? int32At(message, offset) : -2;
-    const taken = Math.max(0, length);
-    if (length < -1 || offset + 4 + taken > message.length) return undefined;
-    parameters[size] = formats.codes[formats.codes.length === 1 ? 0 : i] ?? 0;
-    data.setInt32(size + 1, length, true);
-    parameters.set(message.subarray(offset + 4, offset + 4 + taken), size + 5);
-    size += 5 + taken;
-    offset += 4 + taken;
-  }
-  const results = readFormats(message, offset);
-  if (results === undefined) return undefined;
-  return { parameters: parameters.subarray(0, size), resultFormats: results.codes };
-}
-
-function readFormats(
-  message: Uint8Array,
-  offset: number,
-): { readonly codes: Uint8Array; readonly end: number } | undefined {
-  if (offset + 2 > message.length) return undefined;
-  const count = uint16At(message, offset);
-  const end = offset + 2 + 2 * count;
-  if (end > message.length) return undefined;
-  return { codes: Uint8Array.from({ length: count }, (_, i) => message[offset + 3 + 2 * i]!), end };
 }

@@ -6,13 +6,14 @@
  * @module
  */
 
-import { concat } from "../../base/bytes.ts";
+import { concat, int32At } from "../../base/bytes.ts";
 import { READ_BUFFER_SIZE_MAX } from "../../net/socket.ts";
 import { Framer } from "../wire/framer.ts";
 import { IS_FRONTEND_TAG } from "../wire/tags.ts";
-import type { ClientMessages, Decision } from "./client_messages.ts";
+import type { ClientMessages } from "./client_messages.ts";
+import type { Decision } from "./client_verdicts.ts";
+import { ASSEMBLED_SIZE_MAX } from "./assembled.ts";
 import { Outgoing } from "./outgoing.ts";
-import { ASSEMBLED_SIZE_MAX } from "./to_client.ts";
 
 /** What the way up asks of its session. */
 export interface FromClientOwner {
@@ -22,6 +23,8 @@ export interface FromClientOwner {
   refuse(why: string): void;
   /** Looks at what has not been consumed again, after that time. */
   wait(ms: number): void;
+  /** True once nothing more is passed on. */
+  readonly isOver: boolean;
 }
 
 /** One session's way up. */
@@ -32,7 +35,7 @@ export class FromClient {
   readonly #outgoing = new Outgoing();
   /** Pieces of a message that is assembled: too large for the read buffer. */
   #pieces: Uint8Array[] = [];
-  #assembledSize = 0;
+  #isAssembling = false;
   /** The rest of a large message is thrown away. */
   #isDropping = false;
   #isWaiting = false;
@@ -46,12 +49,17 @@ export class FromClient {
 
   /** True if nothing is kept here that the server has still to get. */
   get isEmpty(): boolean {
-    return this.#framer.isBetweenMessages && this.#outgoing.isEmpty && this.#pieces.length === 0;
+    return this.#framer.isBetweenMessages && this.#outgoing.isEmpty && this.#messages.isEmpty;
   }
 
-  /** True if something was not looked at because too many answers were due. */
+  /** True if something was not looked at before something else is answered. */
   get isHeldBack(): boolean {
     return this.#isHeldBack;
+  }
+
+  /** True while something waits that a plugin holds back. */
+  get isWaiting(): boolean {
+    return this.#isWaiting;
   }
 
   /** The time is over that something was to wait. */
@@ -69,7 +77,7 @@ export class FromClient {
     const unseen = view.subarray(done + this.#outgoing.scanned);
     this.#framer.begin(unseen);
     try {
-      while (!this.#isStopped() && this.#framer.next()) this.#onPiece(unseen);
+      while (!this.#isStopped(unseen) && this.#framer.next()) this.#onPiece(unseen);
     } catch (error) {
       this.#messages.closeUnit();
       this.#flush(view.subarray(done), false); // what came before a broken message is served
@@ -78,9 +86,12 @@ export class FromClient {
     return done + this.#passOn(view.subarray(done));
   }
 
-  #isStopped(): boolean {
-    this.#isHeldBack = this.#messages.isHeldBack;
-    return this.#isHeldBack || this.#isWaiting;
+  #isStopped(view: Uint8Array): boolean {
+    if (this.#isWaiting || this.#owner.isOver) return true;
+    const { end, isBetweenMessages } = this.#framer;
+    this.#isHeldBack = this.#messages.isHeldBack ||
+      (isBetweenMessages && !this.#messages.canDecide(view, end));
+    return this.#isHeldBack;
   }
 
   #passOn(rest: Uint8Array): number {
@@ -100,8 +111,12 @@ export class FromClient {
   #onPiece(view: Uint8Array): void {
     const { tag, start, end, isFirst, isLast } = this.#framer;
     const size = end - start;
-    if (isFirst && !isLast && this.#messages.wantsWhole(tag)) this.#assembledSize = 1;
-    if (this.#assembledSize > 0) return this.#assemble(view.subarray(start, end), tag, isLast);
+    if (isFirst && !isLast) {
+      const wholeSize = 1 + int32At(view, start + 1);
+      this.#isAssembling = this.#messages.wantsWhole(tag, wholeSize);
+      if (this.#isAssembling && wholeSize > ASSEMBLED_SIZE_MAX) return this.#refuseSize(tag);
+    }
+    if (this.#isAssembling) return this.#assemble(view.subarray(start, end), tag, isLast);
     if (!isFirst) return this.#isDropping ? this.#outgoing.drop(size) : this.#outgoing.pass(size);
     if (!isLast) {
       this.#isDropping = this.#messages.onLarge(tag);
@@ -112,18 +127,18 @@ export class FromClient {
 
   /** A message that does not fit in the read buffer is taken out of it piece by piece. */
   #assemble(piece: Uint8Array, tag: number, isLast: boolean): void {
-    this.#assembledSize += piece.length;
-    if (this.#assembledSize > ASSEMBLED_SIZE_MAX) {
-      const type = String.fromCharCode(tag);
-      const limit = `plugins are shown messages of at most ${ASSEMBLED_SIZE_MAX} bytes`;
-      return this.#owner.refuse(`${limit}, and one of type "${type}" is larger`);
-    }
     this.#pieces.push(piece.slice());
     if (!isLast) return this.#outgoing.drop(piece.length);
     const message = concat(...this.#pieces);
     this.#pieces = [];
-    this.#assembledSize = 0;
+    this.#isAssembling = false;
     this.#decide(tag, message, piece.length, true);
+  }
+
+  #refuseSize(tag: number): void {
+    const type = String.fromCharCode(tag);
+    const limit = `plugins are shown messages of at most ${ASSEMBLED_SIZE_MAX} bytes`;
+    this.#owner.refuse(`${limit}, and one of type "${type}" is larger`);
   }
 
   #decide(tag: number, message: Uint8Array, size: number, isOwn: boolean): void {

@@ -5,13 +5,15 @@
  */
 
 import type { Clock } from "../../base/clock.ts";
-import { utf8 } from "../../base/bytes.ts";
 import type { HookChain } from "../../hooks/chain.ts";
-import { FIELD, type HookEvent, IS } from "../../hooks/event.ts";
+import { FIELD, type HookEvent } from "../../hooks/event.ts";
 import type { HookSwitch } from "../../hooks/hook_switch.ts";
 import type { Verdict } from "../../hooks/verdict.ts";
-import type { Entry, Pipeline } from "./pipeline.ts";
-import { type Portal, type QueryInfo, readBound } from "./client_state.ts";
+import { nameBytes } from "../pooled/extended_messages.ts";
+import type { Portal, QueryInfo } from "./client_state.ts";
+import type { Entry } from "./entry.ts";
+import { readBound } from "./messages_read.ts";
+import type { Pipeline } from "./pipeline.ts";
 import type { HookedFacts } from "./session_facts.ts";
 
 /** What a session is, whatever is asked of it. */
@@ -62,7 +64,7 @@ export class HookCalls {
   event(hook: number, can: number, payload: Uint8Array, messageType: number): HookEvent {
     const { event } = this.#hooks;
     event.clear(hook, this.facts);
-    event.flags = can | this.#traits.flags | (this.pipeline.isEmpty ? 0 : IS.pipelined);
+    event.flags = can | this.#traits.flags;
     event.payload = payload;
     event.messageType = messageType;
     event.transactionStatus = this.pipeline.status;
@@ -80,6 +82,7 @@ export class HookCalls {
     this.describeQuery(event, entry.query);
     const columns = entry.columns ?? entry.query?.columns;
     if (columns !== undefined) event.fields[FIELD.columns] = columns;
+    if (entry.resultFormats !== undefined) event.fields[FIELD.resultFormats] = entry.resultFormats;
   }
 
   /** Tells of a query; a portal's values are those of the query that it runs. */
@@ -94,9 +97,9 @@ export class HookCalls {
   #makeField(field: number): Uint8Array | undefined {
     switch (field) {
       case FIELD.statementName:
-        return this.#query === undefined ? undefined : utf8(this.#query.statementName);
+        return this.#query === undefined ? undefined : nameBytes(this.#query.statementName);
       case FIELD.portalName:
-        return this.#portal === undefined ? undefined : utf8(this.#portal.name);
+        return this.#portal === undefined ? undefined : nameBytes(this.#portal.name);
       case FIELD.parameters:
       case FIELD.resultFormats: {
         const bind = this.#portal?.bind;

@@ -68,6 +68,7 @@ export class HookedSession {
   #watched: Watched | undefined;
   #timer: Timer | undefined;
   #isOver = false;
+  readonly #send = (bytes: Uint8Array) => this.#client!.write(bytes);
 
   constructor(parts: HookedSessionParts) {
     this.#parts = parts;
@@ -98,6 +99,7 @@ export class HookedSession {
   onClientData(view: Uint8Array): number {
     const upstream = this.#upstream!;
     if (this.#isOver) return view.length;
+    if (this.#watched !== undefined) this.#checkNeeded(this.#watched);
     if (this.#watched === undefined) {
       if (!this.#parts.hooks.chain.wantsTraffic || !upstream.isIdle) {
         return upstream.onClientData(view);
@@ -108,14 +110,23 @@ export class HookedSession {
     const { fromClient, toClient } = this.#watched;
     const done = fromClient.onData(view);
     if (this.#isOver) return view.length;
-    toClient.answer((bytes) => this.#client!.write(bytes));
-    this.#checkNeeded(this.#watched);
+    if (!fromClient.isWaiting) toClient.answer(this.#send);
     return done;
   }
 
-  /** False while a message is under way to the client: nothing else may be sent to it. */
-  get isClientBetweenMessages(): boolean {
-    return this.#watched?.toClient.isBetweenMessages ?? true;
+  /**
+   * False while a message is under way to the client: nothing else may be sent to it. Undefined if
+   * the upstream knows.
+   */
+  get isClientBetweenMessages(): boolean | undefined {
+    return this.#watched?.toClient.isBetweenMessages;
+  }
+
+  /** @returns How many bytes whoever serves the client has taken. */
+  #offer(bytes: Uint8Array): number {
+    // An answer that is due is sent before the client is served on: that may end its session.
+    if (!this.#isOver) this.#watched?.toClient.answer(this.#send);
+    return this.#isOver ? bytes.length : this.#upstream!.onClientData(bytes);
   }
 
   #watch(): Watched {
@@ -125,25 +136,34 @@ export class HookedSession {
     const calls = new HookCalls(hooks, clock, this.#traits, this.facts, pipeline);
     const refuse = (why: string) => this.#refuse(why);
     const close = (plugin: string) => this.#close(plugin);
+    const isOver = () => this.#isOver;
     const upstream = () => this.#upstream;
     const serverMessages = new ServerMessages(calls, state, { refuse, close });
     const clientMessages = new ClientMessages(calls, state, {
       refuse,
       close,
+      get isOver() {
+        return isOver();
+      },
       get canRoute() {
         return upstream()?.canRoute === true;
       },
       route: (proxy, plugin) => this.#route(proxy, plugin),
+      ignore: (plugin, why) => this.#parts.onIgnored(plugin, why),
     });
     const fromClient = new FromClient(clientMessages, messageSizeMax, {
       refuse,
-      offer: (bytes) => this.#isOver ? bytes.length : this.#upstream!.onClientData(bytes),
+      get isOver() {
+        return isOver();
+      },
+      offer: (bytes) => this.#offer(bytes),
       wait: (ms) => this.#wait(ms),
     });
     const toClient = new ToClient(calls, serverMessages, {
       refuse,
       onAnswered: () => {
-        if (fromClient.isHeldBack && !pipeline.isFull) this.#client!.reoffer();
+        if (!fromClient.isHeldBack || pipeline.isFull || pipeline.status === 0) return;
+        this.#client!.reoffer();
       },
     });
     return { pipeline, fromClient, toClient };
@@ -152,7 +172,8 @@ export class HookedSession {
   /** Nobody looks any more: what passes is only passed on, from a moment of rest on. */
   #checkNeeded({ pipeline, fromClient, toClient }: Watched): void {
     if (this.#parts.hooks.chain.wantsTraffic) return;
-    if (!fromClient.isEmpty || !toClient.isEmpty || !pipeline.isIdle) return;
+    if (!fromClient.isEmpty || !toClient.isEmpty) return;
+    if (!pipeline.isEmpty || pipeline.status !== STATUS_IDLE) return;
     if (this.#upstream?.isIdle !== true) return;
     this.#watched = undefined;
     this.facts.onMissed();
@@ -166,10 +187,9 @@ export class HookedSession {
     });
   }
 
-  #route(proxy: string, plugin: string): void {
-    if (this.#upstream?.sendTo(proxy) === true) return;
-    const why = "it routes to what is no proxy of the listener, or in the middle of a transaction";
-    this.#parts.onIgnored(plugin, why);
+  #route(proxy: string | undefined, plugin: string): void {
+    if (this.#upstream?.sendTo(proxy) === true || proxy === undefined) return;
+    this.#parts.onIgnored(plugin, "it routes to what is no proxy of the listener");
   }
 
   // What plugins end ------------------------------------------------------------------------------
@@ -222,9 +242,10 @@ export class HookedSession {
   /** @returns What the client is told if it may not go on; "close" is without a word. */
   onAuthenticated(): ErrorFields | "close" | undefined {
     const verdict = this.#run(HOOK.onAuthenticated, NOTHING);
+    if (verdict.kind !== "close" && verdict.kind !== "reject") return undefined;
+    this.release(); // whatever the client has said meanwhile is not looked at
     if (verdict.kind === "close") return "close";
-    if (verdict.kind === "reject") return rejectionFields(verdict.plugin, verdict.rejection);
-    return undefined;
+    return rejectionFields(verdict.plugin, verdict.rejection);
   }
 
   /** The client may send queries. */

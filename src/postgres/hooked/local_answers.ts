@@ -9,15 +9,16 @@ import { concat } from "../../base/bytes.ts";
 import type { Rejection, Reply } from "../../hooks/verdict.ts";
 import { FIELD, type HookEvent } from "../../hooks/event.ts";
 import { HOOK } from "../../hooks/hooks.ts";
-import { errorResponse, message } from "../wire/messages.ts";
+import { copyFail, errorResponse, message } from "../wire/messages.ts";
 import { BACKEND, FRONTEND } from "../wire/tags.ts";
-import type { Decision } from "./client_messages.ts";
+import type { Decision } from "./client_verdicts.ts";
 import type { HookCalls } from "./hook_calls.ts";
 import type { Outgoing } from "./outgoing.ts";
-import { ENTRY, type Entry, type Pipeline } from "./pipeline.ts";
+import { ENTRY, Entry } from "./entry.ts";
+import type { Pipeline } from "./pipeline.ts";
 import { encodeReply, InvalidReply, rejectionFields } from "./plugin_reply.ts";
 import { failingExecute, failingQuery } from "./texts.ts";
-import { newUnit, type Unit } from "./unit.ts";
+import { type LateParse, newUnit, type Unit } from "./unit.ts";
 
 const PARSE_COMPLETE = message(BACKEND.parseComplete);
 const BIND_COMPLETE = message(BACKEND.bindComplete);
@@ -35,9 +36,10 @@ export class LocalAnswers {
   readonly #calls: HookCalls;
   readonly #pipeline: Pipeline;
   readonly #refuse: (why: string) => void;
+  readonly #onPrepared: (entry: Entry) => void;
   #unit: Unit | undefined;
   /** The unnamed statement, if no server has got its Parse. */
-  #lateParse: Uint8Array | undefined;
+  #lateParse: LateParse | undefined;
   /** After an error in the extended protocol, everything is thrown away up to the Sync. */
   #isDiscarding = false;
   /** The server has got something that a Sync has still to conclude. */
@@ -45,10 +47,16 @@ export class LocalAnswers {
   /** Something has been answered here that a Sync has still to conclude. */
   #hasLocal = false;
 
-  constructor(calls: HookCalls, refuse: (why: string) => void) {
+  /** @param onPrepared Told of a Parse that is done as far as the client can tell. */
+  constructor(
+    calls: HookCalls,
+    refuse: (why: string) => void,
+    onPrepared: (entry: Entry) => void,
+  ) {
     this.#calls = calls;
     this.#pipeline = calls.pipeline;
     this.#refuse = refuse;
+    this.#onPrepared = onPrepared;
   }
 
   get unit(): Unit | undefined {
@@ -60,17 +68,29 @@ export class LocalAnswers {
     return this.#hasLocal && !this.#hasServer;
   }
 
+  /** Whether a query can be answered here: nothing of before waits for a Sync at the server. */
+  get canAnswerQuery(): boolean {
+    return !this.#hasServer;
+  }
+
+  /** Whether a server has still to get a Parse that its client takes for done. */
+  get hasLateParse(): boolean {
+    return this.#lateParse !== undefined;
+  }
+
   /** Whether a message is thrown away, as a server does behind an error. */
   discards(tag: number): boolean {
-    return this.#isDiscarding && tag !== FRONTEND.sync && tag !== FRONTEND.terminate;
+    const isSkipped = this.#isDiscarding || this.#pipeline.isSkipping;
+    return isSkipped && tag !== FRONTEND.sync && tag !== FRONTEND.terminate;
   }
 
   // What passes -----------------------------------------------------------------------------------
 
   /** A message that only a Sync concludes goes to the server, now or when its unit is closed. */
-  onPassed(): void {
+  pass(entry: Entry): void {
+    this.#pipeline.push(entry);
     this.#hasServer = true;
-    if (this.#unit !== undefined) this.#unit.entries += 1;
+    this.#unit?.entries.push(entry);
   }
 
   /** A simple query: it ends what was, and the unnamed statement. */
@@ -138,11 +158,10 @@ export class LocalAnswers {
     const late = this.#lateParse;
     if (late === undefined) return;
     this.#lateParse = undefined;
-    const entry = this.#entry(ENTRY.parse);
+    const entry = new Entry(ENTRY.parse, late.entry.request, late.entry.query, this.#calls.nowMs);
     entry.isOwn = true;
-    this.#pipeline.push(entry);
-    outgoing.replace(0, late);
-    this.onPassed();
+    outgoing.replace(0, late.message);
+    this.pass(entry);
     if (this.#unit !== undefined) this.#unit.late = late;
   }
 
@@ -158,42 +177,57 @@ export class LocalAnswers {
 
   // Verdicts --------------------------------------------------------------------------------------
 
-  /** Too many statements to keep account of. */
-  refuseStatement(): Decision {
+  /** Too many statements, or portals, to keep account of. */
+  refuseMore(what: string, entry: Entry): Decision {
     const limit = {
       sqlState: "54000", // program_limit_exceeded
-      message: "too many prepared statements for the gateway's plugins to keep account of",
-      hint: "Close statements that are not used.",
+      message: `too many ${what} for the gateway's plugins to keep account of`,
+      hint: "Close those that are not used.",
     };
-    return this.#fail(FRONTEND.parse, "", errorResponse(rejectionFields("", limit)), undefined);
+    return this.#fail(FRONTEND.parse, "", errorResponse(rejectionFields("", limit)), entry);
   }
 
   reject(tag: number, plugin: string, why: Rejection, entry: Entry | undefined): Decision {
-    return this.#fail(tag, plugin, errorResponse(rejectionFields(plugin, why)), entry);
+    const error = errorResponse(rejectionFields(plugin, why));
+    if (!IS_COPY.has(tag)) return this.#fail(tag, plugin, error, entry);
+    this.#pipeline.failCopy(error);
+    this.#pipeline.push(this.#entry(ENTRY.copyEnd));
+    return { kind: "replace", bytes: copyFail(`rejected by plugin "${plugin}"`) };
   }
 
-  #fail(tag: number, plugin: string, error: Uint8Array, entry: Entry | undefined): Decision {
+  #fail(tag: number, plugin: string, error: Uint8Array, asked: Entry | undefined): Decision {
     const isQuery = tag === FRONTEND.query || tag === FRONTEND.functionCall;
-    const failed = this.#entry(isQuery ? ENTRY.query : ENTRY.execute, entry?.query);
-    if (!isQuery && tag !== FRONTEND.sync) this.#isDiscarding = true;
-    const unit = this.#unit;
-    this.#unit = undefined;
-    if (unit !== undefined) {
-      this.#pipeline.retract(unit.entries);
-      this.#hasServer = unit.hadServer;
-      this.#lateParse = unit.parse?.message ?? unit.late ?? this.#lateParse;
-    }
+    const request = asked?.request ?? this.#pipeline.takeNumber();
+    const kind = isQuery ? ENTRY.query : ENTRY.execute;
+    const failed = new Entry(kind, request, asked?.query, this.#calls.nowMs);
+    failed.closing = asked?.closing;
+    if (isQuery) this.onQuery();
+    else this.#isDiscarding = true;
+    const parsed = this.#unit?.parse;
+    const hasUnit = this.#retractUnit();
+    if (parsed !== undefined) this.#onPrepared(parsed.entry);
     if (this.#pipeline.isIdle && !this.#hasServer) {
       failed.local = error;
       this.#pipeline.push(failed);
-      this.#hasLocal = !isQuery;
-      return unit === undefined ? DROP : RETRACT;
+      if (!isQuery) this.#hasLocal = true;
+      return hasUnit ? RETRACT : DROP;
     }
     failed.error = error;
     this.#pipeline.push(failed);
-    this.#hasServer = !isQuery;
+    if (!isQuery) this.#hasServer = true;
     const bytes = isQuery ? failingQuery(plugin) : failingExecute(plugin);
-    return unit === undefined ? { kind: "replace", bytes } : { kind: "retract", bytes };
+    return hasUnit ? { kind: "retract", bytes } : { kind: "replace", bytes };
+  }
+
+  /** Takes back what was kept back, but its statement: it is prepared when it is needed. */
+  #retractUnit(): boolean {
+    const unit = this.#unit;
+    this.#unit = undefined;
+    if (unit === undefined) return false;
+    this.#pipeline.retract(unit.entries);
+    this.#hasServer = unit.hadServer;
+    this.#lateParse = unit.parse ?? unit.late ?? this.#lateParse;
+    return true;
   }
 
   respond(
@@ -222,7 +256,10 @@ export class LocalAnswers {
     const { columns, rest, tag: command, rows } = encodeReply(reply, formats);
     const size = rest.length + (columns?.length ?? 0);
     if (this.#pipeline.localSize + size > WAITING_SIZE_MAX) return undefined;
+    const isUndescribed = columns === undefined && rows > 0;
     if (tag === FRONTEND.query) {
+      if (isUndescribed) throw new InvalidReply(UNDESCRIBED);
+      this.onQuery();
       const entry = asked ?? this.#entry(ENTRY.query);
       entry.localTag = command;
       entry.rows = rows;
@@ -231,17 +268,15 @@ export class LocalAnswers {
     }
     const entry = asked!;
     const unit = this.#unit;
-    this.#unit = undefined;
     entry.localTag = command;
     entry.rows = rows;
+    this.#hasLocal = true;
     if (unit?.bind === undefined) {
+      this.closeUnit();
       this.#answer(entry, rest);
-      this.#hasLocal = true;
       return DROP;
     }
-    if (unit.describe !== undefined && columns === undefined) {
-      throw new InvalidReply("it has rows that the client wants described, and no RowDescription");
-    }
+    if (unit.describe !== undefined && isUndescribed) throw new InvalidReply(UNDESCRIBED);
     this.#answerUnit(unit, columns, rest, entry);
     return RETRACT;
   }
@@ -252,10 +287,7 @@ export class LocalAnswers {
     rest: Uint8Array,
     execute: Entry,
   ): void {
-    this.#pipeline.retract(unit.entries);
-    this.#hasServer = unit.hadServer;
-    this.#hasLocal = true;
-    this.#lateParse = unit.parse?.message ?? unit.late ?? this.#lateParse;
+    this.#retractUnit();
     if (unit.parse !== undefined) this.#answer(unit.parse.entry, PARSE_COMPLETE);
     this.#answer(unit.bind!, BIND_COMPLETE);
     if (unit.describe !== undefined) this.#answer(unit.describe, columns ?? NO_DATA);
@@ -267,7 +299,15 @@ export class LocalAnswers {
     this.#pipeline.push(entry);
   }
 
-  #entry(kind: number, query?: Entry["query"]): Entry {
-    return this.#pipeline.entry(kind, query, this.#calls.nowMs);
+  #entry(kind: number): Entry {
+    return new Entry(kind, this.#pipeline.takeNumber(), undefined, this.#calls.nowMs);
   }
 }
+
+const UNDESCRIBED = "it has rows that the client wants described, and no RowDescription";
+
+const IS_COPY: ReadonlySet<number> = new Set([
+  FRONTEND.copyData,
+  FRONTEND.copyDone,
+  FRONTEND.copyFail,
+]);

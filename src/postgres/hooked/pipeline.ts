@@ -10,55 +10,13 @@
  */
 
 import { BACKEND, STATUS_IDLE } from "../wire/tags.ts";
-import type { QueryInfo } from "./client_state.ts";
-import type { ReplyCapture } from "./reply_capture.ts";
-
-/** What an entry answers. */
-export const ENTRY = {
-  query: 1,
-  functionCall: 2,
-  sync: 3,
-  parse: 4,
-  bind: 5,
-  describe: 6,
-  execute: 7,
-  close: 8,
-  /** CopyDone or CopyFail: not answered, but the end of copy-in mode for what comes behind it. */
-  copyEnd: 9,
-} as const;
+import { ENTRY, type Entry, isLead } from "./entry.ts";
 
 /** Entries: a client that pipelines more waits for answers first. */
 export const ENTRIES_MAX = 16_384;
 
-/** One message that is answered. */
-export class Entry {
-  readonly kind: number;
-  /** From 1, in the order of the session's messages that are answered. */
-  readonly request: number;
-  /** The query that it belongs to, if it is known. */
-  query: QueryInfo | undefined;
-  readonly startedMs: number;
-  /** Rows of the result that comes, or has come. */
-  rows = 0;
-  /** RowDescription of the result that comes. */
-  columns: Uint8Array | undefined;
-  /** A plugin's answer, which the server knows nothing of; a Sync has none, but is one. */
-  local: Uint8Array | undefined;
-  /** The tag of its CommandComplete. */
-  localTag = "";
-  /** What the client gets in place of the server's error. */
-  error: Uint8Array | undefined;
-  /** Asked by the gateway: the answer is not the client's. */
-  isOwn = false;
-  capture: ReplyCapture | undefined;
-
-  constructor(kind: number, request: number, query: QueryInfo | undefined, startedMs: number) {
-    this.kind = kind;
-    this.request = request;
-    this.query = query;
-    this.startedMs = startedMs;
-  }
-}
+/** Bytes of queries that wait for their answers; beyond it, a client waits, too. */
+const TEXTS_SIZE_MAX = 32 * 1024 * 1024;
 
 /** Whether a ReadyForQuery answers it. */
 function endsWithReady(kind: number): boolean {
@@ -71,10 +29,18 @@ export class Pipeline {
   #head = 0;
   #requests = 0;
   #localSize = 0;
+  #textsSize = 0;
+  /** Entries that the server answers. */
+  #servers = 0;
+  /** The newest entries that only prepare what has not been asked for yet. */
+  #lead = 0;
   #isSkipping = false;
   #isCopyIn = false;
+  #cycle = 0;
   /** As the server said last; 0 before it has said anything. */
   status = 0;
+  /** Told of what is not answered, because of an error before it, and of what has failed. */
+  onSkipped: (entry: Entry) => void = () => {};
 
   get length(): number {
     return this.#entries.length - this.#head;
@@ -83,6 +49,16 @@ export class Pipeline {
   /** True if nothing is owed, and nothing skipped. */
   get isEmpty(): boolean {
     return this.length === 0 && !this.#isSkipping;
+  }
+
+  /** True while everything up to the next Sync is skipped. */
+  get isSkipping(): boolean {
+    return this.#isSkipping;
+  }
+
+  /** How many Syncs and Queries there have been. */
+  get cycle(): number {
+    return this.#cycle;
   }
 
   /** The number that the next entry gets. */
@@ -96,12 +72,17 @@ export class Pipeline {
   }
 
   get isFull(): boolean {
-    return this.length >= ENTRIES_MAX;
+    return this.length >= ENTRIES_MAX || this.#textsSize >= TEXTS_SIZE_MAX;
   }
 
-  /** True if nobody is in a transaction, and nothing on its way could begin one. */
+  /** True if nothing is on its way that could change the transaction, or fail. */
+  get isSettled(): boolean {
+    return this.length === this.#lead && !this.#isSkipping;
+  }
+
+  /** True if nobody is in a transaction, and no server could begin one. */
   get isIdle(): boolean {
-    return this.isEmpty && this.status === STATUS_IDLE;
+    return this.#servers === 0 && !this.#isSkipping && this.status === STATUS_IDLE;
   }
 
   /** The entry that an answer belongs to, if one is due. */
@@ -109,39 +90,50 @@ export class Pipeline {
     return this.#entries[this.#head];
   }
 
-  /** The entry that was made last, or one of those before it. */
-  last(back = 0): Entry | undefined {
-    const index = this.#entries.length - 1 - back;
-    return index < this.#head ? undefined : this.#entries[index];
+  /** The entry that was made last. */
+  get last(): Entry | undefined {
+    return this.length === 0 ? undefined : this.#entries.at(-1);
   }
 
-  /** Makes an entry; it counts once it is pushed. */
-  entry(kind: number, query: QueryInfo | undefined, startedMs: number): Entry {
+  /** The number of a request that has come. */
+  takeNumber(): number {
     this.#requests += 1;
-    return new Entry(kind, this.#requests, query, startedMs);
+    return this.#requests;
   }
 
-  /** @returns False if the message is skipped, or ignored, by the server. */
-  push(entry: Entry): boolean {
+  push(entry: Entry): void {
     const { kind } = entry;
+    if (endsWithReady(kind)) this.#cycle += 1;
     if (this.#isSkipping) {
-      if (kind !== ENTRY.sync) return false;
+      if (kind !== ENTRY.sync) return this.onSkipped(entry);
       this.#isSkipping = false;
     }
-    if (kind === ENTRY.sync && this.#isCopyIn) return false;
+    if (kind === ENTRY.sync && this.#isCopyIn) return; // ignored by the server
     if (kind === ENTRY.copyEnd) {
       const isNow = this.#isCopyIn;
       this.#isCopyIn = false;
-      if (isNow || this.length === 0) return false;
+      if (isNow || this.length === 0) return;
     }
     this.#entries.push(entry);
-    this.#localSize += entry.local?.length ?? 0;
-    return true;
+    this.#count(entry, 1);
+    this.#lead = isLead(kind) ? this.#lead + 1 : 0;
   }
 
-  /** Takes back the newest entries. */
-  retract(count: number): void {
-    this.#entries.length -= count;
+  /** Takes back the newest entries, as far as they are these. */
+  retract(entries: readonly Entry[]): void {
+    for (let i = entries.length - 1; i >= 0 && this.last === entries[i]; i--) {
+      this.#entries.length -= 1;
+      this.#count(entries[i]!, -1);
+      this.#lead = Math.max(0, this.#lead - 1);
+    }
+  }
+
+  /** The copy that is under way, or that the client takes for begun, is to fail with this error. */
+  failCopy(error: Uint8Array): void {
+    const entry = this.#isCopyIn ? this.first : this.#entries.slice(this.#head).findLast(
+      ({ kind }) => kind === ENTRY.query || kind === ENTRY.execute,
+    );
+    if (entry !== undefined) entry.copyError ??= error;
   }
 
   /**
@@ -150,8 +142,8 @@ export class Pipeline {
    * @returns What it answers, if anybody asked for it.
    */
   find(tag: number): Entry | undefined {
-    if (isUnasked(tag)) return this.first;
-    this.#align(tag);
+    if (tag === BACKEND.notificationResponse) return undefined;
+    if (!isUnasked(tag)) this.#align(tag);
     return this.first;
   }
 
@@ -159,7 +151,7 @@ export class Pipeline {
   advance(tag: number, entry: Entry | undefined, status = 0): void {
     switch (tag) {
       case BACKEND.readyForQuery:
-        this.#isCopyIn = false;
+        this.#isCopyIn = this.#isSkipping = false;
         this.status = status;
         return this.#endRequest();
       case BACKEND.errorResponse:
@@ -177,6 +169,7 @@ export class Pipeline {
       case BACKEND.commandComplete:
       case BACKEND.emptyQueryResponse:
         this.#isCopyIn = false;
+        if (entry !== undefined) entry.isCopying = false;
         if (entry?.kind === ENTRY.execute) this.#shift();
         return;
       case BACKEND.rowDescription:
@@ -192,14 +185,31 @@ export class Pipeline {
     return first;
   }
 
-  /** A plugin has answered with an error in the extended protocol. */
-  skip(): void {
-    this.#skip();
+  /**
+   * A plugin has answered with an error in the extended protocol: the rest is not answered. What a
+   * server has got of it, it answers nevertheless, and nobody hears that.
+   */
+  skipLocally(): void {
+    const rest = this.#entries.slice(this.#head);
+    const sync = rest.findIndex(({ kind }) => kind === ENTRY.sync);
+    const end = sync < 0 ? rest.length : sync;
+    const kept = rest.filter((entry, index) => {
+      if (index >= end) return true;
+      this.onSkipped(entry);
+      entry.isMuted = entry.local === undefined;
+      if (!entry.isMuted) this.#count(entry, -1);
+      return entry.isMuted;
+    });
+    this.#isSkipping = sync < 0;
+    this.#reset(kept);
   }
 
   /** Everything up to the next Sync is skipped. */
   #skip(): void {
-    while (this.length > 0 && this.first!.kind !== ENTRY.sync) this.#shift();
+    while (this.length > 0 && this.first!.kind !== ENTRY.sync) {
+      this.onSkipped(this.first!);
+      this.#shift();
+    }
     this.#isSkipping = this.length === 0;
   }
 
@@ -214,29 +224,40 @@ export class Pipeline {
 
   /** A Sync that was read in copy-in mode is not answered, whatever it looked like. */
   #align(tag: number): void {
-    while (this.length > 0) {
-      const { kind, local } = this.first!;
-      const isIgnored = kind === ENTRY.sync && local === undefined && tag !== BACKEND.readyForQuery;
-      if (kind !== ENTRY.copyEnd && !isIgnored) return;
-      this.#shift();
-    }
+    if (tag === BACKEND.readyForQuery) return;
+    while (this.first?.kind === ENTRY.sync && this.first.local === undefined) this.#shift();
   }
 
   #onCopyIn(): void {
     this.#isCopyIn = true;
-    const kept: Entry[] = [];
-    for (const entry of this.#entries.slice(this.#head)) {
-      if (this.#isCopyIn && entry.kind === ENTRY.sync) continue;
-      if (this.#isCopyIn && entry.kind === ENTRY.copyEnd) this.#isCopyIn = false;
+    const [first, ...rest] = this.#entries.slice(this.#head);
+    if (first === undefined) return;
+    first.isCopying = true;
+    const kept = [first];
+    for (const entry of rest) {
+      const { kind, local } = entry;
+      const isIgnored = this.#isCopyIn && kind === ENTRY.sync && local === undefined;
+      const isEnd = this.#isCopyIn && kind === ENTRY.copyEnd;
+      if (isEnd) this.#isCopyIn = false;
+      if (isIgnored || isEnd) this.#count(entry, -1);
       else kept.push(entry);
     }
-    this.#entries = kept;
+    this.#reset(kept);
+  }
+
+  #reset(entries: Entry[]): void {
+    this.#entries = entries;
     this.#head = 0;
+    this.#lead = Math.min(this.#lead, entries.length);
   }
 
   #shift(): void {
+    do this.#shiftOne(); while (this.first?.kind === ENTRY.copyEnd); // it matters only to the copy before it
+  }
+
+  #shiftOne(): void {
     if (this.length === 0) return;
-    this.#localSize -= this.first!.local?.length ?? 0;
+    this.#count(this.first!, -1);
     this.#head += 1;
     if (this.#head === this.#entries.length) {
       this.#entries.length = 0;
@@ -245,6 +266,13 @@ export class Pipeline {
       this.#entries = this.#entries.slice(this.#head);
       this.#head = 0;
     }
+    if (this.#lead > this.length) this.#lead = this.length;
+  }
+
+  #count({ kind, local, query }: Entry, by: 1 | -1): void {
+    if (local === undefined) this.#servers += by;
+    else this.#localSize += by * local.length;
+    if (kind === ENTRY.query) this.#textsSize += by * (query?.text.length ?? 0);
   }
 }
 
@@ -253,7 +281,6 @@ function isUnasked(tag: number): boolean {
   switch (tag) {
     case BACKEND.errorResponse:
     case BACKEND.noticeResponse:
-    case BACKEND.notificationResponse:
     case BACKEND.parameterStatus:
       return true;
   }

@@ -34,6 +34,11 @@ export class InvalidReply extends Error {
 export function encodeReply(reply: Reply, formats: Uint8Array): EncodedReply {
   if (reply.kind === "messages") return checkMessages(reply.bytes);
   const { columns, rows, tag } = reply;
+  if (rows.some((row) => row.length !== columns.length || row.length === 0)) {
+    throw new InvalidReply(
+      "each row must have a value for each column, of which there must be one",
+    );
+  }
   const isBinary = columns.map((_, i) => (formats.length === 1 ? formats[0] : formats[i]) === 1);
   const parts = rows.map((row) => dataRow(columns, row, isBinary));
   const command = tag ?? `SELECT ${rows.length}`;
@@ -80,6 +85,7 @@ function checkMessages(bytes: Uint8Array): EncodedReply {
     }
   }
   if (last !== BACKEND.commandComplete) throw new InvalidReply("it must end with CommandComplete");
+  if (bytes.at(-1) !== 0) throw new InvalidReply("the text of CommandComplete must end with a NUL");
   const columns = columnsEnd === 0 ? undefined : bytes.subarray(0, columnsEnd);
   const tag = textOf(bytes.subarray(start + HEADER_SIZE, bytes.length - 1));
   return { columns, rest: bytes.subarray(columnsEnd), tag, rows };
@@ -115,10 +121,7 @@ function dataRow(
     const binary = binaryValue(typeOid, value);
     if (binary === undefined) {
       throw new InvalidReply(
-        `column "${name}" of type ${typeOid} is wanted in binary, which "${
-          textOf(value)
-        }" is not ` +
-          "turned into",
+        `column "${name}" of type ${typeOid} is wanted in binary, and has a value that cannot be`,
       );
     }
     return sized(binary.length, binary);

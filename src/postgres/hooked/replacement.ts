@@ -26,6 +26,15 @@ export function countMessages(bytes: Uint8Array, tag: number): number {
   return count;
 }
 
+/** Shows each of several whole messages. */
+export function eachMessage(bytes: Uint8Array, show: (message: Uint8Array) => void): void {
+  for (let offset = 0; offset < bytes.length;) {
+    const end = offset + 1 + int32At(bytes, offset + 1);
+    show(bytes.subarray(offset, end));
+    offset = end;
+  }
+}
+
 /** Whether bytes may stand for a message of a server. */
 export function mayReplace(tag: number, bytes: Uint8Array): boolean {
   const count = countMessages(bytes, tag);

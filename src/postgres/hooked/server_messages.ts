@@ -9,12 +9,13 @@ import { concat, textOf, utf8 } from "../../base/bytes.ts";
 import { FIELD, type HookEvent, IS } from "../../hooks/event.ts";
 import { CAN, HOOK, HOOKS } from "../../hooks/hooks.ts";
 import { HEADER_SIZE } from "../wire/framer.ts";
-import { errorFieldsOf, errorResponse, readyForQuery } from "../wire/messages.ts";
+import { errorFieldsOf, errorResponse, isFatal, readyForQuery } from "../wire/messages.ts";
 import { BACKEND, STATUS_FAILED, STATUS_IDLE } from "../wire/tags.ts";
 import type { ClientState } from "./client_state.ts";
 import type { HookCalls } from "./hook_calls.ts";
-import { ENTRY, type Entry, type Pipeline } from "./pipeline.ts";
-import { countMessages, mayReplace } from "./replacement.ts";
+import { ENTRY, type Entry } from "./entry.ts";
+import type { Pipeline } from "./pipeline.ts";
+import { countMessages, eachMessage, mayReplace } from "./replacement.ts";
 
 /** What is asked of the session. */
 export interface ServerMessagesOwner {
@@ -48,19 +49,20 @@ export class ServerMessages {
     this.#pipeline = calls.pipeline;
     this.#state = state;
     this.#owner = owner;
+    this.#pipeline.onSkipped = ({ kind, query, closing }) => {
+      if (kind === ENTRY.parse && query !== undefined) state.failed(query);
+      if (closing !== undefined) state.failed(closing);
+    };
   }
 
-  /** Whether somebody wants rows one by one. */
-  get wantsSingleRows(): boolean {
-    const { chain } = this.#calls;
-    return chain.wantsType(HOOK.onTrafficFromServer, BACKEND.dataRow) ||
-      chain.wantsType(HOOK.onTrafficToClient, BACKEND.dataRow);
-  }
-
-  /** The start of a large message that nobody wants to see. */
-  onPassed(tag: number, entry: Entry | undefined): void {
-    if (tag === BACKEND.dataRow && entry !== undefined) entry.rows += 1;
+  /** The start of a large message that nobody wants to see. @returns Whether nobody gets it. */
+  onPassed(tag: number, entry: Entry | undefined): boolean {
+    if (entry === undefined) return false;
+    if (tag === BACKEND.dataRow) entry.rows += 1;
+    else if (tag !== BACKEND.rowDescription) entry.capture?.drop();
+    const isHidden = hides(entry, tag, NOTHING);
     this.#pipeline.advance(tag, entry);
+    return isHidden;
   }
 
   /**
@@ -70,40 +72,59 @@ export class ServerMessages {
    */
   onMessage(tag: number, message: Uint8Array, count: number): Uint8Array | undefined {
     const entry = this.#pipeline.find(tag);
-    let bytes = message;
-    if (entry?.isOwn === true && tag === BACKEND.parseComplete) bytes = NOTHING;
-    if (tag === BACKEND.errorResponse && entry?.error !== undefined) bytes = entry.error;
-    if (bytes.length > 0) bytes = this.#callHooks(tag, bytes, entry, count);
+    const bytes = this.#bytesFor(tag, message, entry, count);
     if (tag === BACKEND.dataRow && entry !== undefined) entry.rows += count;
     if (tag === BACKEND.rowDescription) this.#onColumns(message, entry);
-    const capture = entry?.capture;
-    if (capture !== undefined) this.#capture(tag, bytes, entry!);
-    this.#onEnd(tag, message, entry);
+    if (entry?.capture !== undefined) this.#capture(tag, bytes, entry);
+    this.#onEnd(tag, message, entry, bytes);
     this.#pipeline.advance(tag, entry, tag === BACKEND.readyForQuery ? message[HEADER_SIZE] : 0);
     return bytes === message ? undefined : bytes;
+  }
+
+  /** What the client gets. */
+  #bytesFor(
+    tag: number,
+    message: Uint8Array,
+    entry: Entry | undefined,
+    count: number,
+  ): Uint8Array {
+    if (tag === BACKEND.authentication || tag === BACKEND.backendKeyData) return message;
+    if (entry !== undefined) {
+      if (hides(entry, tag, message)) return NOTHING;
+      const error = tag === BACKEND.errorResponse ? errorInstead(entry, message) : undefined;
+      if (error !== undefined) return this.#callFromPlugin(error, entry);
+    }
+    return this.#callHooks(tag, message, entry, count);
   }
 
   /** A plugin's answer is due. @returns What the client gets. */
   onLocal(entry: Entry): Uint8Array {
     const { status } = this.#pipeline;
-    if (entry.kind === ENTRY.sync) {
-      this.#onReady(status, entry);
-      return readyForQuery(status);
+    if (entry.kind === ENTRY.sync) return this.#localReady(entry);
+    const isRefused = status === STATUS_FAILED && entry.local![0] !== BACKEND.errorResponse;
+    const answer = isRefused ? TRANSACTION_FAILED : entry.local!;
+    const isError = answer[0] === BACKEND.errorResponse;
+    if (isError && entry.kind >= ENTRY.parse) this.#pipeline.skipLocally();
+    if (entry.kind === ENTRY.parse && entry.query !== undefined) {
+      if (isError) this.#state.failed(entry.query);
+      else this.#state.prepared(entry.query);
     }
-    const bytes = status === STATUS_FAILED && entry.local![0] !== BACKEND.errorResponse
-      ? TRANSACTION_FAILED
-      : entry.local!;
-    const isError = bytes[0] === BACKEND.errorResponse;
-    if (isError && entry.kind >= ENTRY.parse) this.#pipeline.skip();
-    if (entry.kind === ENTRY.parse && entry.query !== undefined && !isError) {
-      this.#state.prepared(entry.query);
+    const bytes = this.#callFromPlugin(answer, entry);
+    if (isError) this.#onQueryEnd(entry, undefined, bytes, true);
+    else if (entry.kind === ENTRY.query || entry.kind === ENTRY.execute) {
+      this.#onQueryEnd(entry, entry.localTag, undefined, true);
     }
-    if (entry.kind !== ENTRY.query && entry.kind !== ENTRY.execute) return bytes;
-    if (isError) this.#onQueryEnd(entry, undefined, errorFieldsOf(bytes).get("C") ?? "");
-    else this.#onQueryEnd(entry, entry.localTag, undefined);
     if (entry.kind !== ENTRY.query) return bytes;
+    this.#onClosed(entry);
+    return concat(bytes, this.#localReady(entry));
+  }
+
+  #localReady(entry: Entry): Uint8Array {
+    const { status } = this.#pipeline;
+    const ready = readyForQuery(status);
+    this.#callFromPlugin(ready, entry);
     this.#onReady(status, entry);
-    return concat(bytes, readyForQuery(status));
+    return ready;
   }
 
   // Hooks -----------------------------------------------------------------------------------------
@@ -131,6 +152,24 @@ export class ServerMessages {
     return bytes;
   }
 
+  /** Messages that a plugin made, and the gateway because of one. */
+  #callFromPlugin(messages: Uint8Array, entry: Entry): Uint8Array {
+    const { chain } = this.#calls;
+    let bytes = messages;
+    const tag = bytes[0];
+    if (tag === BACKEND.errorResponse && chain.wants[HOOK.onError] === 1) {
+      bytes = this.#call(HOOK.onError, tag, bytes, entry, 0, IS.fromPlugin);
+    }
+    if (chain.wants[HOOK.onTrafficToClient] === 1) {
+      eachMessage(bytes, (message) => {
+        const type = message[0]!;
+        if (!chain.wantsType(HOOK.onTrafficToClient, type)) return;
+        this.#call(HOOK.onTrafficToClient, type, message, entry, 1, IS.fromPlugin);
+      });
+    }
+    return bytes;
+  }
+
   /** @returns What takes the message's place, or the message. */
   #call(
     hook: number,
@@ -138,8 +177,9 @@ export class ServerMessages {
     message: Uint8Array,
     entry: Entry | undefined,
     count: number,
+    flags = 0,
   ): Uint8Array {
-    const event = this.#calls.event(hook, HOOKS[hook - 1]!.can, message, tag);
+    const event = this.#calls.event(hook, HOOKS[hook - 1]!.can | flags, message, tag);
     this.#calls.describeEntry(event, entry);
     event.rows = tag === BACKEND.dataRow ? count : 0;
     if (tag === BACKEND.errorResponse) describeError(event, message);
@@ -191,20 +231,23 @@ export class ServerMessages {
     capture.drop();
   }
 
-  #onEnd(tag: number, message: Uint8Array, entry: Entry | undefined): void {
+  /** @param bytes What the client gets. */
+  #onEnd(tag: number, message: Uint8Array, entry: Entry | undefined, bytes: Uint8Array): void {
     switch (tag) {
       case BACKEND.parameterStatus:
         return this.#calls.facts.onParameterStatus(message);
       case BACKEND.parseComplete:
         if (entry?.query !== undefined) this.#state.prepared(entry.query);
         return;
+      case BACKEND.closeComplete:
+        return this.#onClosed(entry);
       case BACKEND.errorResponse:
-        this.#state.onError();
-        this.#hasRun = true;
-        return this.#onQueryEnd(entry, undefined, undefined, message);
+        this.#onRun(entry);
+        if (entry?.isMuted === true || entry?.kind === ENTRY.functionCall) return;
+        return this.#onQueryEnd(entry, undefined, bytes, isMade(entry, message));
       case BACKEND.commandComplete: {
-        this.#hasRun = true;
-        if (!this.#calls.wants(HOOK.onQueryEnd)) return;
+        this.#onRun(entry);
+        if (entry?.isMuted === true || !this.#calls.wants(HOOK.onQueryEnd)) return;
         const tagText = textOf(message.subarray(HEADER_SIZE, message.length - 1));
         this.#onQueryEnd(entry, tagText, undefined);
         if (entry !== undefined) entry.rows = 0; // the next statement of the same text
@@ -212,38 +255,53 @@ export class ServerMessages {
       }
       case BACKEND.emptyQueryResponse:
       case BACKEND.portalSuspended:
-        return this.#onQueryEnd(entry, "", undefined);
+        this.#onRun(entry);
+        if (entry?.isMuted !== true) this.#onQueryEnd(entry, "", undefined);
+        return;
       case BACKEND.readyForQuery:
+        if (entry?.kind === ENTRY.functionCall) this.#onRun(entry);
+        this.#onClosed(entry);
         return this.#onReady(message[HEADER_SIZE]!, entry);
     }
   }
 
+  #onClosed(entry: Entry | undefined): void {
+    if (entry?.closing !== undefined) this.#state.closed(entry.closing);
+  }
+
+  /** Something has run: if no transaction was open, one is now. */
+  #onRun(entry: Entry | undefined): void {
+    this.#hasRun = true;
+    this.#transactionStartedMs ??= entry?.startedMs;
+  }
+
+  /** @param error The ErrorResponse that ended it. */
   #onQueryEnd(
     entry: Entry | undefined,
     tag: string | undefined,
-    sqlState: string | undefined,
-    error?: Uint8Array,
+    error: Uint8Array | undefined,
+    isMade = false,
   ): void {
     if (entry === undefined || !this.#calls.wants(HOOK.onQueryEnd)) return;
-    const event = this.#calls.event(HOOK.onQueryEnd, 0, NOTHING, 0);
+    const event = this.#calls.event(HOOK.onQueryEnd, isMade ? IS.fromPlugin : 0, NOTHING, 0);
     this.#calls.describeEntry(event, entry);
     event.durationUs = this.#calls.durationUs(entry.startedMs);
     event.rows = entry.rows;
-    if (entry.local !== undefined) event.flags |= IS.fromPlugin;
     if (tag !== undefined) event.fields[FIELD.commandTag] = utf8(tag);
     if (error !== undefined) describeError(event, error);
-    if (sqlState !== undefined) event.fields[FIELD.sqlstate] = utf8(sqlState);
     this.#calls.run(event);
   }
 
   /** @param status As the server says it is now; the pipeline still has what it was. */
   #onReady(status: number, entry: Entry | undefined): void {
     const before = this.#pipeline.status;
-    const startedMs = this.#transactionStartedMs ?? entry?.startedMs;
+    const startedMs = this.#transactionStartedMs;
     const isOver = status === STATUS_IDLE && (before !== STATUS_IDLE || this.#hasRun);
     const hasFailed = status === STATUS_FAILED && before !== STATUS_FAILED;
-    if (status === STATUS_IDLE) this.#state.onIdle();
-    this.#transactionStartedMs = status === STATUS_IDLE ? undefined : startedMs;
+    if (status === STATUS_IDLE) {
+      if (entry !== undefined) this.#state.onIdle(entry.request);
+      this.#transactionStartedMs = undefined;
+    }
     this.#hasRun = false;
     if (before === 0 || !(isOver || hasFailed)) return;
     if (!this.#calls.wants(HOOK.onTransactionEnd)) return;
@@ -259,4 +317,27 @@ function describeError(event: HookEvent, message: Uint8Array): void {
   const fields = errorFieldsOf(message);
   event.fields[FIELD.sqlstate] = utf8(fields.get("C") ?? "");
   event.fields[FIELD.message] = utf8(fields.get("M") ?? "");
+}
+
+/** Whether a message is nothing that the client has asked for. */
+function hides({ isOwn, isMuted }: Entry, tag: number, message: Uint8Array): boolean {
+  switch (tag) {
+    case BACKEND.noticeResponse:
+    case BACKEND.parameterStatus:
+    case BACKEND.readyForQuery:
+      return false;
+    case BACKEND.errorResponse:
+      return isMuted && !isFatal(message);
+  }
+  return isMuted || (isOwn && tag === BACKEND.parseComplete);
+}
+
+/** What the client gets in place of a server's error. One that ends the connection is shown. */
+function errorInstead(entry: Entry, message: Uint8Array): Uint8Array | undefined {
+  const error = entry.error ?? (entry.isCopying ? entry.copyError : undefined);
+  return error === undefined || isFatal(message) ? undefined : error;
+}
+
+function isMade(entry: Entry | undefined, message: Uint8Array): boolean {
+  return entry !== undefined && errorInstead(entry, message) !== undefined;
 }

@@ -20,7 +20,7 @@ export function startupFrom(
 ): StartupMessage {
   if (payload === undefined) return asked;
   const parameters = decodeParameters(payload);
-  if (parameters === undefined || !parameters.get("user")) {
+  if (parameters === undefined || !parameters.get("user") || parameters.has("")) {
     throw new ProtocolError("a plugin has made an invalid StartupMessage", "58000"); // system_error
   }
   const packet = startupPacket(asked.minorVersion, parameters);

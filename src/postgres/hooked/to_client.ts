@@ -12,11 +12,10 @@ import { HOOK } from "../../hooks/hooks.ts";
 import { HEADER_SIZE } from "../wire/framer.ts";
 import { BACKEND } from "../wire/tags.ts";
 import type { HookCalls } from "./hook_calls.ts";
-import type { Entry, Pipeline } from "./pipeline.ts";
+import { ASSEMBLED_SIZE_MAX } from "./assembled.ts";
+import type { Entry } from "./entry.ts";
+import type { Pipeline } from "./pipeline.ts";
 import type { ServerMessages } from "./server_messages.ts";
-
-/** Messages that are assembled for plugins, in bytes: a larger one ends the session. */
-export const ASSEMBLED_SIZE_MAX = 16 * 1024 * 1024;
 
 const NOTHING = new Uint8Array();
 
@@ -38,6 +37,8 @@ export class ToClient {
   #chain: HookChain | undefined;
   /** Types of which a message is assembled if it comes in pieces. */
   #isWanted = new Uint8Array(256);
+  /** Rows are looked at one by one, and not together. */
+  #wantsSingleRows = false;
   #send: (bytes: Uint8Array) => void = () => {};
   /** What is being walked through, and up to where it has been sent. */
   #bytes: Uint8Array = NOTHING;
@@ -45,6 +46,7 @@ export class ToClient {
   /** Bytes still to come of a message that passes as it is, and the entry that it answers. */
   #left = 0;
   #passing: Entry | undefined;
+  #isHidden = false;
   /** Pieces of a message that is assembled, and bytes still to come of it. */
   #pieces: Uint8Array[] = [];
   #piecesLeft = 0;
@@ -61,7 +63,7 @@ export class ToClient {
 
   /** False while a message is under way: nothing else may be sent to the client. */
   get isBetweenMessages(): boolean {
-    return this.#left === 0;
+    return this.#left === 0 || this.#isHidden;
   }
 
   /** True if nothing is kept here that the client has still to get. */
@@ -82,6 +84,7 @@ export class ToClient {
     this.#cut = NOTHING;
     this.#sent = 0;
     let offset = 0;
+    if (this.#left === 0 && this.#piecesLeft === 0) this.#sendLocals(0);
     while (offset < this.#bytes.length && !this.#isClosed) offset = this.#step(offset);
     if (!this.#isClosed) this.#flush(offset);
     this.#bytes = NOTHING;
@@ -93,7 +96,7 @@ export class ToClient {
     this.#send = send;
     this.#bytes = NOTHING;
     this.#sent = 0;
-    this.#sendLocals(0);
+    if (this.#sendLocals(0)) this.#owner.onAnswered();
   }
 
   /** Finds out anew what is wanted, if plugins have changed. */
@@ -102,6 +105,8 @@ export class ToClient {
     if (chain === this.#chain) return;
     this.#chain = chain;
     this.#isWanted = Uint8Array.from({ length: 256 }, (_, tag) => isWanted(chain, tag) ? 1 : 0);
+    this.#wantsSingleRows = chain.wantsType(HOOK.onTrafficFromServer, BACKEND.dataRow) ||
+      chain.wantsType(HOOK.onTrafficToClient, BACKEND.dataRow);
   }
 
   /** Takes what begins at an offset. @returns Where the next begins. */
@@ -123,7 +128,7 @@ export class ToClient {
     } else {
       this.#left = size;
       this.#passing = this.#pipeline.find(tag);
-      this.#messages.onPassed(tag, this.#passing);
+      this.#isHidden = this.#messages.onPassed(tag, this.#passing);
     }
     return offset;
   }
@@ -133,7 +138,11 @@ export class ToClient {
     this.#left -= size;
     const end = offset + size;
     this.#passing?.capture?.add(this.#bytes.subarray(offset, end));
-    if (this.#left === 0) this.#sendLocals(end);
+    if (this.#isHidden) {
+      this.#flush(offset);
+      this.#sent = end;
+    }
+    if (this.#left === 0) this.#onAnswered(end);
     return end;
   }
 
@@ -149,7 +158,7 @@ export class ToClient {
     if (this.#isClosed) return end;
     const bytes = replacement ?? message;
     if (bytes.length > 0) this.#send(bytes);
-    this.#sendLocals(end);
+    this.#onAnswered(end);
     return end;
   }
 
@@ -157,7 +166,7 @@ export class ToClient {
   #whole(tag: number, offset: number, size: number): number {
     let end = offset + size;
     let count = 1;
-    if (tag === BACKEND.dataRow && !this.#messages.wantsSingleRows) {
+    if (tag === BACKEND.dataRow && !this.#wantsSingleRows) {
       for (let next = this.#rowEnd(end); next > end; next = this.#rowEnd(end)) {
         end = next;
         count += 1;
@@ -174,7 +183,7 @@ export class ToClient {
       this.#sent = end;
       if (replacement.length > 0) this.#send(replacement);
     }
-    this.#sendLocals(end);
+    this.#onAnswered(end);
     return end;
   }
 
@@ -186,19 +195,31 @@ export class ToClient {
     return end > this.#bytes.length ? offset : end;
   }
 
-  /** What plugins answer is sent behind what has been walked through. */
-  #sendLocals(end: number): void {
+  /** Something has been answered, up to there. */
+  #onAnswered(end: number): void {
+    this.#sendLocals(end);
+    this.#owner.onAnswered();
+  }
+
+  /**
+   * What plugins answer is sent behind what has been walked through.
+   *
+   * @returns Whether there was anything.
+   */
+  #sendLocals(end: number): boolean {
+    let isAny = false;
     for (
       let entry = this.#pipeline.takeLocal();
       entry !== undefined;
       entry = this.#pipeline.takeLocal()
     ) {
+      isAny = true;
       this.#flush(end);
       const bytes = this.#messages.onLocal(entry);
-      if (this.#isClosed) return;
+      if (this.#isClosed) break;
       if (bytes.length > 0) this.#send(bytes);
     }
-    this.#owner.onAnswered();
+    return isAny;
   }
 
   #flush(end: number): void {
@@ -220,16 +241,17 @@ export class ToClient {
   }
 }
 
-/** Whether messages of a type must be whole. Errors and settings are always looked at. */
+/** Whether messages of a type must be whole. Ends of requests and settings are always looked at. */
 function isWanted(chain: HookChain, tag: number): boolean {
   switch (tag) {
     case BACKEND.errorResponse:
     case BACKEND.parameterStatus:
     case BACKEND.readyForQuery:
-      return true;
     case BACKEND.commandComplete:
-      if (chain.wants[HOOK.onQueryEnd] === 1) return true;
-      break;
+      return true;
+    case BACKEND.authentication:
+    case BACKEND.backendKeyData:
+      return false;
     case BACKEND.rowDescription:
     case BACKEND.dataRow:
       if (chain.wants[HOOK.onRow] === 1) return true;

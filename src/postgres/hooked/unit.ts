@@ -7,26 +7,33 @@
  * @module
  */
 
-import type { Entry } from "./pipeline.ts";
+import type { Entry } from "./entry.ts";
 
 /** The part of a unit that has come. */
 export interface Unit {
-  /** Entries that it has made. */
-  entries: number;
+  /** What it has made, in order. */
+  readonly entries: Entry[];
   /** Its own Parse. */
   parse: { readonly message: Uint8Array; readonly entry: Entry } | undefined;
   /** A Parse of before, which had not been passed on, and goes ahead of it. */
-  late: Uint8Array | undefined;
+  late: LateParse | undefined;
   bind: Entry | undefined;
   describe: Entry | undefined;
   /** Whether the server has got anything since the last Sync, without the unit. */
   readonly hadServer: boolean;
 }
 
+/** The unnamed statement, of which no server has got the Parse. */
+export interface LateParse {
+  readonly message: Uint8Array;
+  /** The client's Parse. */
+  readonly entry: Entry;
+}
+
 /** @returns A unit that has just begun. */
 export function newUnit(hadServer: boolean): Unit {
   return {
-    entries: 0,
+    entries: [],
     parse: undefined,
     late: undefined,
     bind: undefined,

@@ -130,8 +130,11 @@ export class PooledSession implements Upstream, BackendOwner {
     return this.#backend === undefined && this.#state === "active";
   }
 
-  sendTo(proxy: string): boolean {
-    return this.canRoute && this.#search.choose(proxy);
+  sendTo(proxy: string | undefined): boolean {
+    if (!this.canRoute) return false;
+    if (proxy !== undefined) return this.#search.choose(proxy);
+    if (!this.isWaiting) this.#search.forgetChoice();
+    return true;
   }
 
   get isGone(): boolean {

@@ -1,0 +1,131 @@
+/**
+ * What plugins want done with messages of a client, as far as it is possible.
+ *
+ * @module
+ */
+
+import { type Capture, type HookEvent, IS, PHASE } from "../../hooks/event.ts";
+import { CAN, HOOK } from "../../hooks/hooks.ts";
+import type { Verdict } from "../../hooks/verdict.ts";
+import { STATUS_FAILED } from "../wire/tags.ts";
+import type { Entry } from "./entry.ts";
+import type { HookCalls } from "./hook_calls.ts";
+import type { LocalAnswers } from "./local_answers.ts";
+import type { Pipeline } from "./pipeline.ts";
+import { ReplyCapture } from "./reply_capture.ts";
+
+/** What becomes of a message. */
+export type Decision =
+  | { readonly kind: "pass" }
+  | { readonly kind: "replace"; readonly bytes: Uint8Array }
+  | { readonly kind: "drop" }
+  /** It is dropped, and all that was kept back with it; something else goes out, if anything. */
+  | { readonly kind: "retract"; readonly bytes?: Uint8Array };
+
+const DROP: Decision = { kind: "drop" };
+
+/** What is asked of the session. */
+export interface ClientMessagesOwner {
+  close(plugin: string): void;
+  /** A plugin's result cannot be used. */
+  refuse(why: string): void;
+  /** True once nothing more is passed on. */
+  readonly isOver: boolean;
+  /** Whether the next query can be sent elsewhere. */
+  readonly canRoute: boolean;
+  /** Sends it there; undefined takes that back. */
+  route(proxy: string | undefined, plugin: string): void;
+  /** A plugin wants what cannot be now. */
+  ignore(plugin: string, why: string): void;
+}
+
+/** One session's questions to plugins. */
+export class ClientVerdicts {
+  readonly #calls: HookCalls;
+  readonly #pipeline: Pipeline;
+  readonly #answers: LocalAnswers;
+  readonly #owner: ClientMessagesOwner;
+  #delayMs = 0;
+  /** What comes next goes to a proxy that a plugin chose. */
+  #isRouted = false;
+  #capturing: Entry | undefined;
+  readonly #capture: Capture = (sizeMax, onDone) => this.#startCapture(sizeMax, onDone);
+
+  constructor(calls: HookCalls, answers: LocalAnswers, owner: ClientMessagesOwner) {
+    this.#calls = calls;
+    this.#pipeline = calls.pipeline;
+    this.#answers = answers;
+    this.#owner = owner;
+  }
+
+  /** How long what was decided last has to wait, in milliseconds. */
+  takeDelay(): number {
+    const delayMs = this.#delayMs;
+    this.#delayMs = 0;
+    return delayMs;
+  }
+
+  /** What was asked about goes to a server: a route has been taken. */
+  onPassed(): void {
+    this.#isRouted = false;
+  }
+
+  /** Whether a transaction is known to have failed: only the server says what that means. */
+  get isFailed(): boolean {
+    return this.#pipeline.isSettled && this.#pipeline.status === STATUS_FAILED;
+  }
+
+  /** The event of a query, which may be answered. */
+  queryEvent(can: number, text: Uint8Array, phase: number, entry: Entry): HookEvent {
+    const { isSettled } = this.#pipeline;
+    const route = isSettled && this.#owner.canRoute ? CAN.route : 0;
+    const possible = this.isFailed ? can & ~CAN.respond : can;
+    const event = this.#calls.event(HOOK.onQuery, possible | route, text, 0);
+    if (!isSettled) event.flags |= IS.pipelined;
+    event.phase = phase;
+    event.request = entry.request;
+    if (phase === PHASE.parse) return event;
+    this.#capturing = entry;
+    event.capture = this.#capture;
+    return event;
+  }
+
+  #startCapture(sizeMax: number, onDone: (messages: Uint8Array) => void): boolean {
+    const entry = this.#capturing;
+    if (entry === undefined) return false;
+    entry.capture = new ReplyCapture(sizeMax, onDone);
+    const describe = this.#answers.unit?.describe;
+    if (describe !== undefined) describe.capture = entry.capture;
+    return true;
+  }
+
+  /** @returns What becomes of the message, or undefined if it goes its way. */
+  ask(event: HookEvent, tag: number, entry: Entry | undefined): Decision | undefined {
+    const verdict: Verdict = this.#calls.run(event);
+    this.#capturing = undefined;
+    this.#delayMs = Math.max(this.#delayMs, event.delayMs);
+    const { kind } = verdict;
+    if (kind === "forward" || kind === "replace") return undefined;
+    if (kind === "close") {
+      this.#owner.close(verdict.plugin);
+      return DROP;
+    }
+    if ((event.flags & CAN[kind]) === 0) {
+      this.#owner.ignore(verdict.plugin, `the verdict ${kind} is not possible now`);
+      return undefined;
+    }
+    if (kind === "route") {
+      this.#isRouted = true;
+      this.#owner.route(verdict.proxy, verdict.plugin);
+      return undefined;
+    }
+    const decision = kind === "reject"
+      ? this.#answers.reject(tag, verdict.plugin, verdict.rejection, entry)
+      : this.#answers.respond(tag, verdict.plugin, verdict.reply, event, entry);
+    if (this.#isRouted && decision !== undefined) {
+      this.#isRouted = false;
+      this.#owner.route(undefined, verdict.plugin);
+    }
+    return decision;
+  }
+}

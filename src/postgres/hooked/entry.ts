@@ -1,0 +1,68 @@
+/**
+ * One message of a client that is answered, and what is known of its answer.
+ *
+ * @module
+ */
+
+import type { Closing, QueryInfo } from "./client_state.ts";
+import type { ReplyCapture } from "./reply_capture.ts";
+
+/** What an entry answers. */
+export const ENTRY = {
+  query: 1,
+  functionCall: 2,
+  sync: 3,
+  parse: 4,
+  bind: 5,
+  describe: 6,
+  execute: 7,
+  close: 8,
+  /** CopyDone or CopyFail: not answered, but the end of copy-in mode for what comes behind it. */
+  copyEnd: 9,
+} as const;
+
+/** Whether it only prepares what another message asks for. */
+export function isLead(kind: number): boolean {
+  return kind === ENTRY.parse || kind === ENTRY.bind || kind === ENTRY.describe ||
+    kind === ENTRY.close;
+}
+
+/** One message that is answered. */
+export class Entry {
+  readonly kind: number;
+  /** From 1, in the order of the session's messages that are answered. */
+  readonly request: number;
+  /** The query that it belongs to, if it is known. */
+  query: QueryInfo | undefined;
+  readonly startedMs: number;
+  /** Rows of the result that comes, or has come. */
+  rows = 0;
+  /** RowDescription of the result that comes. */
+  columns: Uint8Array | undefined;
+  /** Formats of its columns, as the portal asks for them. */
+  resultFormats: Uint8Array | undefined;
+  /** A plugin's answer, which the server knows nothing of; a Sync has none, but is one. */
+  local: Uint8Array | undefined;
+  /** The tag of its CommandComplete. */
+  localTag = "";
+  /** What the client gets in place of the server's error. */
+  error: Uint8Array | undefined;
+  /** The same, if it is a copy that fails. */
+  copyError: Uint8Array | undefined;
+  /** Its copy from the client is under way. */
+  isCopying = false;
+  /** Asked by the gateway: the answer is not the client's. */
+  isOwn = false;
+  /** The client has been told of an error before it: the server's answer is not for it. */
+  isMuted = false;
+  /** The statement that it closes. */
+  closing: Closing | undefined;
+  capture: ReplyCapture | undefined;
+
+  constructor(kind: number, request: number, query: QueryInfo | undefined, startedMs: number) {
+    this.kind = kind;
+    this.request = request;
+    this.query = query;
+    this.startedMs = startedMs;
+  }
+}

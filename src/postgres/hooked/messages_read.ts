@@ -1,0 +1,87 @@
+/**
+ * What a hooked session reads of a client's messages.
+ *
+ * Source: https://www.postgresql.org/docs/current/protocol-message-formats.html
+ *
+ * @module
+ */
+
+import { int32At, uint16At } from "../../base/bytes.ts";
+import { nameOf } from "../pooled/extended_messages.ts";
+import { HEADER_SIZE } from "../wire/framer.ts";
+
+/**
+ * The name at an offset, a character for each of its bytes, and where the next field begins;
+ * undefined if it does not end. Names that are no UTF-8 must not look like one another.
+ */
+export function nameAt(
+  message: Uint8Array,
+  offset: number,
+): { readonly text: string; readonly end: number } | undefined {
+  const end = message.indexOf(0, offset);
+  if (end < 0) return undefined;
+  return { text: end === offset ? "" : nameOf(message.subarray(offset, end)), end: end + 1 };
+}
+
+/** A Parse, as far as it is well formed. The text is a view. */
+export function readParse(
+  message: Uint8Array,
+): { readonly name: string; readonly text: Uint8Array; readonly textEnd: number } | undefined {
+  const name = nameAt(message, HEADER_SIZE);
+  const end = name === undefined ? -1 : message.indexOf(0, name.end);
+  if (name === undefined || end < 0) return undefined;
+  return { name: name.text, text: message.subarray(name.end, end), textEnd: end + 1 };
+}
+
+/** Names in a Bind. */
+export function readBindNames(
+  message: Uint8Array,
+): { readonly portal: string; readonly statement: string; readonly end: number } | undefined {
+  const portal = nameAt(message, HEADER_SIZE);
+  const statement = portal === undefined ? undefined : nameAt(message, portal.end);
+  if (portal === undefined || statement === undefined) return undefined;
+  return { portal: portal.text, statement: statement.text, end: statement.end };
+}
+
+/** Values and formats of a Bind, as `wit/sluice.wit` lays them out. */
+export interface BoundValues {
+  readonly parameters: Uint8Array;
+  readonly resultFormats: Uint8Array;
+}
+
+/** @returns What a Bind holds, or undefined if it is malformed. */
+export function readBound(message: Uint8Array): BoundValues | undefined {
+  const names = readBindNames(message);
+  if (names === undefined) return undefined;
+  const formats = readFormats(message, names.end);
+  if (formats === undefined || formats.end + 2 > message.length) return undefined;
+  const count = uint16At(message, formats.end);
+  const parameters = new Uint8Array(message.length + count);
+  const data = new DataView(parameters.buffer);
+  let offset = formats.end + 2;
+  let size = 0;
+  for (let i = 0; i < count; i++) {
+    const length = offset + 4 <= message.length ? int32At(message, offset) : -2;
+    const taken = Math.max(0, length);
+    if (length < -1 || offset + 4 + taken > message.length) return undefined;
+    parameters[size] = formats.codes[formats.codes.length === 1 ? 0 : i] ?? 0;
+    data.setInt32(size + 1, length, true);
+    parameters.set(message.subarray(offset + 4, offset + 4 + taken), size + 5);
+    size += 5 + taken;
+    offset += 4 + taken;
+  }
+  const results = readFormats(message, offset);
+  if (results === undefined) return undefined;
+  return { parameters: parameters.subarray(0, size), resultFormats: results.codes };
+}
+
+function readFormats(
+  message: Uint8Array,
+  offset: number,
+): { readonly codes: Uint8Array; readonly end: number } | undefined {
+  if (offset + 2 > message.length) return undefined;
+  const count = uint16At(message, offset);
+  const end = offset + 2 + 2 * count;
+  if (end > message.length) return undefined;
+  return { codes: Uint8Array.from({ length: count }, (_, i) => message[offset + 3 + 2 * i]!), end };
+}
