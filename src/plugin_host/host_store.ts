@@ -8,7 +8,6 @@ import { CALL_LIMIT, type HostContext } from "./host_context.ts";
 import { HOST_ERROR } from "./host_error.ts";
 import type { HostModule } from "./host_functions.ts";
 import { type SharedStore, STORE_KEY_SIZE_MAX } from "./shared_store.ts";
-import { reserveStack } from "./stack_reserve.ts";
 
 const { absent, denied, invalid, overLimit } = HOST_ERROR;
 
@@ -32,7 +31,6 @@ function storeFor(context: HostContext, keyLength: number, size: number): Shared
   context.keyValueOperations += 1;
   context.charge(OPERATION_COST);
   context.chargeBytes(size);
-  reserveStack();
   return store;
 }
 
@@ -72,13 +70,7 @@ function valueFunctions(context: HostContext): HostModule {
       const keyBytes = memory.viewOf(key, keyLength);
       const store = storeFor(context, keyBytes.length, 0);
       if (typeof store === "number") return NO_SUM;
-      try {
-        return store.increment(keyBytes, by, ttlMs >>> 0);
-      } catch (error) {
-        // What is there is no number. The stack has been checked: this is no overflow of it.
-        if (error instanceof RangeError) return NO_SUM;
-        throw error;
-      }
+      return store.increment(keyBytes, by, ttlMs >>> 0) ?? NO_SUM;
     },
   };
 }

@@ -4,7 +4,8 @@
  * while that one is inside a call.
  *
  * What does not fit evicts what was not used for long (see {@linkcode StoreRing}). A thread that
- * dies inside a call empties the store (see {@linkcode StoreLock}): it is a cache.
+ * dies inside a call (see {@linkcode StoreLock}), and a call that ends half way as there is no more
+ * room on the stack, empty the store: it is a cache.
  *
  * @module
  */
@@ -37,7 +38,7 @@ export interface StoreStats {
   readonly bytesUsed: number;
   /** Entries that gave way to others, since the store was made. */
   readonly evictions: number;
-  /** How often the store was emptied, because a thread died or stood still inside a call. */
+  /** How often the store was emptied, because a call was cut off, or stood still for long. */
   readonly clears: number;
   /** All of its memory. */
   readonly sizeBytes: number;
@@ -152,10 +153,10 @@ export class SharedStore {
    * there counts as 0. It wraps around.
    *
    * @param ttlMs As for {@linkcode SharedStore.set}, from when it is made: later calls keep it.
-   * @returns The sum.
-   * @throws {RangeError} If the key or the time cannot be used, or the value has not 8 bytes.
+   * @returns The sum; undefined if the value has not 8 bytes.
+   * @throws {RangeError} If the key or the time cannot be used.
    */
-  increment(key: Uint8Array, by: bigint, ttlMs: number): bigint {
+  increment(key: Uint8Array, by: bigint, ttlMs: number): bigint | undefined {
     const hash = this.#hashOf(key);
     const nowMs = this.#nowMs();
     const expiresMs = expiry(nowMs, ttlMs);
@@ -164,10 +165,7 @@ export class SharedStore {
       if (place < 0) {
         return this.#addTo(this.#ring.add({ hash, key, value: ZERO, expiresMs }, nowMs), by);
       }
-      const size = this.#entries.valueSizeAt(place);
-      if (size !== 8) {
-        throw new RangeError(`Cannot increment a value of ${size} bytes: it must have 8`);
-      }
+      if (this.#entries.valueSizeAt(place) !== 8) return undefined;
       this.#touch(place);
       return this.#addTo(place, by);
     });
@@ -208,13 +206,21 @@ export class SharedStore {
   /**
    * Does something while no other thread does. If the lock was broken meanwhile, this thread stood
    * still for long and has then written to what others use: all is emptied, and done again.
+   *
+   * @param action Throws nothing of its own. The stack's end can cut it off at any call, and then
+   * whoever comes next empties the store: here there is no room left for that.
    */
   #exclusively<Result>(action: () => Result): Result {
+    const { words } = this.#parts;
     for (;;) {
-      if (this.#lock.lock()) this.#ring.clear();
+      const wasBroken = this.#lock.lock();
       let isWhole = false;
       try {
+        const wasLeft = words[HEADER_WORD.inside] !== 0;
+        words[HEADER_WORD.inside] = 1;
+        if (wasBroken || wasLeft) this.#ring.clear();
         const result = action();
+        words[HEADER_WORD.inside] = 0;
         isWhole = this.#lock.unlock();
         if (isWhole) return result;
       } finally {
@@ -224,9 +230,12 @@ export class SharedStore {
   }
 
   #empty(): void {
+    const { words } = this.#parts;
     do {
       this.#lock.lock();
+      words[HEADER_WORD.inside] = 1;
       this.#ring.clear();
+      words[HEADER_WORD.inside] = 0;
     } while (!this.#lock.unlock());
   }
 

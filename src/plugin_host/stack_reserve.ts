@@ -1,13 +1,13 @@
 /**
- * Room on the stack for what must not end half way. A plugin decides how deep the stack is when it
- * calls the host, and what all workers share would be left half done.
+ * Room on the stack for what must not end half way: making a metric. A plugin decides how deep the
+ * stack is when it calls the host.
  *
  * @module
  */
 
 /**
- * Many more frames than calls of the store or of the metrics have: the compiler may join these into
- * fewer and smaller ones.
+ * Many more frames than making a metric has: the compiler may join these into fewer and smaller
+ * ones. Reserving them takes a microsecond or two.
  */
 const FRAMES = 128;
 

@@ -42,6 +42,8 @@ export const HEADER_WORD = {
   entries: 6,
   /** Their bytes. */
   bytesUsed: 7,
+  /** 1 from when a call begins to when it is whole: one that was left half way leaves it. */
+  inside: 8,
 } as const;
 
 /** Numbers of the header that only grow, by index in 64 bits. */
