@@ -5,7 +5,12 @@
  * @module
  */
 
-import { signalLines, statementLines, tableLines } from "./postgres/parser/analysis_lines.ts";
+import {
+  functionLines,
+  signalLines,
+  statementLines,
+  tableLines,
+} from "./postgres/parser/analysis_lines.ts";
 import { QueryAnalyser } from "./postgres/parser/query_analyser.ts";
 import type { QueryAnalysis } from "./postgres/parser/query_analysis.ts";
 import type { Permission } from "./plugin_host/plugin_spec.ts";
@@ -33,6 +38,7 @@ export class TextAnalysis {
       statements: statementLines(analysis),
       tables: tableLines(analysis),
       injectionSignals: signalLines(analysis),
+      functions: functionLines(analysis),
     };
     this.#shown.set(analysis, shown);
     return shown;

@@ -34,6 +34,7 @@ export const FIELD = numbered([
   "tables",
   "injectionSignals",
   "httpStatus",
+  "functions",
 ]);
 
 /** Where a query's text comes from. */

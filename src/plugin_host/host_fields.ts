@@ -29,6 +29,7 @@ const ANALYSED: Readonly<Record<number, keyof QueryAnalysis>> = {
   [FIELD.statements]: "statements",
   [FIELD.tables]: "tables",
   [FIELD.injectionSignals]: "injectionSignals",
+  [FIELD.functions]: "functions",
 };
 
 /** What one plugin can read. */

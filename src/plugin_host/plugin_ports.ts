@@ -28,6 +28,8 @@ export interface QueryAnalysis {
   readonly tables: string;
   /** A line for each sign of an injection. */
   readonly injectionSignals: string;
+  /** A line for each function that is called by name. */
+  readonly functions: string;
 }
 
 /** Something that a plugin tells the operator's policies. */

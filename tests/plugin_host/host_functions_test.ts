@@ -23,7 +23,7 @@ Deno.test("read copies the part of a field that fits, and says how long all of i
   equal(await copied(`(i32.sub ${read(FIELD.payload, 3, 100)} (i32.const 3))`), "ect 1");
   equal(await copied(read(FIELD.pluginName, 0, 100)), "tested");
   equal(await result(read(FIELD.columns, 0, 100)), -1);
-  equal(await result(read(27, 0, 100)), -4);
+  equal(await result(read(28, 0, 100)), -4);
   equal(await result(read(-1, 0, 100)), -4);
   const spec = { configuration: '{"a":1}' };
   equal(await copied(read(FIELD.configuration, 0, 100), "", { spec }), '{"a":1}');
@@ -47,6 +47,7 @@ Deno.test("read asks the parser once a call, with the permission only", async ()
       statements: "SELECT read",
       tables: "",
       injectionSignals: "tautology",
+      functions: "lower",
     };
   };
   const ports = { analyse };
@@ -60,6 +61,7 @@ Deno.test("read asks the parser once a call, with the permission only", async ()
   equal(await result(read(FIELD.statements)), -1, "the parser is not there yet");
   const noText = { ports, change: (event: { fields: unknown[] }) => event.fields.fill(undefined) };
   equal(await result(read(FIELD.statements), "", noText as never), -1);
+  equal(await copied(read(FIELD.functions), "", { ports }), "lower");
   equal(await result(read(FIELD.injectionSignals), "", { ...without("parse"), ports }), -2);
 });
 

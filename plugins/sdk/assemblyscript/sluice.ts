@@ -28,7 +28,7 @@ export enum Field {
   payload, text, statementName, portalName, parameters, resultFormats, columns, user, database,
   applicationName, clientAddress, serverAddress, proxy, listener, startupParameters, settings,
   sqlstate, message, commandTag, pluginName, configuration, normalisedText, fingerprint,
-  statements, tables, injectionSignals, httpStatus,
+  statements, tables, injectionSignals, httpStatus, functions,
 }
 
 /** Which hook runs: `event.hook`. */
@@ -429,6 +429,11 @@ export function tables(): Table[] {
 /** Signs of an injection. */
 export function injectionSignals(): string[] {
   return linesOf(Field.injectionSignals);
+}
+
+/** Functions that the text calls by name, in lower case. */
+export function functions(): string[] {
+  return linesOf(Field.functions);
 }
 
 function linesOf(name: Field): string[] {

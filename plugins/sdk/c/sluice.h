@@ -43,6 +43,7 @@ typedef enum {
     SLUICE_FIELD_COMMAND_TAG, SLUICE_FIELD_PLUGIN_NAME, SLUICE_FIELD_CONFIGURATION,
     SLUICE_FIELD_NORMALISED_TEXT, SLUICE_FIELD_FINGERPRINT, SLUICE_FIELD_STATEMENTS,
     SLUICE_FIELD_TABLES, SLUICE_FIELD_INJECTION_SIGNALS, SLUICE_FIELD_HTTP_STATUS,
+    SLUICE_FIELD_FUNCTIONS,
 } sluice_field_name;
 
 /* Which hook runs: `hook` of the event. */
@@ -492,6 +493,11 @@ static inline bool sluice_next_table(sluice_bytes *rest, sluice_table *table) {
 
 /* A line a sign: all = sluice_field(SLUICE_FIELD_INJECTION_SIGNALS). */
 static inline bool sluice_next_signal(sluice_bytes *rest, sluice_bytes *name) {
+    return sluice_next_part(rest, '\n', name);
+}
+
+/* A line a function: all = sluice_field(SLUICE_FIELD_FUNCTIONS). */
+static inline bool sluice_next_function(sluice_bytes *rest, sluice_bytes *name) {
     return sluice_next_part(rest, '\n', name);
 }
 

@@ -170,6 +170,11 @@ func InjectionSignals() []string {
 	return lines(FieldInjectionSignals)
 }
 
+// Functions are those that the text calls by name, in lower case. Permission: parse.
+func Functions() []string {
+	return lines(FieldFunctions)
+}
+
 func lines(field FieldNumber) []string {
 	text, _ := FieldString(field)
 	return strings.FieldsFunc(text, func(r rune) bool { return r == '\n' })

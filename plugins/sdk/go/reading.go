@@ -64,6 +64,8 @@ const (
 	FieldInjectionSignals
 	// FieldHTTPStatus is the status of an HTTP response, or "" if there was none.
 	FieldHTTPStatus
+	// FieldFunctions has a line for each function that the text calls. Permission: parse.
+	FieldFunctions
 )
 
 // HostError is what the host answers when it cannot do what it was asked.

@@ -63,6 +63,7 @@ pub const Field = enum(i32) {
     tables,
     injection_signals,
     http_status,
+    functions,
 };
 
 /// Which hook runs: `event.hook`. A hook is named as it is exported.
@@ -533,6 +534,11 @@ pub fn tables() Tables {
 /// Signs of an injection, a line each: `while (all.next()) |name| ...`
 pub fn injectionSignals() Lines {
     return linesOf(.injection_signals);
+}
+
+/// Functions that the text calls by name, in lower case, a line each.
+pub fn functions() Lines {
+    return linesOf(.functions);
 }
 
 /// The imports. List and string: pointer, size in bytes.

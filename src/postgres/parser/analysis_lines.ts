@@ -33,6 +33,14 @@ export function signalLines({ statements }: QueryAnalysis): string {
   return distinct(statements.flatMap(({ injectionSignals }) => injectionSignals));
 }
 
+/**
+ * A line for each different function, procedure or aggregate of all statements, by the name that it
+ * is called by, in lower case: `pg_sleep`, `pg_catalog.pg_sleep`.
+ */
+export function functionLines({ statements }: QueryAnalysis): string {
+  return distinct(statements.flatMap(({ functions }) => functions.map(withoutControls)));
+}
+
 function distinct(lines: readonly string[]): string {
   return [...new Set(lines)].join("\n");
 }
@@ -52,6 +60,10 @@ function tableLine({ schema, name, access }: TableUse): string {
 /** A quoted name may hold a newline, which would begin a line that nobody meant. */
 function identifier(name: string): string {
   if (/^[a-z_\u0080-\uffff][a-z0-9_$\u0080-\uffff]*$/.test(name)) return name;
+  return `"${withoutControls(name.replaceAll('"', '""'))}"`;
+}
+
+function withoutControls(name: string): string {
   // deno-lint-ignore no-control-regex -- they are what must not get through
-  return `"${name.replaceAll('"', '""').replaceAll(/[\u0000-\u001f\u007f]/g, "\ufffd")}"`;
+  return name.replaceAll(/[\u0000-\u001f\u007f]/g, "\ufffd");
 }

@@ -1,5 +1,6 @@
 import { equal } from "node:assert/strict";
 import {
+  functionLines,
   signalLines,
   statementLines,
   tableLines,
@@ -31,5 +32,15 @@ Deno.test("tableLines has a line for each different table, quoted where it has t
 Deno.test("signalLines has a line for each different signal", () => {
   const lines = (text: string) => signalLines(analyser.analyse(text));
   equal(lines("SELECT 1; DELETE FROM t WHERE 1 = 1 --"), "stacked\ncomment\ntautology");
+  equal(lines("SELECT 1"), "");
+});
+
+Deno.test("functionLines has a line for each different function, of all statements", () => {
+  const lines = (text: string) => functionLines(analyser.analyse(text));
+  equal(
+    lines("SELECT lower(a), lower(b) FROM pg_catalog.now() AS t; CALL tidy(1)"),
+    "lower\npg_catalog.now\ntidy",
+  );
+  equal(lines('SELECT U&"\\0070g_sleep"(1), "a\nb"()'), "pg_sleep\na\ufffdb");
   equal(lines("SELECT 1"), "");
 });

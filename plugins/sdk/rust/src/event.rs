@@ -207,6 +207,11 @@ impl Event {
         self.lines(Field::InjectionSignals)
     }
 
+    /// Functions that the text calls by name, in lower case. Permission: parse.
+    pub fn functions(&self) -> Vec<String> {
+        self.lines(Field::Functions)
+    }
+
     fn lines(&self, name: Field) -> Vec<String> {
         self.field_text(name).unwrap_or_default().lines().map(String::from).collect()
     }

@@ -63,6 +63,8 @@ pub enum Field {
     InjectionSignals,
     /// Status of an HTTP response, or "" if there was none.
     HttpStatus,
+    /// A line for each function that the text calls. Permission: parse.
+    Functions,
 }
 
 /// What the host answers when it cannot do what it was asked.

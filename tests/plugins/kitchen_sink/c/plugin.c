@@ -62,6 +62,9 @@ static void say_analysis(void) {
     sluice_bytes signs = sluice_field(SLUICE_FIELD_INJECTION_SIGNALS);
     sluice_bytes sign;
     while (sluice_next_signal(&signs, &sign)) say("sign", sign);
+    sluice_bytes functions = sluice_field(SLUICE_FIELD_FUNCTIONS);
+    sluice_bytes function;
+    while (sluice_next_function(&functions, &function)) say("calls", function);
 }
 
 static sluice_verdict sink(void) {

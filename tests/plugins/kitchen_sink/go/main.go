@@ -175,6 +175,9 @@ func sayAnalysis() {
 	for _, sign := range sluice.InjectionSignals() {
 		say("sign", sign)
 	}
+	for _, function := range sluice.Functions() {
+		say("calls", function)
+	}
 }
 
 func must(err error) {

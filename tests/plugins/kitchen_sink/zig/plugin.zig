@@ -113,4 +113,6 @@ fn sayAnalysis() void {
     while (tables.next()) |table| say(if (table.is_write) "writes" else "reads", table.name);
     var signs = sluice.injectionSignals();
     while (signs.next()) |sign| say("sign", sign);
+    var functions = sluice.functions();
+    while (functions.next()) |function| say("calls", function);
 }

@@ -1,9 +1,9 @@
 /** Calls every function of the SDK; the tests know what comes of it. */
 
 import {
-  Clock, clock, close, config, Counter, event, Field, fieldText, fingerprint, Flag, forward, Gauge,
-  Histogram, hostError, httpSend, injectionSignals, kv, log, LogLevel, normalisedText, parameter,
-  payload, random, reject, replaceText, respond, respondMessages, Result, route, session, signal,
+  Clock, clock, close, config, Counter, event, Field, fieldText, fingerprint, Flag, forward, functions,
+  Gauge, Histogram, hostError, httpSend, injectionSignals, kv, log, LogLevel, normalisedText,
+  parameter, payload, random, reject, replaceText, respond, respondMessages, Result, route, session, signal,
   statements, tables, text, Verdict,
 } from "../sluice/sluice";
 export { sluice_event } from "../sluice/sluice";
@@ -111,4 +111,6 @@ function sayAnalysis(facts: Facts): void {
   }
   const signs = injectionSignals();
   for (let i = 0; i < signs.length; i++) facts.say("sign", signs[i]);
+  const called = functions();
+  for (let i = 0; i < called.length; i++) facts.say("calls", called[i]);
 }

@@ -145,5 +145,8 @@ fn http_facts(facts: Facts, event: &Event) -> Verdict {
     for sign in event.injection_signals() {
         facts = facts.say("sign", sign);
     }
+    for function in event.functions() {
+        facts = facts.say("calls", function);
+    }
     respond(facts.0.tag("FACTS"))
 }
