@@ -11,6 +11,7 @@ import { VERSION } from "../version.ts";
 import { checkConfig, initConfig, printSchema } from "./config.ts";
 import { runDemo } from "./demo.ts";
 import { EXIT, type ExitCode } from "./exit_code.ts";
+import { addPlugin } from "./plugin/commands.ts";
 import { runGateway } from "./run.ts";
 import { print, printError } from "./terminal.ts";
 import { printVersion } from "./version.ts";
@@ -48,6 +49,7 @@ function makeProgram(onDone: (code: ExitCode) => void): Command {
     .showHelpAfterError("(add --help to see what there is)");
   addRun(program, onDone);
   addConfig(program, onDone);
+  addPlugin(program, onDone);
   addDemo(program, onDone);
   program.command("version").description("print the versions of Sluice and of what it runs on")
     .action(() => onDone(printVersion()));

@@ -54,6 +54,8 @@ Deno.test("--help of every command prints its usage on standard output", async (
     ["config", "check"],
     ["config", "schema"],
     ["demo"],
+    ["plugin"],
+    ["plugin", "new"],
     ["version"],
   ];
   for (const command of commands) {

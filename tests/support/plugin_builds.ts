@@ -123,10 +123,26 @@ export async function buildPlugin(
 ): Promise<Uint8Array<ArrayBuffer> | NoToolchain> {
   const own = await filesOf(folder);
   const language = languageOf(folder, own);
+  const toolchains = only === undefined ? TOOLCHAINS[language]! : [only];
+  return await buildWithFirst(toolchains, await withSdk(language, own));
+}
+
+/** The same for a folder that has all that it needs. */
+export async function buildProject(
+  folder: string,
+): Promise<Uint8Array<ArrayBuffer> | NoToolchain> {
+  const own = await filesOf(folder);
+  return await buildWithFirst(TOOLCHAINS[languageOf(folder, own)]!, own);
+}
+
+async function buildWithFirst(
+  toolchains: readonly Toolchain[],
+  files: ReadonlyMap<string, Uint8Array>,
+): Promise<Uint8Array<ArrayBuffer> | NoToolchain> {
   const reasons: string[] = [];
-  for (const toolchain of only === undefined ? TOOLCHAINS[language]! : [only]) {
+  for (const toolchain of toolchains) {
     const version = await versionOf(toolchain);
-    if (!isMissing(version)) return await build(await withSdk(language, own), toolchain, version);
+    if (!isMissing(version)) return await build(files, toolchain, version);
     reasons.push(version.replace("no toolchain: ", ""));
   }
   return `no toolchain: ${reasons.join("; ")}`;
