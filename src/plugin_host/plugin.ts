@@ -119,6 +119,17 @@ export class Plugin implements Subscriber {
     return this.#instance === undefined ? "off" : "running";
   }
 
+  /** Units that the last call used; of one that failed, nobody knows. */
+  get fuelUsed(): number {
+    const left = this.#instance === undefined ? 0 : Number(this.#instance.fuel.value);
+    return this.spec.fuelPerCall - Math.max(0, left);
+  }
+
+  /** Bytes of its instance's memory. */
+  get memorySize(): number {
+    return this.#instance === undefined ? 0 : this.#context.memory.bytes.length;
+  }
+
   messageTypes(hook: number): Uint8Array {
     const name = HOOKS[hook - 1]?.name;
     if (name === undefined) return NO_TYPES;

@@ -13,6 +13,7 @@ import { INIT_FUEL_MIN } from "./instance_loader.ts";
 import type { ModuleImport } from "./metering/declarations.ts";
 import { type MeteredModule, meterModule } from "./metering/meter.ts";
 import type { ModuleExport } from "./metering/references.ts";
+import type { MemoryPages } from "./metering/storage.ts";
 import type { FunctionType } from "./metering/value_types.ts";
 
 /** Bytes of a module's file. */
@@ -54,6 +55,11 @@ export interface PluginModule {
   readonly hooks: readonly number[];
   /** Text of its custom section; undefined if it has none. */
   readonly manifest: string | undefined;
+  readonly imports: readonly ModuleImport[];
+  /** Everything that it exports itself, hooks included. */
+  readonly exports: readonly ModuleExport[];
+  /** Of its memory, at first and at most, as it is metered. */
+  readonly memoryPages: MemoryPages | undefined;
 }
 
 /** Limits that the module is metered for. */
@@ -90,6 +96,9 @@ export async function readPluginModule(
     abi: isExtism ? "extism" : "direct",
     hooks,
     manifest: manifest === undefined ? undefined : manifestText(manifest),
+    imports: module.imports,
+    exports: module.exports,
+    memoryPages: module.memoryPages,
   };
 }
 

@@ -88,13 +88,24 @@ export function manifestPath(file: string): string {
   return `${file.replace(/\.wasm$/, "")}.yaml`;
 }
 
+/** What is in a plugin's files. */
+export interface PluginContents {
+  /** Bytes of the module's file. */
+  readonly size: number;
+  /** Of the module's file, in hexadecimal. */
+  readonly sha256: string;
+  readonly module: PluginModule;
+  readonly manifest: PluginManifest;
+  readonly hasManifest: boolean;
+}
+
 /**
- * Loads a plugin's files.
+ * Reads a plugin's files, and checks nothing that a configuration could change but the checksum.
  *
- * @throws {PluginRefusedError} If it is not to be run; it says why, and what to do.
+ * @throws {PluginRefusedError} If it is no plugin, or not the one that is meant.
  */
-export async function loadPlugin(source: PluginSource): Promise<LoadedPlugin> {
-  const { name, file, settings } = source;
+export async function readPlugin(source: PluginSource): Promise<PluginContents> {
+  const { file, settings } = source;
   const bytes = readModule(source);
   const sha256 = createHash("sha256").update(bytes).digest("hex");
   if (settings.sha256 !== "" && settings.sha256 !== sha256) {
@@ -108,6 +119,18 @@ export async function loadPlugin(source: PluginSource): Promise<LoadedPlugin> {
     refuse("module", source, "file", `cannot use ${quote(file)}: ${printable(messageOf(error))}`);
   }
   const manifest = readManifest(source, module);
+  const hasManifest = manifest !== NO_MANIFEST;
+  return { size: bytes.length, sha256, module, manifest, hasManifest };
+}
+
+/**
+ * Loads a plugin's files.
+ *
+ * @throws {PluginRefusedError} If it is not to be run; it says why, and what to do.
+ */
+export async function loadPlugin(source: PluginSource): Promise<LoadedPlugin> {
+  const { name, settings } = source;
+  const { sha256, module, manifest } = await readPlugin(source);
   checkGrants(source, manifest);
   return {
     name,
