@@ -19,7 +19,7 @@ import { printVersion } from "./version.ts";
 const EXIT_CODES = `
 Exit codes:
   0    done
-  1    it could not start, or could not go on
+  1    it could not start or go on, or a plugin is refused or fails
   2    wrong command line
   3    wrong configuration
   130  stopped at once by a second signal`;

@@ -48,13 +48,7 @@ export interface FoundConfig {
 export function findConfig(file: string | undefined): FoundConfig | undefined {
   const found = readFirst(file);
   if (found === undefined) return undefined;
-  const source = {
-    text: found.text,
-    fileName: found.fileName,
-    env: Deno.env.toObject(),
-    cores: navigator.hardwareConcurrency,
-    ignoredEnv: IGNORED_ENV,
-  };
+  const source = sourceOf(found);
   const result = loadConfig(source);
   if (!result.ok) return sayWrong(found.name, result.problems);
   const { config, placeOf } = result;
@@ -77,6 +71,44 @@ export function findConfig(file: string | undefined): FoundConfig | undefined {
       if (again.ok) return again.config;
       throw new Error(problemsText(again.problems).trimEnd());
     },
+  };
+}
+
+/**
+ * The same for commands that serve nobody: the files that the configuration names are not tried.
+ */
+export function readConfig(file: string | undefined): Config | undefined {
+  const found = readFirst(file);
+  if (found === undefined) return undefined;
+  const result = loadConfig(sourceOf(found));
+  return result.ok ? result.config : sayWrong(found.name, result.problems);
+}
+
+/** Whether there is a configuration where it is looked for when none is named. */
+export function isConfigured(): boolean {
+  return DEFAULT_FILES.some(isThere) || hasVariables();
+}
+
+function isThere(name: string): boolean {
+  try {
+    Deno.statSync(name);
+    return true;
+  } catch {
+    return false;
+  }
+}
+
+function hasVariables(): boolean {
+  return Object.keys(Deno.env.toObject()).some((name) => name.startsWith("SLUICE_"));
+}
+
+function sourceOf({ text, fileName }: Found) {
+  return {
+    text,
+    fileName,
+    env: Deno.env.toObject(),
+    cores: navigator.hardwareConcurrency,
+    ignoredEnv: IGNORED_ENV,
   };
 }
 
@@ -106,7 +138,7 @@ function readFirst(file: string | undefined): Found | undefined {
       return undefined;
     }
   }
-  if (Object.keys(Deno.env.toObject()).some((name) => name.startsWith("SLUICE_"))) {
+  if (hasVariables()) {
     return { name: "the environment", fileName: undefined, text: "" };
   }
   printError(

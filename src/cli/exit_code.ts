@@ -7,7 +7,10 @@
 /** Exit codes, as `sluice --help` lists them. */
 export const EXIT = {
   ok: 0,
-  /** It could not start or go on: an address is taken, a template cannot be written. */
+  /**
+   * It could not start or go on: an address is taken, a template cannot be written. Of commands
+   * for plugins: one is refused, or fails.
+   */
   failed: 1,
   /** The command line is wrong. */
   usage: 2,

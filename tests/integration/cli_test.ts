@@ -56,6 +56,10 @@ Deno.test("--help of every command prints its usage on standard output", async (
     ["demo"],
     ["plugin"],
     ["plugin", "new"],
+    ["plugin", "list"],
+    ["plugin", "inspect"],
+    ["plugin", "check"],
+    ["plugin", "bench"],
     ["version"],
   ];
   for (const command of commands) {
@@ -73,6 +77,7 @@ Deno.test("an unknown command or option: the nearest one, exit code 2", async ()
     [["rum"], /unknown command 'rum'[\s\S]*Did you mean run\?/],
     [["run", "--confg", "x"], /unknown option '--confg'[\s\S]*Did you mean --config\?/],
     [["config", "chekc"], /unknown command 'chekc'[\s\S]*Did you mean check\?/],
+    [["plugin", "lsit"], /unknown command 'lsit'[\s\S]*Did you mean list\?/],
     [["run", "-c"], /option '-c, --config <file>' argument missing/],
     [["run", "surplus"], /too many arguments|unknown command/],
   ];

@@ -6,23 +6,8 @@
 
 import assert from "node:assert/strict";
 import { LANGUAGES } from "../../src/cli/plugin/project.ts";
-import { gatewayCommand } from "../support/gateway.ts";
 import { buildProject, isMissing, TOOLCHAINS } from "../support/plugin_builds.ts";
-import { type ProgramResult, runProgram } from "../support/programs.ts";
-
-async function sluice(cwd: string, ...args: readonly string[]): Promise<ProgramResult> {
-  const [program, all] = gatewayCommand(args);
-  return await runProgram(program, all, { cwd });
-}
-
-async function inFolder(body: (folder: string) => Promise<void>): Promise<void> {
-  const folder = await Deno.makeTempDir();
-  try {
-    await body(folder);
-  } finally {
-    await Deno.remove(folder, { recursive: true });
-  }
-}
+import { inFolder, sluiceIn as sluice } from "../support/sluice_command.ts";
 
 for (const language of LANGUAGES) {
   // What was built once is kept, so the name is the same each time.
@@ -39,7 +24,17 @@ for (const language of LANGUAGES) {
       await test.step({
         name: `built with ${command![0]}`,
         ignore: isMissing(wasm),
-        fn: () => assert.ok(!isMissing(wasm) && WebAssembly.validate(wasm)),
+        fn: async () => {
+          assert.ok(!isMissing(wasm));
+          await Deno.writeFile(`${folder}/my-plugin/my-plugin.wasm`, wasm);
+          const file = "my-plugin/my-plugin.wasm";
+          const { code, stdout, stderr } = await sluice(folder, "plugin", "check", file);
+          assert.equal(stderr, "");
+          assert.match(stdout, /^my-plugin 0\.1\.0, /);
+          assert.match(stdout, /^metrics: hellos_total$/m);
+          assert.match(stdout, /\nmy-plugin\/my-plugin\.wasm: fine\n$/);
+          assert.equal(code, 0);
+        },
       });
     });
   });

@@ -26,7 +26,7 @@ const LEVELS: readonly (readonly string[])[] = [
 /** Rooms that only those named may import, whatever their level. */
 const ONLY_FROM: Readonly<Record<string, readonly string[]>> = {
   "config": ["", "cli"],
-  "postgres/wire": ["postgres/auth", "postgres"],
+  "postgres/wire": ["postgres/auth", "postgres", "cli"],
   "postgres/sql": ["postgres", ""],
   "postgres/parser": ["postgres", "", "cli"],
   "postgres/secrets": ["config", "postgres/auth", "postgres", ""],

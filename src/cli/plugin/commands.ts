@@ -4,8 +4,12 @@
  * @module
  */
 
-import type { Command } from "commander";
+import { type Command, Option } from "commander";
 import type { ExitCode } from "../exit_code.ts";
+import { benchPlugin } from "./bench.ts";
+import { checkPlugin } from "./check.ts";
+import { inspectPlugin } from "./inspect.ts";
+import { listPlugins } from "./list.ts";
 import { type NewOptions, newPlugin } from "./new.ts";
 import { LANGUAGES } from "./project.ts";
 
@@ -18,6 +22,55 @@ export function addPlugin(program: Command, onDone: (code: ExitCode) => void): v
     .description("make a plugin that works, with its SDK, in a folder of its own")
     .argument("<name>", "of the plugin: letters, digits, _ and -")
     .requiredOption("-l, --lang <language>", LANGUAGES.join(", "))
-    .option("-d, --dir <folder>", "where to; ./NAME if it is not given")
+    .option("-d, --dir <folder>", "where to, a new or empty one; ./NAME if it is not given")
     .action((name: string, options: NewOptions) => onDone(newPlugin(name, options)));
+  addLooking(plugin, onDone);
+  addTrying(plugin, onDone);
+}
+
+function addLooking(plugin: Command, onDone: (code: ExitCode) => void): void {
+  plugin.command("list")
+    .description("list the plugins that a gateway would load, and why it would not")
+    .addOption(configOption("the configuration; - is standard input").env("SLUICE_CONFIG"))
+    .option("--json", "as JSON, for programs")
+    .addHelpText(
+      "after",
+      `
+Without --config, the configuration is looked for as by \`sluice run\`; with none, the plugins are
+those in ./plugins, and nothing is granted to them. The exit code is 1 if one would be refused.`,
+    )
+    .action(async ({ config, json }: { config?: string; json?: boolean }) => {
+      onDone(await listPlugins(config, json ?? false));
+    });
+  plugin.command("inspect")
+    .description("show what is in a plugin's files, without running it")
+    .argument("<file>", "the module, NAME.wasm; its manifest is NAME.yaml beside it, or within")
+    .option("--json", "as JSON, for programs")
+    .action(async (file: string, { json }: { json?: boolean }) => {
+      onDone(await inspectPlugin(file, json ?? false));
+    });
+}
+
+function addTrying(plugin: Command, onDone: (code: ExitCode) => void): void {
+  const description = "what it is granted and told; without it, all that it asks for";
+  plugin.command("check")
+    .description("run a plugin through a session, with what breaks plugins, too")
+    .argument("<file>", "the module, NAME.wasm")
+    .addOption(configOption(description))
+    .addHelpText("after", "\nHTTP requests are not sent. The exit code is 1 if a call failed.")
+    .action(async (file: string, { config }: { config?: string }) => {
+      onDone(await checkPlugin(file, config));
+    });
+  plugin.command("bench")
+    .description("measure how long calls of a plugin take, and how much fuel")
+    .argument("<file>", "the module, NAME.wasm")
+    .addOption(configOption(description))
+    .option("--json", "as JSON, for programs")
+    .action(async (file: string, options: { config?: string; json?: boolean }) => {
+      onDone(await benchPlugin(file, options));
+    });
+}
+
+function configOption(description: string): Option {
+  return new Option("-c, --config <file>", description);
 }

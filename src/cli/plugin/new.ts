@@ -7,6 +7,7 @@
 import { join } from "node:path";
 import { systemReason } from "../../base/errors.ts";
 import { nearest } from "../../base/suggest.ts";
+import { PLUGIN_NAME_PATTERN, PLUGIN_NAME_RULE } from "../../config/plugin_keys.ts";
 import { EXIT, type ExitCode } from "../exit_code.ts";
 import { print, printError } from "../terminal.ts";
 import { buildCommand, type Language, LANGUAGES, projectFiles } from "./project.ts";
@@ -25,15 +26,11 @@ const OTHER_NAMES: Readonly<Record<string, Language>> = {
   rs: "rust",
 };
 
-const NAME = /^(?!(?:directory|enabled|tickInterval)$)[A-Za-z][A-Za-z0-9_-]{0,62}$/;
-
 /** Makes a project that builds. Nothing that is there is written over. */
 export function newPlugin(name: string, { lang, dir = name }: NewOptions): ExitCode {
-  if (!NAME.test(name)) {
-    printError(
-      `sluice: ${JSON.stringify(name)} cannot be a plugin's name; take 1 to 63 letters, digits, ` +
-        "_ and -, a letter first, and no key of the section plugins\n",
-    );
+  if (!new RegExp(PLUGIN_NAME_PATTERN).test(name)) {
+    const what = JSON.stringify(name);
+    printError(`sluice: ${what} cannot be a plugin's name; take ${PLUGIN_NAME_RULE}\n`);
     return EXIT.usage;
   }
   const language = LANGUAGES.find((one) => one === lang) ?? OTHER_NAMES[lang];
