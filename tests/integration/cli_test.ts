@@ -60,6 +60,7 @@ Deno.test("--help of every command prints its usage on standard output", async (
     ["plugin", "inspect"],
     ["plugin", "check"],
     ["plugin", "bench"],
+    ["plugin", "install"],
     ["version"],
   ];
   for (const command of commands) {

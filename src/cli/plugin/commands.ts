@@ -9,6 +9,7 @@ import type { ExitCode } from "../exit_code.ts";
 import { benchPlugin } from "./bench.ts";
 import { checkPlugin } from "./check.ts";
 import { inspectPlugin } from "./inspect.ts";
+import { type InstallOptions, installPlugin } from "./install.ts";
 import { listPlugins } from "./list.ts";
 import { type NewOptions, newPlugin } from "./new.ts";
 import { LANGUAGES } from "./project.ts";
@@ -26,6 +27,21 @@ export function addPlugin(program: Command, onDone: (code: ExitCode) => void): v
     .action((name: string, options: NewOptions) => onDone(newPlugin(name, options)));
   addLooking(plugin, onDone);
   addTrying(plugin, onDone);
+  plugin.command("install")
+    .description("put a plugin into the folder that a gateway loads plugins from")
+    .argument("<source>", "NAME.wasm, a folder with it, or the URL of one: https://.../NAME.wasm")
+    .option("--sha256 <digits>", "what the module must have")
+    .option("--directory <folder>", "where to", "./plugins")
+    .option("-f, --force", "replace a plugin of this name; it is kept as NAME.wasm.bak")
+    .addHelpText(
+      "after",
+      `
+The manifest NAME.yaml is taken from beside the module, and so is the checksum, if there is a file
+SHA256SUMS or NAME.wasm.sha256. A plugin that would not load is not installed.`,
+    )
+    .action(async (source: string, options: InstallOptions) => {
+      onDone(await installPlugin(source, options));
+    });
 }
 
 function addLooking(plugin: Command, onDone: (code: ExitCode) => void): void {
