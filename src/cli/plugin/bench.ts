@@ -7,7 +7,7 @@
 import { messageOf } from "../../base/errors.ts";
 import { HookEvent } from "../../hooks/event.ts";
 import { HOOKS } from "../../hooks/hooks.ts";
-import type { LoadedPlugin } from "../../plugin_loader.ts";
+import type { LoadedPlugin } from "../../plugins/plugin_loader.ts";
 import { EXIT, type ExitCode } from "../exit_code.ts";
 import { print, printError } from "../terminal.ts";
 import { fillEvent, firstScene, type Scene, sizedScene } from "./scenes.ts";

@@ -8,7 +8,7 @@ import { messageOf } from "../../base/errors.ts";
 import { formatSize } from "../../base/size.ts";
 import { HookEvent, type SessionFacts } from "../../hooks/event.ts";
 import { HOOK } from "../../hooks/hooks.ts";
-import type { LoadedPlugin } from "../../plugin_loader.ts";
+import type { LoadedPlugin } from "../../plugins/plugin_loader.ts";
 import { EXIT, type ExitCode } from "../exit_code.ts";
 import { print, printError } from "../terminal.ts";
 import { fillEvent, type Scene, scenesFor } from "./scenes.ts";

@@ -15,7 +15,7 @@ import {
   type PluginContents,
   PluginRefusedError,
   readPlugin,
-} from "../../plugin_loader.ts";
+} from "../../plugins/plugin_loader.ts";
 import { EXIT, type ExitCode } from "../exit_code.ts";
 import { print, printError } from "../terminal.ts";
 import { type Origin, readOrigin, SUMS_FILE } from "./origin.ts";

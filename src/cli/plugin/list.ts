@@ -5,8 +5,8 @@
  */
 
 import { messageOf } from "../../base/errors.ts";
-import { type FoundPlugin, PluginFiles } from "../../plugin_files.ts";
-import { loadPlugin, PluginRefusedError, readPlugin } from "../../plugin_loader.ts";
+import { type FoundPlugin, PluginFiles } from "../../plugins/plugin_files.ts";
+import { loadPlugin, PluginRefusedError, readPlugin } from "../../plugins/plugin_loader.ts";
 import { isConfigured } from "../config_source.ts";
 import { EXIT, type ExitCode } from "../exit_code.ts";
 import { print, printError } from "../terminal.ts";

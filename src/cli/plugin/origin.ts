@@ -11,7 +11,7 @@ import { formatSize } from "../../base/size.ts";
 import { FILE_SIZE_MAX } from "../../config/declarations.ts";
 import { PLUGIN_NAME_PATTERN, PLUGIN_NAME_RULE } from "../../config/plugin_keys.ts";
 import { printable, quote } from "../../config/problems.ts";
-import { manifestPath } from "../../plugin_loader.ts";
+import { manifestPath } from "../../plugins/plugin_loader.ts";
 import { MODULE_SIZE_MAX } from "../../plugin_host/plugin_module.ts";
 import { download, urlText } from "./download.ts";
 

@@ -16,7 +16,7 @@ import {
   PluginRefusedError,
   type PluginSource,
   readPlugin,
-} from "../../plugin_loader.ts";
+} from "../../plugins/plugin_loader.ts";
 import { isConfigured, readConfig } from "../config_source.ts";
 import { EXIT, type ExitCode } from "../exit_code.ts";
 import { printError } from "../terminal.ts";

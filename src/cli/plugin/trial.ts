@@ -10,7 +10,7 @@ import { utf8 } from "../../base/bytes.ts";
 import type { HookEvent } from "../../hooks/event.ts";
 import { HOOKS } from "../../hooks/hooks.ts";
 import type { Verdict } from "../../hooks/verdict.ts";
-import type { LoadedPlugin } from "../../plugin_loader.ts";
+import type { LoadedPlugin } from "../../plugins/plugin_loader.ts";
 import { metricBuffer } from "../../plugin_host/metric_cells.ts";
 import { Plugin } from "../../plugin_host/plugin.ts";
 import { pluginCounterBuffer } from "../../plugin_host/plugin_counters.ts";

@@ -252,7 +252,8 @@ export class Pipeline {
   }
 
   #shift(): void {
-    do this.#shiftOne(); while (this.first?.kind === ENTRY.copyEnd); // it matters only to the copy before it
+    // The end of a copy matters only to the copy before it.
+    do this.#shiftOne(); while (this.first?.kind === ENTRY.copyEnd);
   }
 
   #shiftOne(): void {
