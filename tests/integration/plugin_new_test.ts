@@ -28,9 +28,13 @@ for (const language of LANGUAGES) {
           assert.ok(!isMissing(wasm));
           await Deno.writeFile(`${folder}/my-plugin/my-plugin.wasm`, wasm);
           const file = "my-plugin/my-plugin.wasm";
-          const { code, stdout, stderr } = await sluice(folder, "plugin", "check", file);
+          const { code, stdout, stderr } = await sluice(
+            folder,
+            ...["plugin", "check", file, "--query", "select hello()"],
+          );
           assert.equal(stderr, "");
           assert.match(stdout, /^my-plugin 0\.1\.0, /);
+          assert.match(stdout, /^onQuery .* forward \d+, respond 1 /m);
           assert.match(stdout, /^metrics: hellos_total$/m);
           assert.match(stdout, /\nmy-plugin\/my-plugin\.wasm: fine\n$/);
           assert.equal(code, 0);

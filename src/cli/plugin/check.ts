@@ -31,12 +31,20 @@ interface HookReport {
   readonly tooLarge: string[];
 }
 
+/** What the command line says beside the file. */
+export interface CheckOptions {
+  /** Path of a configuration. */
+  readonly config?: string;
+  /** Texts of queries that the plugin is shown beside the usual ones. */
+  readonly query?: readonly string[];
+}
+
 /** Tries a plugin. */
 export async function checkPlugin(
   file: string,
-  configFile: string | undefined,
+  { config, query = [] }: CheckOptions,
 ): Promise<ExitCode> {
-  const subject = await readSubject(file, configFile);
+  const subject = await readSubject(file, config);
   if (typeof subject === "number") return subject;
   const loaded = await loadSubject(subject);
   if (typeof loaded === "number") return loaded;
@@ -48,7 +56,7 @@ export async function checkPlugin(
     return EXIT.failed;
   }
   using running = trial;
-  const reports = await tryAll(running, loaded);
+  const reports = await tryAll(running, loaded, query);
   print(headText(subject, loaded));
   print(reportText(reports));
   print(summaryText(running, loaded, reports));
@@ -57,7 +65,11 @@ export async function checkPlugin(
   return failed === 0 ? EXIT.ok : EXIT.failed;
 }
 
-async function tryAll(trial: Trial, loaded: LoadedPlugin): Promise<readonly HookReport[]> {
+async function tryAll(
+  trial: Trial,
+  loaded: LoadedPlugin,
+  texts: readonly string[],
+): Promise<readonly HookReport[]> {
   const reports = new Map<string, HookReport>();
   for (const hook of hookNames(loaded.hooks)) {
     const counts = { calls: 0, verdicts: new Map(), fuelMax: 0, failures: [], tooLarge: [] };
@@ -65,7 +77,7 @@ async function tryAll(trial: Trial, loaded: LoadedPlugin): Promise<readonly Hook
   }
   const event = new HookEvent();
   const session = knownSession();
-  for (const scene of scenesFor(loaded.hooks)) {
+  for (const scene of scenesFor(loaded.hooks, texts)) {
     if (!wants(trial, scene)) continue;
     tryOne(trial, event, scene, session, reports.get(scene.hook)!);
     if (trial.plugin.state === "off") break; // it could not be started again
@@ -111,7 +123,7 @@ function headText(
   const { permissions } = source.settings;
   const reason = isConfigured ? "by the configuration" : "all that it asks for";
   return `${name} ${version === "" ? "without a version" : version}, ` +
-    `${formatSize(contents.size)}, ABI ${abi}, SHA-256 ${sha256}\n` +
+    `${grouped(contents.size)} bytes, ABI ${abi}, SHA-256 ${sha256}\n` +
     `granted: ${permissions.length === 0 ? "nothing" : permissions.join(", ")} (${reason})\n\n`;
 }
 

@@ -7,7 +7,7 @@
 import { type Command, Option } from "commander";
 import type { ExitCode } from "../exit_code.ts";
 import { benchPlugin } from "./bench.ts";
-import { checkPlugin } from "./check.ts";
+import { type CheckOptions, checkPlugin } from "./check.ts";
 import { inspectPlugin } from "./inspect.ts";
 import { type InstallOptions, installPlugin } from "./install.ts";
 import { listPlugins } from "./list.ts";
@@ -73,9 +73,10 @@ function addTrying(plugin: Command, onDone: (code: ExitCode) => void): void {
     .description("run a plugin through a session, with what breaks plugins, too")
     .argument("<file>", "the module, NAME.wasm")
     .addOption(configOption(description))
+    .option("-q, --query <text...>", "queries to show it, beside the usual ones")
     .addHelpText("after", "\nHTTP requests are not sent. The exit code is 1 if a call failed.")
-    .action(async (file: string, { config }: { config?: string }) => {
-      onDone(await checkPlugin(file, config));
+    .action(async (file: string, options: CheckOptions) => {
+      onDone(await checkPlugin(file, options));
     });
   plugin.command("bench")
     .description("measure how long calls of a plugin take, and how much fuel")

@@ -91,10 +91,22 @@ const QUERIES: readonly string[] = [
 /** Values of two parameters as the field `parameters` has them: text 42 and NULL. */
 const PARAMETERS = Uint8Array.of(0, 0, 0, 0, 2, 0x34, 0x32, 0, 0xff, 0xff, 0xff, 0xff);
 
-/** Everything that a plugin with these hooks is tried with, in the order of a session. */
-export function scenesFor(hooks: readonly number[]): readonly Scene[] {
+/**
+ * Everything that a plugin with these hooks is tried with, in the order of a session.
+ *
+ * @param texts Of further queries.
+ */
+export function scenesFor(
+  hooks: readonly number[],
+  texts: readonly string[] = [],
+): readonly Scene[] {
   const wanted = HOOKS.filter(({ number }) => hooks.includes(number)).map(({ name }) => name);
-  return wanted.flatMap((hook) => [...usual(hook), ...hostile(hook)]);
+  const further = texts.map((text) => query(text, PHASE.simple, {}));
+  return wanted.flatMap((hook) => [
+    ...usual(hook),
+    ...(hook === "onQuery" ? further : []),
+    ...hostile(hook),
+  ]);
 }
 
 /**
