@@ -15,10 +15,9 @@ import { metricBuffer } from "../../plugin_host/metric_cells.ts";
 import { Plugin } from "../../plugin_host/plugin.ts";
 import { pluginCounterBuffer } from "../../plugin_host/plugin_counters.ts";
 import type { FailureReason } from "../../plugin_host/plugin_failure.ts";
-import type { PluginPorts, QueryAnalysis } from "../../plugin_host/plugin_ports.ts";
+import type { PluginPorts } from "../../plugin_host/plugin_ports.ts";
 import { storeBuffer } from "../../plugin_host/shared_store.ts";
-import { signalLines, statementLines, tableLines } from "../../postgres/parser/analysis_lines.ts";
-import { QueryAnalyser } from "../../postgres/parser/query_analyser.ts";
+import { TextAnalysis } from "../../text_analysis.ts";
 import { message } from "../../postgres/wire/messages.ts";
 
 /** Longer than what is reported, and counted, as one. */
@@ -76,8 +75,9 @@ export class Trial implements Disposable {
       store: has("kv") ? storeBuffer(kvMax) : undefined,
     };
     const buffers = { metrics: metricBuffer(), counters: pluginCounterBuffer() };
-    const analyser = has("parse") ? await QueryAnalyser.load() : undefined;
-    const plugin = await Plugin.create(spec, buffers, portsFor(notes, analyser));
+    const texts = new TextAnalysis();
+    await texts.provide(new Set(spec.permissions));
+    const plugin = await Plugin.create(spec, buffers, portsFor(notes, texts));
     return new Trial(plugin, notes);
   }
 
@@ -138,30 +138,19 @@ class Notes {
   }
 }
 
-function portsFor(notes: Notes, analyser: QueryAnalyser | undefined): PluginPorts {
+function portsFor(notes: Notes, texts: TextAnalysis): PluginPorts {
   return {
     worker: 0,
     clock: { ...SYSTEM_CLOCK, nowMs: () => SYSTEM_CLOCK.nowMs() + notes.shiftMs },
     wallMs: Date.now,
     log: (_plugin, level, text) => notes.log(`${level}: ${text}`),
     signal: ({ name }) => notes.signals.set(name, (notes.signals.get(name) ?? 0) + 1),
-    analyse: (text) => analyser === undefined ? undefined : analysisOf(analyser, text),
+    analyse: texts.analyse,
     onSeries: (_plugin, { name }) => notes.metrics.add(name),
     fetch: () => Promise.reject(new Error("nothing is sent while a plugin is tried")),
+    onResponse: () => {}, // nothing was sent
     onFailure: ({ reason, message }) => notes.fail(reason, message),
     onStateChange: (_plugin, _state, reason) => notes.fail("init", reason),
-  };
-}
-
-function analysisOf(analyser: QueryAnalyser, text: Uint8Array): QueryAnalysis | undefined {
-  const analysis = analyser.analyse(text);
-  if (analysis.error !== undefined) return undefined;
-  return {
-    normalisedText: analysis.normalised,
-    fingerprint: analysis.fingerprint,
-    statements: statementLines(analysis),
-    tables: tableLines(analysis),
-    injectionSignals: signalLines(analysis),
   };
 }
 
