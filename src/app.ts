@@ -8,6 +8,7 @@
 import { type Address, addressText, type TcpAddress } from "./base/address.ts";
 import { type MetricsServer, startMetricsServer } from "./admin/metrics_server.ts";
 import type { Config } from "./config/config.ts";
+import type { Replacement } from "./config/replacements.ts";
 import { assertCanListen } from "./net/deno_driver.ts";
 import { LINGER_MS } from "./net/socket.ts";
 import type { ShownCertificate } from "./observe/certificate_expiry.ts";
@@ -45,10 +46,23 @@ export interface RunningGateway {
   abort(): Promise<void>;
 }
 
+/** Where a configuration comes from. */
+export interface ConfigOrigin {
+  /** The configuration as JSON, without secrets: what plugins are told. */
+  readonly json: string;
+  /**
+   * Reads the files that it names again; the configuration's own text stays as it was found.
+   *
+   * @param replacements What plugins say instead of it.
+   * @throws {Error} If it cannot be used; it says all that is wrong.
+   */
+  load(replacements: readonly Replacement[]): Config;
+}
+
 /**
  * Starts a gateway.
  *
- * @param reload Reads the files that the configuration names again; throws if they cannot be used.
+ * @param origin Where `config` is from; one that never changes if left out.
  * @param tried What came of trying its files, for who has done that before.
  * @throws {Error} If a file cannot be used, or an address cannot be bound; whatever had started is
  * stopped again.
@@ -56,20 +70,44 @@ export interface RunningGateway {
 export async function startGateway(
   config: Config,
   log: Log,
-  reload: () => Config = () => config,
+  origin: ConfigOrigin = { json: "{}", load: () => config },
   tried: DryRun = tryFiles(config),
 ): Promise<RunningGateway> {
   assertUsable(tried, log);
+  const plugins = new PluginControl(config, log);
+  try {
+    await plugins.start();
+    const replacements = plugins.configure(origin.json);
+    let final = config;
+    if (replacements.length > 0) {
+      final = origin.load(replacements);
+      assertUsable(tryFiles(final), log);
+    }
+    return await startParts(final, () => origin.load(replacements), plugins, log);
+  } catch (error) {
+    plugins.close();
+    throw error;
+  }
+}
+
+/** @throws {Error} As {@linkcode startGateway}; the plugins are left to it. */
+async function startParts(
+  config: Config,
+  reload: () => Config,
+  plugins: PluginControl,
+  log: Log,
+): Promise<RunningGateway> {
   const { promise: failure, reject } = Promise.withResolvers<never>();
   failure.catch(() => {}); // whoever awaits it hears of it; nobody has to
   let current = config;
-  const plugins = new PluginControl(config, log);
+  const { memory: pluginMemory, actMemory } = plugins;
+  const { level: logLevel } = log;
   const fleet = new WorkerFleet({
     config,
-    logLevel: log.level,
+    logLevel,
     log,
-    pluginMemory: plugins.memory,
-    actMemory: plugins.actMemory,
+    pluginMemory,
+    actMemory,
     onFailure: reject,
   });
   const apply = async (changed: Config) => {
@@ -82,7 +120,7 @@ export async function startGateway(
   let metricsServer: MetricsServer | undefined;
   try {
     metricsServer = startMetrics(config, () => shownCertificates(current), fleet, plugins, log);
-    await plugins.start((all) => fleet.publishPlugins(all));
+    await plugins.attach((all) => fleet.publishPlugins(all));
     announce(config, plugins);
     await assertAddressesAreFree(config);
     const addresses = await fleet.start();
@@ -107,7 +145,6 @@ export async function startGateway(
     };
   } catch (error) {
     fleet.stop();
-    plugins.close();
     await metricsServer?.stop();
     throw error;
   }

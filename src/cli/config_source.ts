@@ -7,7 +7,14 @@
 import { systemReason } from "../base/errors.ts";
 import type { Config } from "../config/config.ts";
 import { FILE_SIZE_MAX } from "../config/declarations.ts";
-import { loadConfig, type Problem, problemsText } from "../config/load.ts";
+import {
+  type ConfigSource,
+  loadConfig,
+  type LoadedConfig,
+  type Problem,
+  problemsText,
+} from "../config/load.ts";
+import type { ConfigOrigin } from "../app.ts";
 import { type DryRun, type Finding, tryFiles, tryLogFiles } from "../dry_run.ts";
 import { printError } from "./terminal.ts";
 
@@ -31,12 +38,8 @@ export interface FoundConfig {
   readonly warnings: readonly string[];
   /** What came of trying its files. */
   readonly tried: DryRun;
-  /**
-   * Reads the files that it names again; the configuration itself stays as it was found.
-   *
-   * @throws {Error} If one of them cannot be used; it says all that is wrong.
-   */
-  reload(): Config;
+  /** Where it is from. */
+  readonly origin: ConfigOrigin;
 }
 
 /**
@@ -66,8 +69,19 @@ export function findConfig(file: string | undefined): FoundConfig | undefined {
     notes: result.notes.map(line),
     warnings: tried.warnings.map(placed).map(line),
     tried,
-    reload() {
-      const again = loadConfig(source);
+    origin: originOf(source, result),
+  };
+}
+
+/** Returns where a configuration is from. */
+export function originOf(
+  source: ConfigSource,
+  { json }: Extract<LoadedConfig, { ok: true }>,
+): ConfigOrigin {
+  return {
+    json: json(),
+    load(replacements) {
+      const again = loadConfig({ ...source, replacements });
       if (again.ok) return again.config;
       throw new Error(problemsText(again.problems).trimEnd());
     },

@@ -11,6 +11,7 @@ import { loadConfig, problemsText } from "../config/load.ts";
 import { openLog } from "../observe/log.ts";
 import { type EmbeddedPostgres, obtainPostgres, startPostgres } from "./demo/embedded_postgres.ts";
 import { tellStory } from "./demo/story.ts";
+import { originOf } from "./config_source.ts";
 import { EXIT, type ExitCode } from "./exit_code.ts";
 import { stopSignals } from "./signals.ts";
 import { print, printError } from "./terminal.ts";
@@ -94,7 +95,7 @@ async function startInFront(postgres: EmbeddedPostgres): Promise<RunningGateway>
       stderr: Deno.stderr.isTerminal(),
     },
   );
-  const result = loadConfig({
+  const source = {
     text: `
 servers:
   demo: { address: "127.0.0.1:${freePort(PORTS.gateway)}", proxies: [demo] }
@@ -106,9 +107,10 @@ runtime: { workers: 2, shutdownTimeout: 1s }
     fileName: "demo",
     env: {},
     cores: 1,
-  });
+  };
+  const result = loadConfig(source);
   if (!result.ok) throw new Error(problemsText(result.problems));
-  return await startGateway(result.config, log);
+  return await startGateway(result.config, log, originOf(source, result));
 }
 
 /** The port that people expect, or any other if somebody has it. */

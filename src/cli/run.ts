@@ -37,7 +37,7 @@ export async function runGateway(file: string | undefined): Promise<ExitCode> {
 }
 
 async function serve(found: FoundConfig, log: Log): Promise<ExitCode> {
-  const { config, source, notes, tried, reload } = found;
+  const { config, source, notes, tried, origin } = found;
   const write = (level: "info" | "error", message: string, fields = {}) =>
     log.write({ level, message, fields, timeMs: Date.now() });
   write("info", "starting", { version: VERSION, config: source, workers: config.runtime.workers });
@@ -51,7 +51,7 @@ async function serve(found: FoundConfig, log: Log): Promise<ExitCode> {
     gateway?.refreshFiles();
   });
   try {
-    gateway = await startGateway(config, log, reload, tried);
+    gateway = await startGateway(config, log, origin, tried);
   } catch (error) {
     write("error", "cannot start", { error: messageOf(error) });
     return EXIT.failed;

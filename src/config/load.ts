@@ -11,7 +11,7 @@ import { actConfig, checkAct } from "./act_config.ts";
 import { ACT_KEYS } from "./act_keys.ts";
 import { serverAuth } from "./auth_config.ts";
 import { buildConfig, type BuildParts } from "./build.ts";
-import { checkGroups, checkSection, defaultGroup, placeOf } from "./check.ts";
+import { type CheckedGroup, checkGroups, checkSection, defaultGroup, placeOf } from "./check.ts";
 import { CLIENT_KEYS } from "./client_keys.ts";
 import { clientLogin } from "./client_login.ts";
 import type { Config } from "./config.ts";
@@ -25,6 +25,8 @@ import {
   type SectionName,
 } from "./declarations.ts";
 import { readEnvironment } from "./environment.ts";
+import type { Keys } from "./key.ts";
+import type { Settings } from "./settings.ts";
 import { expandSecrets } from "./expand_secrets.ts";
 import { LIMITS_FILE_SIZE_MAX, parseLimitsFile, type PlacedLimit } from "./limits_file.ts";
 import { type CheckedGroups, linkGroups } from "./links.ts";
@@ -34,6 +36,8 @@ import { PLUGIN_KEYS, PLUGINS_KEYS } from "./plugin_keys.ts";
 import { POOL_KEYS, USER_KEYS } from "./pool_keys.ts";
 import { ENVIRONMENT, keyPlace, type Place, type Problem, Problems } from "./problems.ts";
 import { readFile } from "./read_file.ts";
+import { applyReplacements, type Replacement } from "./replacements.ts";
+import { type JsonObject, shownConfiguration } from "./shown_configuration.ts";
 import { SERVER_KEYS } from "./server_keys.ts";
 import { type Checking, clientTls, serverTls } from "./tls_config.ts";
 
@@ -55,6 +59,8 @@ export interface ConfigSource {
   readonly ignoredEnv?: readonly string[];
   /** Reads files that the configuration names, such as certificates. By default from the disk. */
   readonly readFile?: FileReader;
+  /** What plugins say instead of the file, the last one winning; nothing if left out. */
+  readonly replacements?: readonly Replacement[];
 }
 
 /** A configuration that can be run, or everything that is wrong with it. */
@@ -64,6 +70,8 @@ export type LoadedConfig =
     readonly config: Config;
     /** What is allowed but may surprise: unused groups, values that a variable replaced. */
     readonly notes: readonly Problem[];
+    /** Returns it as JSON in the shape of the file, with every default and without secrets. */
+    json(): string;
     /** Returns where a key of a group is written; where it would be, if it is not. */
     placeOf(section: SectionName, group: string, key: string): Place;
   }
@@ -79,18 +87,10 @@ export function loadConfig(source: ConfigSource): LoadedConfig {
   // What is missing, and which variables have a group to go to, is unknown until it is YAML.
   if (!isYaml) return { ok: false, problems: problems.sorted(fileName) };
   expandSecrets(settings, source.env, problems);
+  applyReplacements(settings, source.replacements ?? [], problems);
   readEnvironment(settings, source.env, source.ignoredEnv ?? [], problems, notes);
 
-  const groups: CheckedGroups = {
-    servers: checkGroups(settings, "servers", SERVER_KEYS, problems),
-    clients: checkGroups(settings, "clients", CLIENT_KEYS, problems),
-    pools: checkGroups(settings, "pools", POOL_KEYS, problems),
-    proxies: checkGroups(settings, "proxies", PROXY_KEYS, problems),
-    users: checkGroups(settings, "users", USER_KEYS, problems),
-    plugins: checkGroups(settings, "plugins", PLUGIN_KEYS, problems),
-    loggers: checkGroups(settings, "loggers", LOGGER_KEYS, problems),
-    metrics: checkSection(settings, "metrics", METRICS_KEYS, problems),
-  };
+  const groups = groupsOf(settings, problems);
   const runtime = checkSection(settings, "runtime", RUNTIME_KEYS, problems);
   const ownPlugins = checkSection(settings, "plugins", PLUGINS_KEYS, problems);
   if (groups.loggers.size === 0) {
@@ -118,12 +118,48 @@ export function loadConfig(source: ConfigSource): LoadedConfig {
     ok: true,
     config,
     notes: notes.sorted(fileName),
+    json: () => JSON.stringify(shown(groups, { runtime, act: actGroup, plugins: ownPlugins })),
     placeOf: (section, name, key) => {
       const { place, groups } = settings.get(section)!;
       const group = groups.get(name);
       return group?.keys.get(key)?.place ?? keyPlace(group?.place ?? place, key);
     },
   };
+}
+
+function groupsOf(settings: Settings, problems: Problems): CheckedGroups {
+  return {
+    servers: checkGroups(settings, "servers", SERVER_KEYS, problems),
+    clients: checkGroups(settings, "clients", CLIENT_KEYS, problems),
+    pools: checkGroups(settings, "pools", POOL_KEYS, problems),
+    proxies: checkGroups(settings, "proxies", PROXY_KEYS, problems),
+    users: checkGroups(settings, "users", USER_KEYS, problems),
+    plugins: checkGroups(settings, "plugins", PLUGIN_KEYS, problems),
+    loggers: checkGroups(settings, "loggers", LOGGER_KEYS, problems),
+    metrics: checkSection(settings, "metrics", METRICS_KEYS, problems),
+  };
+}
+
+function shown(
+  groups: CheckedGroups,
+  { runtime, act, plugins }: Readonly<Record<"runtime" | "act" | "plugins", CheckedGroup<Keys>>>,
+): JsonObject {
+  return shownConfiguration({
+    servers: { groups: groups.servers, keys: SERVER_KEYS },
+    clients: { groups: groups.clients, keys: CLIENT_KEYS },
+    pools: { groups: groups.pools, keys: POOL_KEYS },
+    proxies: { groups: groups.proxies, keys: PROXY_KEYS },
+    users: { groups: groups.users, keys: USER_KEYS },
+    plugins: {
+      groups: groups.plugins,
+      keys: PLUGIN_KEYS,
+      own: { group: plugins, keys: PLUGINS_KEYS },
+    },
+    act: { group: act, keys: ACT_KEYS },
+    loggers: { groups: groups.loggers, keys: LOGGER_KEYS },
+    metrics: { group: groups.metrics, keys: METRICS_KEYS },
+    runtime: { group: runtime, keys: RUNTIME_KEYS },
+  });
 }
 
 /** What groups say about each other, and what is in their files. */

@@ -18,7 +18,7 @@ const QUOTE_SIZE_MAX = 80;
 export interface Place {
   /** Name of the file, or `environment`. */
   readonly file: string;
-  /** From 1. Always 1 in the environment. */
+  /** From 1. Always 1 in the environment; 0 where there are no lines, as in what a plugin says. */
   readonly line: number;
   /** From 1, in UTF-16 code units. Always 1 in the environment. */
   readonly column: number;
@@ -96,7 +96,7 @@ function compare(a: string, b: string): number {
 export function problemsText(problems: readonly Problem[]): string {
   return problems.map((problem) => {
     const { file, line, column, path, message } = problem;
-    const place = file === ENVIRONMENT ? file : `${file}:${line}:${column}`;
+    const place = file === ENVIRONMENT || line === 0 ? file : `${file}:${line}:${column}`;
     return path === "" ? `${place}: ${message}\n` : `${place}: ${path}: ${message}\n`;
   }).join("");
 }

@@ -86,6 +86,11 @@ export class HookChain {
     return this.#types[hook]?.[messageType] === 1;
   }
 
+  /** Who wants a hook, in the order of their calls. */
+  subscribersOf(hook: number): readonly Subscriber[] {
+    return this.#subscribers[hook]!;
+  }
+
   /** Calls all who want the event. Its payload is, afterwards, what it was replaced with. */
   run(event: HookEvent): Verdict {
     const { hook, messageType } = event;

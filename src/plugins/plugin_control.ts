@@ -6,9 +6,11 @@
  */
 
 import { SYSTEM_CLOCK } from "../base/clock.ts";
-import { utf8 } from "../base/bytes.ts";
+import { textOf, utf8 } from "../base/bytes.ts";
 import type { Config } from "../config/config.ts";
-import type { HookName } from "../hooks/hooks.ts";
+import { printable } from "../config/problems.ts";
+import type { Replacement } from "../config/replacements.ts";
+import { CAN, type HookName } from "../hooks/hooks.ts";
 import type { Fact } from "../observe/facts.ts";
 import { levelOf, recordOf } from "../observe/fact_log.ts";
 import { LimitedLog } from "../observe/limited_log.ts";
@@ -27,6 +29,9 @@ import { type PluginSignals, pluginSignals } from "./plugin_signals.ts";
 
 /** Log records a second that the control plane's own plugins may cause, as in a worker. */
 const LOG_RECORDS_PER_SECOND_MAX = 1000;
+
+/** Keys that one record of the log names. */
+const KEYS_SHOWN_MAX = 20;
 
 /** The plugins of one gateway. */
 export class PluginControl {
@@ -85,14 +90,44 @@ export class PluginControl {
   }
 
   /**
-   * Loads all plugins.
+   * Loads all plugins, for the control plane at first.
    *
-   * @param publish Has the workers run these and no others. @throws {Error} If one cannot.
    * @throws {Error} If one cannot be used without which traffic is to be refused.
    */
-  async start(publish: (plugins: readonly PluginSpec[]) => Promise<void>): Promise<void> {
-    this.#publish = publish;
+  async start(): Promise<void> {
     await this.#registry.start();
+  }
+
+  /**
+   * Has the workers run all plugins from now on.
+   *
+   * @param publish Has them run these and no others. @throws {Error} If one cannot.
+   * @throws {Error} If one cannot.
+   */
+  async attach(publish: (plugins: readonly PluginSpec[]) => Promise<void>): Promise<void> {
+    this.#publish = publish;
+    await publish(this.#registry.running);
+  }
+
+  /**
+   * Shows plugins the configuration.
+   *
+   * @param json As `LoadedConfig` has it: without secrets.
+   * @returns What they say instead, in the order in which they were asked.
+   */
+  configure(json: string): readonly Replacement[] {
+    const log = this.#log;
+    const verdicts = this.#plane.callEach("onConfigLoaded", utf8(json), CAN.replace);
+    const replacements: Replacement[] = [];
+    for (const [plugin, verdict] of verdicts) {
+      if (verdict.kind !== "replace") continue;
+      // A call that writes anything but a JSON object has failed.
+      const values = JSON.parse(textOf(verdict.bytes)) as Replacement["values"];
+      const keys = Object.keys(values).map(printable).slice(0, KEYS_SHOWN_MAX).join(", ");
+      write(log, "info", "configuration set by plugin", { plugin, keys });
+      replacements.push({ plugin, values });
+    }
+    return replacements;
   }
 
   /** Looks for changed files from now on. */

@@ -131,10 +131,23 @@ export class PluginPlane {
   call(name: HookName, payload: Uint8Array, flags = 0): Verdict | undefined {
     const hook = HOOK[name];
     if (this.hooks.chain.wants[hook] !== 1) return undefined;
-    this.#event.clear(hook, undefined);
-    this.#event.flags = flags;
-    this.#event.payload = payload;
+    this.#fill(hook, payload, flags);
     return this.hooks.chain.run(this.#event);
+  }
+
+  /**
+   * Calls everybody who wants a hook that is about no session with the same event, whatever the
+   * others say.
+   *
+   * @returns Verdicts by plugin, in the order of the calls.
+   */
+  callEach(name: HookName, payload: Uint8Array, flags: number): ReadonlyMap<string, Verdict> {
+    const verdicts = new Map<string, Verdict>();
+    for (const plugin of this.hooks.chain.subscribersOf(HOOK[name])) {
+      this.#fill(HOOK[name], payload, flags);
+      verdicts.set(plugin.name, plugin.call(this.#event));
+    }
+    return verdicts;
   }
 
   /** Ends all plugins. */
@@ -142,6 +155,12 @@ export class PluginPlane {
     this.stopTicking();
     this.drop(this.#prepared?.round ?? 0);
     this.#replace(new Map());
+  }
+
+  #fill(hook: number, payload: Uint8Array, flags: number): void {
+    this.#event.clear(hook, undefined);
+    this.#event.flags = flags;
+    this.#event.payload = payload;
   }
 
   async #make(given: WorkerPlugin): Promise<Made> {

@@ -103,6 +103,11 @@ export class PluginRegistry {
     clearInterval(this.#timer);
   }
 
+  /** What runs. */
+  get running(): readonly PluginSpec[] {
+    return [...this.#running.values()];
+  }
+
   /** What was counted of each plugin that runs. */
   readings(): readonly PluginReading[] {
     const { memory } = this.#parts;

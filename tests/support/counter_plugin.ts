@@ -57,3 +57,29 @@ export const SIGNALLER = assemble(`(module
     (drop (call $signal (i32.const 1026) (i32.sub (local.get $end) (i32.const 1026))
       (i32.const 64) (i32.const ${METADATA.length})))
     (i32.const 0)))`);
+
+/** Writes a text to the log at each of some hooks. Needs the permission `log`. */
+export function sayingPlugin(texts: Readonly<Record<string, string>>): Uint8Array<ArrayBuffer> {
+  const functions = Object.entries(texts).map(([hook, text], index) => {
+    const at = 64 * (index + 1);
+    return `(data (i32.const ${at}) "${text}")
+      (func (export "${hook}") (result i32)
+        (drop (call $log (i32.const 2) (i32.const ${at}) (i32.const ${text.length})))
+        (i32.const 0))`;
+  });
+  return assemble(`(module
+    (import "sluice" "log" (func $log (param i32 i32 i32) (result i32)))
+    (memory (export "memory") 1)
+    ${functions.join("\n")})`);
+}
+
+/** Puts a text in the configuration's place. Needs the permission `replace`. */
+export function configuringPlugin(text: string): Uint8Array<ArrayBuffer> {
+  return assemble(`(module
+    (import "sluice" "write" (func $write (param i32 i32) (result i32)))
+    (memory (export "memory") 1)
+    (data (i32.const 64) "${text.replaceAll('"', "\\22")}")
+    (func (export "onConfigLoaded") (result i32)
+      (drop (call $write (i32.const 64) (i32.const ${text.length})))
+      (i32.const 1)))`);
+}
