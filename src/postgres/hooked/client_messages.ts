@@ -41,10 +41,17 @@ export class ClientMessages {
     this.#pipeline = calls.pipeline;
     this.#state = state;
     this.#owner = owner;
-    this.#answers = new LocalAnswers(calls, (why) => owner.refuse(why), ({ query }) => {
-      if (query !== undefined) state.prepared(query);
-    });
+    this.#answers = new LocalAnswers(calls, (why) => owner.refuse(why));
+    this.#pipeline.onSkipped = (entry) => this.#onSkipped(entry);
     this.#verdicts = new ClientVerdicts(calls, this.#answers, owner);
+  }
+
+  #onSkipped(entry: Entry): void {
+    const { kind, query, closing, prepares } = entry;
+    if (kind === ENTRY.parse && query !== undefined) this.#state.failed(query);
+    if (closing !== undefined) this.#state.failed(closing);
+    if (prepares !== undefined) this.#onSkipped(prepares);
+    if (!entry.isRefused) this.#answers.onSkipped(entry);
   }
 
   /** True while the last messages are kept back until their Execute has come. */
@@ -85,6 +92,10 @@ export class ClientMessages {
     const tag = view[offset];
     if (this.#pipeline.status === 0) {
       return tag === undefined || tag === FRONTEND.password || tag === FRONTEND.terminate;
+    }
+    // Should an answer of before become an error, the server must not have got it.
+    if (tag === FRONTEND.query && this.#answers.isAllLocal) {
+      return this.#pipeline.isEmpty || this.#answers.discards(tag);
     }
     if (tag !== FRONTEND.bind || this.#state.isCertain) return true;
     const names = readBindNames(view.subarray(offset));
@@ -249,9 +260,12 @@ export class ClientMessages {
       const can = CAN.replace | CAN.reject | CAN.close;
       const event = this.#verdicts.queryEvent(can, query.text, PHASE.parse, entry);
       this.#calls.describeQuery(event, query);
-      const decision = this.#verdicts.ask(event, FRONTEND.parse, entry);
-      if (decision !== undefined) {
+      const decision = this.#verdicts.ask(event, FRONTEND.parse, entry, () => {
         this.#state.failed(query);
+        if (name === "") entry.closing = this.#state.close("", query.cycle);
+      });
+      if (decision !== undefined) {
+        if (name === "") this.#answers.dropUnnamed(entry);
         return decision;
       }
       if (event.payload !== query.text) {

@@ -22,7 +22,7 @@ export interface QueryInfo {
   /** A copy, without the NUL behind it. */
   readonly text: Uint8Array;
   readonly statementName: string;
-  /** Which of the session's Syncs and Queries, from 0, its Parse came behind. */
+  /** Which of the session's Syncs, from 0, its Parse came behind. */
   readonly cycle: number;
   /** RowDescription, once it has been seen. */
   columns: Uint8Array | undefined;
@@ -31,7 +31,7 @@ export interface QueryInfo {
 /** A statement that is to be closed. */
 export interface Closing {
   readonly statementName: string;
-  /** Which of the session's Syncs and Queries, from 0, it came behind. */
+  /** Which of the session's Syncs, from 0, it came behind. */
   readonly cycle: number;
   readonly text: undefined;
 }
@@ -75,12 +75,12 @@ export class ClientState {
   }
 
   /**
-   * Whether only the server's answer will tell which of two statements a name stands for: the
-   * second was sent behind an earlier Sync, and may fail or be skipped.
+   * Whether only the server's answer will tell what a name stands for: what prepares, or closes, it
+   * was sent behind an earlier Sync, and may fail or be skipped without what comes now.
    */
   isUncertain(name: string, cycle: number): boolean {
     const pending = this.#pending.get(name);
-    return pending !== undefined && pending.cycle !== cycle && this.#statements.has(name);
+    return pending !== undefined && pending.cycle !== cycle;
   }
 
   /** A Parse is sent. @returns The statement, or undefined if there are too many. */

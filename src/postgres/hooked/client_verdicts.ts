@@ -100,7 +100,12 @@ export class ClientVerdicts {
   }
 
   /** @returns What becomes of the message, or undefined if it goes its way. */
-  ask(event: HookEvent, tag: number, entry: Entry | undefined): Decision | undefined {
+  ask(
+    event: HookEvent,
+    tag: number,
+    entry: Entry | undefined,
+    onReject = () => {},
+  ): Decision | undefined {
     const verdict: Verdict = this.#calls.run(event);
     this.#capturing = undefined;
     this.#delayMs = Math.max(this.#delayMs, event.delayMs);
@@ -119,6 +124,7 @@ export class ClientVerdicts {
       this.#owner.route(verdict.proxy, verdict.plugin);
       return undefined;
     }
+    if (kind === "reject") onReject();
     const decision = kind === "reject"
       ? this.#answers.reject(tag, verdict.plugin, verdict.rejection, entry)
       : this.#answers.respond(tag, verdict.plugin, verdict.reply, event, entry);

@@ -57,6 +57,10 @@ export class Entry {
   isMuted = false;
   /** The statement that it closes. */
   closing: Closing | undefined;
+  /** The client has been told that a plugin has refused it. */
+  isRefused = false;
+  /** A Parse that no server gets for now: it is done once this has been refused. */
+  prepares: Entry | undefined;
   capture: ReplyCapture | undefined;
 
   constructor(kind: number, request: number, query: QueryInfo | undefined, startedMs: number) {

@@ -24,6 +24,7 @@ const PARSE_COMPLETE = message(BACKEND.parseComplete);
 const BIND_COMPLETE = message(BACKEND.bindComplete);
 const NO_DATA = message(BACKEND.noData);
 const NOTHING = new Uint8Array();
+const CLOSE_UNNAMED = message(FRONTEND.close, Uint8Array.of(0x53, 0)); // S
 
 const DROP: Decision = { kind: "drop" };
 const RETRACT: Decision = { kind: "retract" };
@@ -36,7 +37,6 @@ export class LocalAnswers {
   readonly #calls: HookCalls;
   readonly #pipeline: Pipeline;
   readonly #refuse: (why: string) => void;
-  readonly #onPrepared: (entry: Entry) => void;
   #unit: Unit | undefined;
   /** The unnamed statement, if no server has got its Parse. */
   #lateParse: LateParse | undefined;
@@ -47,16 +47,10 @@ export class LocalAnswers {
   /** Something has been answered here that a Sync has still to conclude. */
   #hasLocal = false;
 
-  /** @param onPrepared Told of a Parse that is done as far as the client can tell. */
-  constructor(
-    calls: HookCalls,
-    refuse: (why: string) => void,
-    onPrepared: (entry: Entry) => void,
-  ) {
+  constructor(calls: HookCalls, refuse: (why: string) => void) {
     this.#calls = calls;
     this.#pipeline = calls.pipeline;
     this.#refuse = refuse;
-    this.#onPrepared = onPrepared;
   }
 
   get unit(): Unit | undefined {
@@ -158,11 +152,23 @@ export class LocalAnswers {
     const late = this.#lateParse;
     if (late === undefined) return;
     this.#lateParse = undefined;
-    const entry = new Entry(ENTRY.parse, late.entry.request, late.entry.query, this.#calls.nowMs);
+    const kind = late.isClose === true ? ENTRY.close : ENTRY.parse;
+    const { request, query } = late.entry;
+    const entry = new Entry(kind, request, query, this.#calls.nowMs);
     entry.isOwn = true;
     outgoing.replace(0, late.message);
     this.pass(entry);
     if (this.#unit !== undefined) this.#unit.late = late;
+  }
+
+  /** A server would have no unnamed statement now. */
+  dropUnnamed(entry: Entry): void {
+    this.#lateParse = { message: CLOSE_UNNAMED, entry, isClose: true };
+  }
+
+  /** It failed, or something before it did. */
+  onSkipped(entry: Entry): void {
+    if (this.#lateParse?.entry.request === entry.request) this.#lateParse = undefined;
   }
 
   forgetLateParse(): void {
@@ -203,10 +209,10 @@ export class LocalAnswers {
     failed.closing = asked?.closing;
     if (isQuery) this.onQuery();
     else this.#isDiscarding = true;
-    const parsed = this.#unit?.parse;
+    failed.prepares = this.#unit?.parse?.entry;
     const hasUnit = this.#retractUnit();
-    if (parsed !== undefined) this.#onPrepared(parsed.entry);
     if (this.#pipeline.isIdle && !this.#hasServer) {
+      if (isQuery) this.dropUnnamed(failed);
       failed.local = error;
       this.#pipeline.push(failed);
       if (!isQuery) this.#hasLocal = true;
@@ -263,6 +269,7 @@ export class LocalAnswers {
       const entry = asked ?? this.#entry(ENTRY.query);
       entry.localTag = command;
       entry.rows = rows;
+      this.dropUnnamed(entry);
       this.#answer(entry, columns === undefined ? rest : concat(columns, rest));
       return DROP;
     }

@@ -56,7 +56,7 @@ export class Pipeline {
     return this.#isSkipping;
   }
 
-  /** How many Syncs and Queries there have been. */
+  /** How many Syncs there have been: an error behind one does not skip what is behind the next. */
   get cycle(): number {
     return this.#cycle;
   }
@@ -103,7 +103,7 @@ export class Pipeline {
 
   push(entry: Entry): void {
     const { kind } = entry;
-    if (endsWithReady(kind)) this.#cycle += 1;
+    if (kind === ENTRY.sync) this.#cycle += 1;
     if (this.#isSkipping) {
       if (kind !== ENTRY.sync) return this.onSkipped(entry);
       this.#isSkipping = false;
@@ -252,8 +252,9 @@ export class Pipeline {
   }
 
   #shift(): void {
-    // The end of a copy matters only to the copy before it.
-    do this.#shiftOne(); while (this.first?.kind === ENTRY.copyEnd);
+    this.#shiftOne();
+    // It matters only to the copy before it.
+    while (this.first?.kind === ENTRY.copyEnd) this.#shiftOne();
   }
 
   #shiftOne(): void {

@@ -49,10 +49,6 @@ export class ServerMessages {
     this.#pipeline = calls.pipeline;
     this.#state = state;
     this.#owner = owner;
-    this.#pipeline.onSkipped = ({ kind, query, closing }) => {
-      if (kind === ENTRY.parse && query !== undefined) state.failed(query);
-      if (closing !== undefined) state.failed(closing);
-    };
   }
 
   /** The start of a large message that nobody wants to see. @returns Whether nobody gets it. */
@@ -105,6 +101,7 @@ export class ServerMessages {
     const answer = isRefused ? TRANSACTION_FAILED : entry.local!;
     const isError = answer[0] === BACKEND.errorResponse;
     if (isError && entry.kind >= ENTRY.parse) this.#pipeline.skipLocally();
+    if (isError) this.#onRefused(entry);
     if (entry.kind === ENTRY.parse && entry.query !== undefined) {
       if (isError) this.#state.failed(entry.query);
       else this.#state.prepared(entry.query);
@@ -243,6 +240,7 @@ export class ServerMessages {
         return this.#onClosed(entry);
       case BACKEND.errorResponse:
         this.#onRun(entry);
+        if (entry?.error !== undefined) this.#onRefused(entry);
         if (entry?.isMuted === true || entry?.kind === ENTRY.functionCall) return;
         return this.#onQueryEnd(entry, undefined, bytes, isMade(entry, message));
       case BACKEND.commandComplete: {
@@ -267,6 +265,15 @@ export class ServerMessages {
 
   #onClosed(entry: Entry | undefined): void {
     if (entry?.closing !== undefined) this.#state.closed(entry.closing);
+  }
+
+  /** A plugin has refused it, as the client now knows. */
+  #onRefused(entry: Entry): void {
+    const prepared = entry.prepares?.query;
+    if (prepared !== undefined) this.#state.prepared(prepared);
+    this.#onClosed(entry);
+    entry.prepares = entry.closing = undefined;
+    entry.isRefused = true;
   }
 
   /** Something has run: if no transaction was open, one is now. */
@@ -329,7 +336,7 @@ function hides({ isOwn, isMuted }: Entry, tag: number, message: Uint8Array): boo
     case BACKEND.errorResponse:
       return isMuted && !isFatal(message);
   }
-  return isMuted || (isOwn && tag === BACKEND.parseComplete);
+  return isMuted || isOwn;
 }
 
 /** What the client gets in place of a server's error. One that ends the connection is shown. */

@@ -23,11 +23,12 @@ export interface Unit {
   readonly hadServer: boolean;
 }
 
-/** The unnamed statement, of which no server has got the Parse. */
+/** What has become of the unnamed statement, of which no server knows: its Parse, or a Close. */
 export interface LateParse {
   readonly message: Uint8Array;
-  /** The client's Parse. */
+  /** The client's message. */
   readonly entry: Entry;
+  readonly isClose?: true;
 }
 
 /** @returns A unit that has just begun. */
