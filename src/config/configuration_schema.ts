@@ -16,9 +16,12 @@ import { type FreeKeys, pointerTo } from "./free_keys.ts";
 import type { JsonSchema } from "./key_types.ts";
 import { didYouMean, nameList, type Place, printable, type Problems, quote } from "./problems.ts";
 
-/** A schema of the library's needs its expressions' code for what is not used here. */
+/**
+ * A schema of the library's needs its expressions' code for what is not used here, and tells
+ * expressions apart by their text.
+ */
 const REGULAR_EXPRESSIONS = Object.assign(
-  (pattern: string) => new LinearRegExp(pattern),
+  (pattern: string) => Object.assign(new LinearRegExp(pattern), { toString: () => pattern }),
   { code: "" },
 );
 

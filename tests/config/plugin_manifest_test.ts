@@ -170,3 +170,18 @@ Deno.test("ConfigurationSchema places what a variable says at the variable", () 
     "environment: SLUICE_PLUGINS_HELLO_CONFIG: expected integer\n",
   );
 });
+
+Deno.test("ConfigurationSchema checks each value with its own expression", () => {
+  const { configuration } = parse(`config:
+  type: object
+  properties:
+    first: { type: string, pattern: "^a+$" }
+    second: { type: string, pattern: "^b+$" }
+`);
+  const { config } = load(
+    `${SMALLEST}plugins: { hello: { config: { first: aa, second: bb } } }\n`,
+  ).plugins.plugins.get("hello")!;
+  const problems = new Problems();
+  configuration!.check(config, problems);
+  equal(problems.count, 0);
+});
