@@ -403,9 +403,12 @@ export function statements(): Statement[] {
   const all = new Array<Statement>();
   for (let i = 0; i < lines.length; i++) {
     const words = lines[i].split(" ");
-    const isWithoutWhere = words.includes("without-where", 1);
-    const isWrite = words.includes("write", 1);
-    all.push(new Statement(words[0], isWrite, words.includes("locking", 1), isWithoutWhere));
+    // A kind has several words, such as CREATE TABLE AS.
+    const isWrite = !words.includes("read");
+    const end = words.indexOf(isWrite ? "write" : "read");
+    const isWithoutWhere = words.includes("without-where", end);
+    const kind = words.slice(0, end).join(" ");
+    all.push(new Statement(kind, isWrite, words.includes("locking", end), isWithoutWhere));
   }
   return all;
 }

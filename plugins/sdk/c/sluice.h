@@ -466,10 +466,14 @@ typedef struct {
 static inline bool sluice_next_statement(sluice_bytes *rest, sluice_statement *statement) {
     sluice_bytes line, word;
     if (!sluice_next_part(rest, '\n', &line)) return false;
-    *statement = (sluice_statement){{line.data, 0}, false, false, false};
-    sluice_next_part(&line, ' ', &statement->kind);
+    *statement = (sluice_statement){{line.data, line.size}, false, false, false};
     while (sluice_next_part(&line, ' ', &word)) {
-        if (sluice_equals(word, "write")) statement->is_write = true;
+        bool is_write = sluice_equals(word, "write");
+        if (is_write || sluice_equals(word, "read")) {
+            /* A kind has several words, such as CREATE TABLE AS. */
+            statement->kind.size = (int32_t)(word.data - 1 - statement->kind.data);
+            statement->is_write = is_write;
+        }
         if (sluice_equals(word, "locking")) statement->is_locking = true;
         if (sluice_equals(word, "without-where")) statement->is_without_where = true;
     }

@@ -135,10 +135,13 @@ type Statement struct {
 func Statements() []Statement {
 	var all []Statement
 	for _, line := range lines(FieldStatements) {
-		kind, words, _ := strings.Cut(line, " ")
-		one := Statement{Kind: kind}
+		// A kind has several words, such as CREATE TABLE AS.
+		kind, words, isRead := strings.Cut(line, " read")
+		if !isRead {
+			kind, words, _ = strings.Cut(line, " write")
+		}
+		one := Statement{Kind: kind, IsWrite: !isRead}
 		for _, word := range strings.Fields(words) {
-			one.IsWrite = one.IsWrite || word == "write"
 			one.IsLocking = one.IsLocking || word == "locking"
 			one.IsWithoutWhere = one.IsWithoutWhere || word == "without-where"
 		}

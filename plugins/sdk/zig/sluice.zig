@@ -494,10 +494,13 @@ pub const Statements = struct {
     lines: Lines,
 
     pub fn next(self: *Statements) ?Statement {
-        var words = std.mem.splitScalar(u8, self.lines.next() orelse return null, ' ');
-        var statement = Statement{ .kind = words.first() };
+        const line = self.lines.next() orelse return null;
+        // A kind has several words, such as CREATE TABLE AS.
+        const is_write = std.mem.indexOf(u8, line, " read") == null;
+        const end = std.mem.indexOf(u8, line, if (is_write) " write" else " read") orelse line.len;
+        var statement = Statement{ .kind = line[0..end], .is_write = is_write };
+        var words = std.mem.splitScalar(u8, line[end..], ' ');
         while (words.next()) |word| {
-            if (std.mem.eql(u8, word, "write")) statement.is_write = true;
             if (std.mem.eql(u8, word, "locking")) statement.is_locking = true;
             if (std.mem.eql(u8, word, "without-where")) statement.is_without_where = true;
         }

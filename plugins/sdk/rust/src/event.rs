@@ -46,7 +46,7 @@ pub enum Phase {
 /// One statement of a query's text.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Statement {
-    /// Such as `select`.
+    /// PostgreSQL's command tag, such as `SELECT` or `CREATE TABLE AS`.
     pub kind: String,
     /// It may change something.
     pub is_write: bool,
@@ -182,12 +182,15 @@ impl Event {
     /// The text's statements. Permission: parse.
     pub fn statements(&self) -> Vec<Statement> {
         let statement = |line: String| {
-            let has = |word| line.split(' ').skip(1).any(|one| one == word);
+            // A kind has several words, such as CREATE TABLE AS.
+            let is_access = |word: &&str| matches!(*word, "read" | "write");
+            let kind: Vec<&str> = line.split(' ').take_while(|word| !is_access(word)).collect();
+            let has = |word| line.split(' ').skip(kind.len()).any(|one| one == word);
             Statement {
                 is_write: has("write"),
                 is_locking: has("locking"),
                 is_without_where: has("without-where"),
-                kind: line.split(' ').next().unwrap_or_default().into(),
+                kind: kind.join(" "),
             }
         };
         self.lines(Field::Statements).into_iter().map(statement).collect()

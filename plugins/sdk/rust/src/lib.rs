@@ -29,6 +29,7 @@
 
 extern crate alloc;
 
+mod ambiguity;
 mod effects;
 mod event;
 mod exports;
