@@ -81,7 +81,7 @@ export class ClientVerdicts {
     const route = isSettled && this.#owner.canRoute ? CAN.route : 0;
     const possible = this.isFailed ? can & ~CAN.respond : can;
     const event = this.#calls.event(HOOK.onQuery, possible | route, text, 0);
-    if (!isSettled) event.flags |= IS.pipelined;
+    if (!isSettled || this.#answers.hasExecuted) event.flags |= IS.pipelined;
     event.phase = phase;
     event.request = entry.request;
     if (phase === PHASE.parse) return event;

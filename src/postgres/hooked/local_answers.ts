@@ -44,6 +44,8 @@ export class LocalAnswers {
   #isDiscarding = false;
   /** The server has got something that a Sync has still to conclude. */
   #hasServer = false;
+  /** One of it is an Execute, which may have begun a transaction that nobody is told of yet. */
+  #hasExecuted = false;
   /** Something has been answered here that a Sync has still to conclude. */
   #hasLocal = false;
 
@@ -72,6 +74,11 @@ export class LocalAnswers {
     return this.#lateParse !== undefined;
   }
 
+  /** Whether a server has executed something, answered or not, that no Sync has concluded. */
+  get hasExecuted(): boolean {
+    return this.#hasExecuted;
+  }
+
   /** Whether a message is thrown away, as a server does behind an error. */
   discards(tag: number): boolean {
     const isSkipped = this.#isDiscarding || this.#pipeline.isSkipping;
@@ -84,6 +91,7 @@ export class LocalAnswers {
   pass(entry: Entry): void {
     this.#pipeline.push(entry);
     this.#hasServer = true;
+    if (entry.kind === ENTRY.execute) this.#hasExecuted = true;
     this.#unit?.entries.push(entry);
   }
 
@@ -98,7 +106,7 @@ export class LocalAnswers {
     this.closeUnit();
     const isLocal = this.isAllLocal;
     this.#isDiscarding = false;
-    this.#hasServer = this.#hasLocal = false;
+    this.#hasServer = this.#hasLocal = this.#hasExecuted = false;
     if (!isLocal) return false;
     const entry = this.#entry(ENTRY.sync);
     entry.local = NOTHING;
