@@ -389,7 +389,7 @@ export function normalisedText(): string | null {
 /** One statement of a query's text. */
 export class Statement {
   constructor(
-    /** Such as select. */
+    /** Such as SELECT or CREATE TABLE AS. */
     readonly kind: string,
     readonly isWrite: bool,
     readonly isLocking: bool,
@@ -403,11 +403,12 @@ export function statements(): Statement[] {
   const all = new Array<Statement>();
   for (let i = 0; i < lines.length; i++) {
     const words = lines[i].split(" ");
-    // A kind has several words, such as CREATE TABLE AS.
-    const isWrite = !words.includes("read");
-    const end = words.indexOf(isWrite ? "write" : "read");
-    const isWithoutWhere = words.includes("without-where", end);
+    // A kind may have several words: CREATE TABLE AS.
+    let end = 1;
+    while (end < words.length && words[end] != "read" && words[end] != "write") end++;
     const kind = words.slice(0, end).join(" ");
+    const isWithoutWhere = words.includes("without-where", end);
+    const isWrite = words.includes("write", end);
     all.push(new Statement(kind, isWrite, words.includes("locking", end), isWithoutWhere));
   }
   return all;
