@@ -39,7 +39,7 @@ export class PluginScene implements AsyncDisposable {
   /**
    * Starts a scene whose gateway trusts its clients and pools their transactions.
    *
-   * @throws {Error} If this machine cannot build a plugin.
+   * @throws {Error} If this machine cannot build a plugin, or the gateway does not start.
    */
   static async start(
     server: EmbeddedPostgres,
@@ -64,7 +64,12 @@ export class PluginScene implements AsyncDisposable {
       }),
       plugins: { directory: folder, ...groups },
     };
-    return new PluginScene(server, await startGateway({ config }), folder);
+    try {
+      return new PluginScene(server, await startGateway({ config }), folder);
+    } catch (error) {
+      await Deno.remove(folder, { recursive: true });
+      throw error;
+    }
   }
 
   /** Runs a test with a scene. */
