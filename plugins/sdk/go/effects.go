@@ -12,25 +12,26 @@ const (
 	LevelError
 )
 
-// Log writes a record to the gateway's log. Permission: log; without it, nothing is written.
-func Log(level Level, message string) {
-	hostLog(int32(level), message)
+// Log writes a record to the gateway's log. Permission: log; without it, nothing is written. The
+// error, which most may ignore, is [OverLimit] if the plugin has logged too much lately.
+func Log(level Level, message string) error {
+	return refusal(hostLog(int32(level), message))
 }
 
 // Trace is [Log] with [LevelTrace].
-func Trace(message string) { Log(LevelTrace, message) }
+func Trace(message string) { _ = Log(LevelTrace, message) }
 
 // Debug is [Log] with [LevelDebug].
-func Debug(message string) { Log(LevelDebug, message) }
+func Debug(message string) { _ = Log(LevelDebug, message) }
 
 // Info is [Log] with [LevelInfo].
-func Info(message string) { Log(LevelInfo, message) }
+func Info(message string) { _ = Log(LevelInfo, message) }
 
 // Warn is [Log] with [LevelWarn].
-func Warn(message string) { Log(LevelWarn, message) }
+func Warn(message string) { _ = Log(LevelWarn, message) }
 
 // Error is [Log] with [LevelError].
-func Error(message string) { Log(LevelError, message) }
+func Error(message string) { _ = Log(LevelError, message) }
 
 // Signal tells the operator's policies something; the metadata is a JSON object.
 // Permission: signal.

@@ -94,8 +94,7 @@ func Payload() []byte {
 
 // PayloadPart copies a part of the payload from offset on, and returns how many bytes there were.
 func PayloadPart(offset int, into []byte) int {
-	code := hostRead(int32(FieldPayload), int32(offset), pointer(into), int32(len(into)))
-	size, ok := present("read", code)
+	size, ok := FieldPart(FieldPayload, offset, into)
 	if !ok || size < offset {
 		return 0
 	}

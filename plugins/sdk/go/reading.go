@@ -102,6 +102,13 @@ func Field(field FieldNumber) ([]byte, bool) {
 	})
 }
 
+// FieldPart copies a part of a field from offset on, and returns the whole field's size, which may
+// be more than there is room for; false if the event has not got it. It makes no garbage.
+func FieldPart(field FieldNumber, offset int, into []byte) (size int, found bool) {
+	code := hostRead(int32(field), int32(offset), pointer(into), int32(len(into)))
+	return present("read", code)
+}
+
 // FieldString is [Field] as a string.
 func FieldString(field FieldNumber) (string, bool) {
 	bytes, ok := Field(field)
