@@ -10,11 +10,7 @@ import postgres from "postgres";
 import { HeldClient, refusal, type ServerError } from "../support/clients.ts";
 import type { Gateway } from "../support/gateway.ts";
 import { psql } from "../support/psql.ts";
-import {
-  type PluginScene,
-  startWithPlugin,
-  testShippedPlugin,
-} from "../support/plugin_scenes.ts";
+import { type PluginScene, startWithPlugin, testShippedPlugin } from "../support/plugin_scenes.ts";
 import { type Target, targetAt } from "../support/stories.ts";
 
 type Rule = Readonly<Record<string, unknown>>;
