@@ -88,7 +88,7 @@ export class HookChain {
 
   /** Who wants a hook, in the order of their calls. */
   subscribersOf(hook: number): readonly Subscriber[] {
-    return this.#subscribers[hook]!;
+    return this.#places[hook]!.map(({ subscriber }) => subscriber);
   }
 
   /** Calls all who want the event. Its payload is, afterwards, what it was replaced with. */
