@@ -38,14 +38,15 @@ const V8_FLAGS = "--expose-gc,--min-semi-space-size=128,--max-semi-space-size=12
 const GOAL_MICROSECONDS = 2;
 
 /** One client and its server, logged in. */
-interface Pair {
+export interface Pair {
   readonly client: MemorySocket;
   readonly server: MemorySocket;
   /** Queries that the gateway counted. */
   readonly counted: () => number;
 }
 
-async function openSession(): Promise<Pair> {
+/** @param hooks What its plugins are called through. */
+export async function openSession(hooks = new HookSwitch()): Promise<Pair> {
   const layout = { listeners: ["default"], pools: ["default"] };
   const counters = new WorkerCounters(layout, counterBuffer(layout));
   const driver = new MemoryDriver();
@@ -53,7 +54,7 @@ async function openSession(): Promise<Pair> {
     driver,
     clock: SYSTEM_CLOCK,
     observer: { emit() {} },
-    hooks: new HookSwitch(),
+    hooks,
     cancelKeys: new CancelKeys(0, (size) => crypto.getRandomValues(new Uint8Array(size))),
     cancel: () => Promise.resolve({ outcome: "unknown" }),
     cancelAbandoned: () => Promise.resolve({ outcome: "unknown" }),
@@ -100,7 +101,8 @@ function contextWith(cells: ListenerContext["routes"][0]["cells"]): ListenerCont
   };
 }
 
-function runQueries({ client, server }: Pair, count: number): void {
+/** Has this many queries asked and answered. */
+export function runQueries({ client, server }: Pair, count: number): void {
   const { query, reply } = simpleQuery();
   for (let i = 0; i < count; i += 1) {
     client.deliver(query);
