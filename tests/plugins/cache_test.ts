@@ -6,6 +6,9 @@
 
 import { deepEqual, equal, rejects } from "node:assert/strict";
 import { CacheScene } from "../support/cache_scene.ts";
+import { bind, describe, execute, parseNamed, TYPE_OIDS } from "../support/extended_messages.ts";
+import { SYNC } from "../support/messages.ts";
+import { ProtocolClient } from "../support/protocol_client.ts";
 import { pause } from "../support/wait.ts";
 
 const BY_ID = { text: "select id, name from users where id = $1", values: [1] };
@@ -16,8 +19,8 @@ CacheScene.test("cache answers what it knows without a server", {}, async (cache
   const named = { name: "by_id", ...BY_ID };
   await cache.expect(client, simple, "miss", "hit");
   await cache.expect(client, BY_ID, "miss", "hit");
-  // The first one is prepared and executed at once, behind what no Sync has concluded.
-  await cache.expect(client, named, "bypass", "hit");
+  // Its Parse is the server's; what it executes is known.
+  await cache.expect(client, named, "hit", "hit");
   const { rows: before } = await client.query(simple);
   await cache.scene.server.kill();
   deepEqual((await client.query(simple)).rows, before);
@@ -45,6 +48,22 @@ CacheScene.test("cache tells queries apart", {}, async (cache, t) => {
     await cache.expect(client, binary, "miss", "hit");
     deepEqual((await client.query(binary)).rows, [{ id: 1, name: "ann" }]);
     deepEqual((await client.query(BY_ID)).rows, [{ id: 1, name: "ann" }]);
+  });
+  await t.step("by the types of their values", async () => {
+    const { host, port } = cache.scene.gateway.targetOf("default");
+    const who = { user: "postgres", password: "", database: "postgres" };
+    using raw = await ProtocolClient.logIn({ host, port, ...who });
+    const text = "select $1 as value from users where id = 1";
+    for (const type of [TYPE_OIDS.int4, TYPE_OIDS.text, TYPE_OIDS.int8]) {
+      const values = bind({ values: ["12"], resultFormats: [1] });
+      for (let i = 0; i < 2; i++) {
+        raw.send(parseNamed("", text, [type]), values, describe("P"), execute(), SYNC);
+        const messages = await raw.untilReady();
+        const row = messages.find(({ tag }) => tag === "D")!.bytes;
+        const size = type === TYPE_OIDS.text ? 2 : type === TYPE_OIDS.int4 ? 4 : 8;
+        equal(row.length, 5 + 2 + 4 + size, `type ${type}`);
+      }
+    }
   });
 });
 
