@@ -77,7 +77,12 @@ export class Trial implements Disposable {
     const buffers = { metrics: metricBuffer(), counters: pluginCounterBuffer() };
     const texts = new TextAnalysis();
     await texts.provide(new Set(spec.permissions));
-    const plugin = await Plugin.create(spec, buffers, portsFor(notes, texts));
+    let plugin: Plugin | undefined = undefined;
+    const onAnswer = (event: HookEvent) => {
+      notes.beginAnswer();
+      plugin?.call(event);
+    };
+    plugin = await Plugin.create(spec, buffers, portsFor(notes, texts, onAnswer));
     return new Trial(plugin, notes);
   }
 
@@ -126,6 +131,12 @@ class Notes {
     this.shiftMs += BETWEEN_CALLS_MS;
   }
 
+  /** The same for a call that nobody waits for: a request has come to nothing. */
+  beginAnswer(): void {
+    this.beginCall();
+    this.isCalling = false;
+  }
+
   log(text: string): void {
     this.#log.push(text);
     if (this.#log.length > LOG_LINES_MAX) this.#log.shift();
@@ -138,7 +149,11 @@ class Notes {
   }
 }
 
-function portsFor(notes: Notes, texts: TextAnalysis): PluginPorts {
+function portsFor(
+  notes: Notes,
+  texts: TextAnalysis,
+  onAnswer: (event: HookEvent) => void,
+): PluginPorts {
   return {
     worker: 0,
     clock: { ...SYSTEM_CLOCK, nowMs: () => SYSTEM_CLOCK.nowMs() + notes.shiftMs },
@@ -148,7 +163,7 @@ function portsFor(notes: Notes, texts: TextAnalysis): PluginPorts {
     analyse: texts.analyse,
     onSeries: (_plugin, { name }) => notes.metrics.add(name),
     fetch: () => Promise.reject(new Error("nothing is sent while a plugin is tried")),
-    onResponse: () => {}, // nothing was sent
+    onResponse: onAnswer,
     onFailure: ({ reason, message }) => notes.fail(reason, message),
     onStateChange: (_plugin, _state, reason) => notes.fail("init", reason),
   };
