@@ -34,16 +34,11 @@ import {
   USAGE,
 } from "./options.ts";
 import { performancePage } from "./performance_page.ts";
-import { initializePgbench, runPgbench, type Target, type Workload } from "./pgbench.ts";
-import { cpuSeconds, describeMachine, residentMiB } from "./process_usage.ts";
-import {
-  asText,
-  type Cell,
-  type Measurement,
-  transactionTable,
-  type TransferCell,
-  transferTable,
-} from "./report.ts";
+import { PLUGINS, sectionOf, withSection } from "./page_sections.ts";
+import { initializePgbench, type Workload } from "./pgbench.ts";
+import { describeMachine } from "./process_usage.ts";
+import { asText, type Cell, transactionTable, type TransferCell, transferTable } from "./report.ts";
+import { measureRun, runRounds, targetOf } from "./rounds.ts";
 
 /** 1,000,000 accounts: fits in memory, so that the disk does not take part. */
 const SCALE = 10;
@@ -85,47 +80,6 @@ async function findPrograms(binDir: string): Promise<Programs> {
   return { pgbench, psql, pgbouncer };
 }
 
-async function measure(
-  { programs, folder, signal }: Field,
-  contestant: Contestant,
-  workload: Workload,
-): Promise<Measurement> {
-  const { processId } = contestant;
-  const before = processId === undefined ? 0 : cpuSeconds(processId);
-  const target = targetOf(contestant);
-  const result = await runPgbench(programs.pgbench, target, workload, folder, signal);
-  const after = processId === undefined ? undefined : cpuSeconds(processId);
-  return {
-    transactionsPerSecond: result.transactionsPerSecond,
-    p50Ms: result.p50Ms,
-    p99Ms: result.p99Ms,
-    cpuMicrosecondsPerTransaction: after === undefined
-      ? undefined
-      : (after - before) * 1e6 / result.transactions,
-    residentMiB: processId === undefined ? undefined : residentMiB(processId),
-  };
-}
-
-/** Whoever comes first in a round meets another machine than whoever comes last: all take turns. */
-function inOrderOf(round: number, contestants: readonly Contestant[]): readonly Contestant[] {
-  const first = round % contestants.length;
-  return [...contestants.slice(first), ...contestants.slice(0, first)];
-}
-
-async function runRounds<T>(
-  rounds: number,
-  contestants: readonly Contestant[],
-  run: (contestant: Contestant) => Promise<T>,
-): Promise<ReadonlyMap<Contestant["name"], readonly T[]>> {
-  const results = new Map(contestants.map(({ name }) => [name, [] as T[]]));
-  for (let round = 0; round < rounds; round += 1) {
-    for (const contestant of inOrderOf(round, contestants)) {
-      results.get(contestant.name)!.push(await run(contestant));
-    }
-  }
-  return results;
-}
-
 async function compareTransactions(
   field: Field,
   rounds: number,
@@ -137,7 +91,8 @@ async function compareTransactions(
     const name = workloadName(workload, poolSize);
     printError(`${name} ...\n`);
     const able = field.contestants.filter((contestant) => canRun(contestant, workload, poolSize));
-    const run = (contestant: Contestant) => measure(field, contestant, workload);
+    const run = (contestant: Contestant) =>
+      measureRun(contestant, { ...field, program: field.programs.pgbench, workload });
     cells.push({ workload: name, rounds: await runRounds(rounds, able, run) });
   }
   return cells;
@@ -169,10 +124,6 @@ function workloadName({ clients, protocol, reconnects }: Workload, poolSize?: nu
   const suffix = reconnects ? ", -C" : "";
   const servers = poolSize === undefined ? "" : `, ${poolSize} servers`;
   return `${clients} ${clients === 1 ? "client" : "clients"}${servers}, ${protocol}${suffix}`;
-}
-
-function targetOf({ port }: { readonly port: number }): Target {
-  return { host: "127.0.0.1", port, user: "postgres", database: "postgres" };
 }
 
 async function compare(options: Options, signal: AbortSignal): Promise<void> {
@@ -278,8 +229,18 @@ async function report(
     sharing,
   );
   const path = join(import.meta.dirname!, "..", "docs", "performance.md");
-  await Deno.writeTextFile(path, page);
+  await Deno.writeTextFile(path, withSection(page, PLUGINS, await writtenSection(path)));
   printError(`wrote ${path}\n`);
+}
+
+/** What `plugins.ts` has written there: it stays. */
+async function writtenSection(path: string): Promise<string> {
+  try {
+    return sectionOf(await Deno.readTextFile(path), PLUGINS);
+  } catch (error) {
+    if (error instanceof Deno.errors.NotFound) return "";
+    throw error;
+  }
 }
 
 async function main(args: readonly string[]): Promise<number> {

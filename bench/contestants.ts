@@ -32,7 +32,7 @@ const HOST = "127.0.0.1";
 
 /** Something that pgbench can connect to. */
 export interface Contestant {
-  readonly name: "direct" | "pgbouncer" | "sluice";
+  readonly name: string;
   readonly port: number;
   /** Undefined for the server, whose work is done by a process for each client. */
   readonly processId: number | undefined;
@@ -53,6 +53,16 @@ export interface SluiceOptions {
   readonly workers: number;
   /** Default: session mode, a server connection for every client. */
   readonly pool?: PoolOptions;
+  /** What it is called among the contestants; default "sluice". */
+  readonly name?: string;
+  /** The section `plugins` of its configuration, in YAML on one line. */
+  readonly plugins?: string;
+}
+
+/** Sluice that was started. */
+export interface RunningSluice extends RunningProxy {
+  /** Where its metrics are. */
+  readonly metricsUrl: string;
 }
 
 /** Path of a program on the search path or where Debian keeps daemons; undefined without it. */
@@ -146,10 +156,11 @@ export async function startSluice(
   options: SluiceOptions,
   postgresPort: number,
   folder: string,
-): Promise<RunningProxy> {
+): Promise<RunningSluice> {
   const port = freePort();
+  const metrics = `${HOST}:${freePort()}`;
   const file = join(folder, "sluice.yaml");
-  await Deno.writeTextFile(file, sluiceSettings(port, postgresPort, options));
+  await Deno.writeTextFile(file, sluiceSettings(port, postgresPort, metrics, options));
   const root = join(import.meta.dirname!, "..");
   const fromSource = ["run", "-A", "--config", join(root, "deno.json"), join(root, "main.ts")];
   const program = options.binary ?? Deno.execPath();
@@ -168,7 +179,8 @@ export async function startSluice(
     : "compiled executable";
   const workers = options.workers === 1 ? "1 worker" : `${options.workers} workers`;
   const description = `Sluice ${version} (${runtime}, ${workers})`;
-  return await proxyOf("sluice", child, port, description, true);
+  const proxy = await proxyOf(options.name ?? "sluice", child, port, description, true);
+  return { ...proxy, metricsUrl: `http://${metrics}/metrics` };
 }
 
 /** Without what would be taken for settings of Sluice's, such as SLUICE_BINARY. */
@@ -177,7 +189,12 @@ function environment(): Record<string, string> {
   return Object.fromEntries(entries.filter(([name]) => !name.startsWith("SLUICE_")));
 }
 
-function sluiceSettings(port: number, postgresPort: number, options: SluiceOptions): string {
+function sluiceSettings(
+  port: number,
+  postgresPort: number,
+  metrics: string,
+  options: SluiceOptions,
+): string {
   const { mode, size } = options.pool ?? OWN_CONNECTIONS;
   // To share server connections it must log clients in itself, as PgBouncer does here.
   const isSharing = mode === "transaction";
@@ -195,9 +212,9 @@ pools:
   default: { ${pool} }
 loggers:
   default: { level: warn }
-metrics: { address: "${HOST}:0" }
+metrics: { address: "${metrics}" }
 runtime: { workers: ${options.workers} }
-`;
+${options.plugins === undefined ? "" : `plugins: ${options.plugins}\n`}`;
 }
 
 async function proxyOf(

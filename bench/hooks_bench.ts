@@ -13,7 +13,7 @@ import { HookChain } from "../src/hooks/chain.ts";
 import { HookSwitch } from "../src/hooks/hook_switch.ts";
 import { HOOK } from "../src/hooks/hooks.ts";
 import { FORWARD } from "../src/hooks/verdict.ts";
-import { openSession, runQueries } from "./session_bench.ts";
+import { openSession, runQueries } from "./memory_session.ts";
 import { spreadOf } from "./statistics.ts";
 
 /** Enough for the compiler to have done all it does. */

@@ -35,7 +35,8 @@ const CONNECT_CLIENTS = 8;
 /** More than this no proxy here lets in. */
 const CLIENTS_MAX = 1_900;
 
-const PROTOCOLS = ["simple", "extended", "prepared"] as const;
+/** How pgbench can send queries. */
+export const PROTOCOLS = ["simple", "extended", "prepared"] as const;
 const MODES = ["session", "transaction", "both"] as const;
 
 /** What to measure. */
@@ -107,7 +108,8 @@ export function optionsOf(args: readonly string[]): Options {
   };
 }
 
-function workloadsOf(
+/** Every number of clients with every protocol. @throws {BenchError} If one is wrong. */
+export function workloadsOf(
   clients: string,
   protocols: string,
   seconds: number,
@@ -125,13 +127,15 @@ function workloadsOf(
   });
 }
 
-function oneOf<T extends string>(option: string, text: string, choices: readonly T[]): T {
+/** @throws {BenchError} If `text` is none of the choices. */
+export function oneOf<T extends string>(option: string, text: string, choices: readonly T[]): T {
   const choice = choices.find((known) => known === text);
   if (choice !== undefined) return choice;
   throw new BenchError(`${option} must be one of ${choices.join(", ")}, and is ${text}`);
 }
 
-function wholeNumber(option: string, text: string): number {
+/** @throws {BenchError} If `text` is no number from 1 to 9999. */
+export function wholeNumber(option: string, text: string): number {
   if (!/^[1-9]\d{0,3}$/.test(text)) {
     throw new BenchError(`${option} must be a whole number from 1 to 9999, and is ${text}`);
   }

@@ -4,11 +4,11 @@
  * @module
  */
 
-import type { Contestant } from "./contestants.ts";
 import { type Spread, spreadOf, spreadOfRatios } from "./statistics.ts";
 
 /** One run through one contestant. */
 export interface Measurement {
+  readonly transactions: number;
   readonly transactionsPerSecond: number;
   readonly p50Ms: number;
   readonly p99Ms: number;
@@ -21,13 +21,13 @@ export interface Measurement {
 /** All rounds of one workload, by contestant. */
 export interface Cell {
   readonly workload: string;
-  readonly rounds: ReadonlyMap<Contestant["name"], readonly Measurement[]>;
+  readonly rounds: ReadonlyMap<string, readonly Measurement[]>;
 }
 
 /** All rounds of one transfer, by contestant, in MB per second. */
 export interface TransferCell {
   readonly transfer: string;
-  readonly rounds: ReadonlyMap<Contestant["name"], readonly number[]>;
+  readonly rounds: ReadonlyMap<string, readonly number[]>;
 }
 
 /** A header and rows of as many texts. */
@@ -121,6 +121,7 @@ function isAllMeasured(values: readonly (number | undefined)[]): values is reado
   return values.every((value) => value !== undefined);
 }
 
-function spreadText({ median, min, max }: Spread, digits: number): string {
+/** The middle, with the smallest and the largest in brackets. */
+export function spreadText({ median, min, max }: Spread, digits: number): string {
   return `${median.toFixed(digits)} (${min.toFixed(digits)}..${max.toFixed(digits)})`;
 }

@@ -8,18 +8,8 @@
  */
 
 import process from "node:process";
-import { SYSTEM_CLOCK } from "../src/base/clock.ts";
 import { print, printError } from "../src/cli/terminal.ts";
-import { HookSwitch } from "../src/hooks/hook_switch.ts";
-import { counterBuffer, POOL_CELL, WorkerCounters } from "../src/observe/counters.ts";
-import { Pool } from "../src/pool/pool.ts";
-import { budgetBuffer, SharedBudget } from "../src/pool/shared_budget.ts";
-import { CancelKeys } from "../src/postgres/cancel.ts";
-import type { Gateway, ListenerContext } from "../src/postgres/gateway.ts";
-import { SessionListener } from "../src/postgres/listener.ts";
-import { startupPacket } from "../src/postgres/wire/startup_packet.ts";
-import { login, simpleQuery } from "./messages.ts";
-import { MemoryDriver, MemorySocket } from "./memory_socket.ts";
+import { openSession, type Pair, runQueries } from "./memory_session.ts";
 import { spreadOf } from "./statistics.ts";
 
 /** Enough for the compiler to have done all it does. */
@@ -36,79 +26,6 @@ const V8_FLAGS = "--expose-gc,--min-semi-space-size=128,--max-semi-space-size=12
 
 /** Our own goal: below what the kernel charges for a single system call. */
 const GOAL_MICROSECONDS = 2;
-
-/** One client and its server, logged in. */
-export interface Pair {
-  readonly client: MemorySocket;
-  readonly server: MemorySocket;
-  /** Queries that the gateway counted. */
-  readonly counted: () => number;
-}
-
-/** @param hooks What its plugins are called through. */
-export async function openSession(hooks = new HookSwitch()): Promise<Pair> {
-  const layout = { listeners: ["default"], pools: ["default"] };
-  const counters = new WorkerCounters(layout, counterBuffer(layout));
-  const driver = new MemoryDriver();
-  const gateway: Gateway = {
-    driver,
-    clock: SYSTEM_CLOCK,
-    observer: { emit() {} },
-    hooks,
-    cancelKeys: new CancelKeys(0, (size) => crypto.getRandomValues(new Uint8Array(size))),
-    cancel: () => Promise.resolve({ outcome: "unknown" }),
-    cancelAbandoned: () => Promise.resolve({ outcome: "unknown" }),
-  };
-  const cells = counters.pool("default");
-  const listener = new SessionListener(gateway, contextWith(cells), () => 1);
-  const client = new MemorySocket();
-  listener.onConnection(client);
-  client.deliver(startupPacket(0, [["user", "bench"]]));
-  await new Promise((resolve) => setTimeout(resolve)); // connecting is a promise
-  const server = driver.servers[0];
-  if (server === undefined) throw new Error("the session did not connect to its server");
-  server.deliver(login());
-  return { client, server, counted: () => cells.get(POOL_CELL.queries) };
-}
-
-function contextWith(cells: ListenerContext["routes"][0]["cells"]): ListenerContext {
-  const pool = () =>
-    new Pool(
-      { name: "default", acquireTimeoutMs: 1000, waitersMax: 0 },
-      new SharedBudget(budgetBuffer(1, 0, 1), 0, 1),
-      SYSTEM_CLOCK,
-      () => {},
-    );
-  const server = {
-    name: "default",
-    address: { kind: "tcp", host: "127.0.0.1", port: 5432 },
-    dialTimeoutMs: 1000,
-    retries: 0,
-    backoffMs: 0,
-    backoffMultiplier: 1,
-    keepAlive: true,
-    noDelay: true,
-  } as const;
-  return {
-    name: "default",
-    routes: [{ proxy: "default", server, tls: () => undefined, pool: pool(), cells }],
-    authentication: undefined,
-    tls: undefined,
-    clients: pool(),
-    loginTimeoutMs: 60_000,
-    startupPacketSizeMax: 10_000,
-    messageSizeMax: 1 << 30,
-  };
-}
-
-/** Has this many queries asked and answered. */
-export function runQueries({ client, server }: Pair, count: number): void {
-  const { query, reply } = simpleQuery();
-  for (let i = 0; i < count; i += 1) {
-    client.deliver(query);
-    server.deliver(reply);
-  }
-}
 
 /** Microseconds of user CPU for one query, a round each; the compiler's threads count, too. */
 function measureCpu(pair: Pair): number[] {

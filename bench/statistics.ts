@@ -36,3 +36,13 @@ export function percentile(sorted: ArrayLike<number>, quantile: number): number 
   const index = Math.ceil(sorted.length * quantile) - 1;
   return sorted[Math.max(0, index)] ?? Number.NaN;
 }
+
+/** The middle half of what was measured: for many values, of which some are far out. */
+export function middleHalfOf(values: readonly number[]): Spread {
+  const sorted = values.toSorted((a, b) => a - b);
+  return {
+    median: spreadOf(sorted).median,
+    min: percentile(sorted, 0.25),
+    max: percentile(sorted, 0.75),
+  };
+}

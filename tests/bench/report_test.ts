@@ -97,6 +97,7 @@ Deno.test("performancePage explains rows that reconnect only if there are any", 
 
 function cell(): Cell {
   const run = (tps: number, cpu: number | undefined): Measurement => ({
+    transactions: tps * 6,
     transactionsPerSecond: tps,
     p50Ms: 1,
     p99Ms: 2,
