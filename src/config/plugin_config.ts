@@ -10,10 +10,7 @@ import { type CheckedGroup, defaultGroup } from "./check.ts";
 import type { PluginsConfig, PluginSettings } from "./plugin_settings.ts";
 import type { ConfigFiles } from "./config_files.ts";
 import type { Values } from "./key.ts";
-import { PLUGIN_KEYS, type PLUGINS_KEYS } from "./plugin_keys.ts";
-
-/** Bytes in a page of WebAssembly's memory. */
-const PAGE_SIZE = 65_536;
+import { PLUGIN_KEYS, type PLUGINS_KEYS, wholePages } from "./plugin_keys.ts";
 
 /** Without problems no value is missing; with some, nobody uses what this returns. */
 export function pluginsConfig(
@@ -41,7 +38,7 @@ export function pluginsConfig(
   };
 }
 
-function settingsOf({ values, place }: CheckedGroup<typeof PLUGIN_KEYS>): PluginSettings {
+function settingsOf({ values, written, place }: CheckedGroup<typeof PLUGIN_KEYS>): PluginSettings {
   const complete = values as Values<typeof PLUGIN_KEYS>;
   return {
     enabled: complete.enabled,
@@ -49,7 +46,9 @@ function settingsOf({ values, place }: CheckedGroup<typeof PLUGIN_KEYS>): Plugin
     priority: complete.priority,
     onFailure: complete.onFailure,
     fuelPerCall: complete.fuelPerCall,
-    memoryMax: complete.memoryMax - complete.memoryMax % PAGE_SIZE,
+    isFuelWritten: written.has("fuelPerCall"),
+    memoryMax: wholePages(complete.memoryMax),
+    isMemoryWritten: written.has("memoryMax"),
     outputMax: complete.outputMax,
     kvMax: complete.kvMax,
     failuresMax: complete.maxFailures,

@@ -4,6 +4,7 @@
  * @module
  */
 
+import { formatSize } from "../base/size.ts";
 import { PERMISSIONS } from "../base/permissions.ts";
 import { freeKeys } from "./free_keys.ts";
 import { key } from "./key.ts";
@@ -35,6 +36,12 @@ export const HOST = text(
   "^([a-z0-9._-]{1,253}|\\[[0-9a-f:.]{2,45}\\])(:[0-9]{1,5})?$",
 );
 
+/** Units that a call may use where nobody says otherwise. */
+export const FUEL_PER_CALL = 5_000_000;
+
+/** Bytes of memory that an instance may have where nobody says otherwise. */
+export const MEMORY_MAX = 16 * 1_048_576;
+
 /** Keys of `plugins.NAME`. */
 export const PLUGIN_KEYS = {
   file: key(
@@ -57,12 +64,13 @@ export const PLUGIN_KEYS = {
   ),
   fuelPerCall: key(
     int(1_000, 1_000_000_000_000),
-    "5000000",
-    "Units that one call may use, about one for each instruction.",
+    String(FUEL_PER_CALL),
+    "Units that one call may use, about one for each instruction. Where it is not written, the " +
+      "plugin's manifest may ask for up to 10 times the default, and so it may for memoryMax.",
   ),
   memoryMax: key(
     size(65_536, 1_073_741_824),
-    "16MiB",
+    formatSize(MEMORY_MAX),
     "Memory that each instance may have, down to whole pages of 64 KiB.",
   ),
   outputMax: key(size(1_024, 1_073_741_824), "16MiB", "Bytes that one call may write."),
@@ -97,3 +105,11 @@ export const PLUGIN_KEYS = {
     "What the plugin itself is told. Its manifest says which keys there are.",
   ),
 };
+
+/** Bytes in a page of WebAssembly's memory. */
+const PAGE_SIZE = 65_536;
+
+/** Returns how much of a size is whole pages. */
+export function wholePages(size: number): number {
+  return size - size % PAGE_SIZE;
+}

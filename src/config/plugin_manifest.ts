@@ -6,13 +6,21 @@
  */
 
 import { type Permission, PERMISSIONS } from "../base/permissions.ts";
+import { formatSize } from "../base/size.ts";
 import { didNotFit } from "./check.ts";
 import { type ConfigurationSchema, configurationSchema } from "./configuration_schema.ts";
 import { type FreeKeys, freeKeys } from "./free_keys.ts";
 import { type Key, key, keyNodes, type Keys, type Values } from "./key.ts";
-import { oneOf } from "./key_types.ts";
+import { int, oneOf, size } from "./key_types.ts";
 import { listOf } from "./list_type.ts";
-import { HOST, PLUGIN_NAME_PATTERN, PLUGIN_NAME_RULE } from "./plugin_keys.ts";
+import {
+  FUEL_PER_CALL,
+  HOST,
+  MEMORY_MAX,
+  PLUGIN_NAME_PATTERN,
+  PLUGIN_NAME_RULE,
+  wholePages,
+} from "./plugin_keys.ts";
 import { type Place, Problems } from "./problems.ts";
 import { recognize } from "./read_file.ts";
 import { text } from "./text_types.ts";
@@ -39,6 +47,12 @@ export interface PluginManifest {
   /** What it asks for. */
   readonly permissions: readonly Permission[];
   readonly hosts: readonly string[];
+  /** What a call may use, and an instance have; undefined where it does not ask for anything. */
+  readonly limits: {
+    readonly fuelPerCall: number | undefined;
+    /** In bytes: a multiple of 65,536. */
+    readonly memoryMax: number | undefined;
+  };
   /** Undefined takes any configuration. */
   readonly configuration: ConfigurationSchema | undefined;
 }
@@ -53,11 +67,15 @@ export const NO_MANIFEST: PluginManifest = {
   serverMessages: undefined,
   permissions: [],
   hosts: [],
+  limits: { fuelPerCall: undefined, memoryMax: undefined },
   configuration: undefined,
 };
 
 /** Items of each list: more than there are hooks, messages or hosts that anybody needs. */
 const ITEMS_MAX = 100;
+
+/** How many times the default of a limit a plugin may have without its operator's word. */
+const LIMIT_FACTOR_MAX = 10;
 
 /** What a version may be: it becomes the value of a metric's label. */
 const VERSION_PATTERN = "^[A-Za-z0-9.+_-]{0,64}$";
@@ -89,6 +107,16 @@ function manifestKeys({ hooks, clientMessages, serverMessages }: ManifestNames) 
       "What it does beside looking and counting.",
     ),
     hosts: key(listOf(HOST, "hosts", ITEMS_MAX), none, "Whom it asks by HTTP."),
+    "limits.fuelPerCall": key(
+      int(1_000, LIMIT_FACTOR_MAX * FUEL_PER_CALL),
+      String(FUEL_PER_CALL),
+      "Units that one call may use.",
+    ),
+    "limits.memoryMax": key(
+      size(65_536, LIMIT_FACTOR_MAX * MEMORY_MAX),
+      formatSize(MEMORY_MAX),
+      "Memory that each instance may have.",
+    ),
     config: key(freeKeys(), { kind: "empty keys" }, "JSON Schema of its configuration."),
   };
 }
@@ -118,6 +146,7 @@ export function parseManifest(
   if (read === undefined || own.count > 0) return undefined;
   const { values, places } = read as Read<typeof keys>;
   const written = <T>(name: keyof typeof keys, value: T) => places.has(name) ? value : undefined;
+  const memoryMax = written("limits.memoryMax", values["limits.memoryMax"]);
   return {
     name: values.name ?? "",
     version: values.version ?? "",
@@ -127,6 +156,10 @@ export function parseManifest(
     serverMessages: written("messageTypes.server", values["messageTypes.server"]),
     permissions: values.permissions ?? [],
     hosts: values.hosts ?? [],
+    limits: {
+      fuelPerCall: written("limits.fuelPerCall", values["limits.fuelPerCall"]),
+      memoryMax: memoryMax === undefined ? undefined : wholePages(memoryMax),
+    },
     configuration,
   };
 }

@@ -17,8 +17,11 @@ export interface PluginSettings {
   readonly priority: number;
   readonly onFailure: "open" | "closed";
   readonly fuelPerCall: number;
+  /** Whether somebody wrote it: otherwise the plugin's manifest may ask for another number. */
+  readonly isFuelWritten: boolean;
   /** In bytes: a multiple of 65,536. */
   readonly memoryMax: number;
+  readonly isMemoryWritten: boolean;
   readonly outputMax: number;
   readonly kvMax: number;
   /** Failures within `failureWindowMs` that switch it off in a worker; 0 never does. */

@@ -13,6 +13,7 @@ import { INIT_FUEL_MIN } from "./instance_loader.ts";
 import type { ModuleImport } from "./metering/declarations.ts";
 import { type MeteredModule, meterModule } from "./metering/meter.ts";
 import type { ModuleExport } from "./metering/references.ts";
+import { findSections } from "./metering/sections.ts";
 import type { MemoryPages } from "./metering/storage.ts";
 import type { FunctionType } from "./metering/value_types.ts";
 
@@ -53,8 +54,6 @@ export interface PluginModule {
   readonly abi: "direct" | "extism";
   /** Numbers of the hooks that it exports. */
   readonly hooks: readonly number[];
-  /** Text of its custom section; undefined if it has none. */
-  readonly manifest: string | undefined;
   readonly imports: readonly ModuleImport[];
   /** Everything that it exports itself, hooks included. */
   readonly exports: readonly ModuleExport[];
@@ -67,6 +66,17 @@ export interface ModuleLimits {
   /** In bytes. */
   readonly memoryMax: number;
   readonly fuelPerCall: number;
+}
+
+/**
+ * Finds the manifest in a module.
+ *
+ * @returns Text of its custom section; undefined if it has none.
+ * @throws {Error} If it is no module, or no text.
+ */
+export function manifestOf(bytes: Uint8Array): string | undefined {
+  const manifest = findSections(bytes).customSections.get(MANIFEST_SECTION);
+  return manifest === undefined ? undefined : manifestText(manifest);
 }
 
 /**
@@ -90,12 +100,10 @@ export async function readPluginModule(
   // Metering takes a module apart, but only the engine knows whether its code is valid.
   await WebAssembly.compile(module.bytes);
   const isExtism = module.imports.some((one) => one.module === EXTISM);
-  const manifest = module.customSections.get(MANIFEST_SECTION);
   return {
     bytes: module.bytes,
     abi: isExtism ? "extism" : "direct",
     hooks,
-    manifest: manifest === undefined ? undefined : manifestText(manifest),
     imports: module.imports,
     exports: module.exports,
     memoryPages: module.memoryPages,

@@ -25,7 +25,9 @@ import {
   SERVER_MESSAGE_TYPES,
 } from "../hooks/message_types.ts";
 import {
+  manifestOf,
   MODULE_SIZE_MAX,
+  type ModuleLimits,
   type PluginModule,
   readPluginModule,
 } from "../plugin_host/plugin_module.ts";
@@ -97,6 +99,8 @@ export interface PluginContents {
   readonly module: PluginModule;
   readonly manifest: PluginManifest;
   readonly hasManifest: boolean;
+  /** What the configuration says, or else the manifest asks for. */
+  readonly limits: ModuleLimits;
 }
 
 /**
@@ -113,14 +117,18 @@ export async function readPlugin(source: PluginSource): Promise<PluginContents> 
     refuse("checksum", source, "sha256", `${rule}; write it, or put the right file there`);
   }
   let module: PluginModule;
+  let manifest: PluginManifest;
+  let limits: ModuleLimits;
   try {
-    module = await readPluginModule(bytes, settings);
+    manifest = readManifest(source, manifestOf(bytes));
+    limits = limitsOf(source, manifest);
+    module = await readPluginModule(bytes, limits);
   } catch (error) {
+    if (error instanceof PluginRefusedError) throw error;
     refuse("module", source, "file", `cannot use ${quote(file)}: ${printable(messageOf(error))}`);
   }
-  const manifest = readManifest(source, module);
   const hasManifest = manifest !== NO_MANIFEST;
-  return { size: bytes.length, sha256, module, manifest, hasManifest };
+  return { size: bytes.length, sha256, module, manifest, hasManifest, limits };
 }
 
 /**
@@ -130,7 +138,7 @@ export async function readPlugin(source: PluginSource): Promise<PluginContents> 
  */
 export async function loadPlugin(source: PluginSource): Promise<LoadedPlugin> {
   const { name, settings } = source;
-  const { sha256, module, manifest } = await readPlugin(source);
+  const { sha256, module, manifest, limits } = await readPlugin(source);
   checkGrants(source, manifest);
   return {
     name,
@@ -146,8 +154,7 @@ export async function loadPlugin(source: PluginSource): Promise<LoadedPlugin> {
     hosts: settings.hosts,
     configuration: configurationOf(source, manifest),
     onFailure: settings.onFailure,
-    fuelPerCall: settings.fuelPerCall,
-    memoryMax: settings.memoryMax,
+    ...limits,
     outputMax: settings.outputMax,
     failuresMax: settings.failuresMax,
     failureWindowMs: settings.failureWindowMs,
@@ -168,10 +175,20 @@ function readModule(source: PluginSource): Uint8Array<ArrayBuffer> {
   refuse("unreadable", source, "file", `cannot read ${quote(file)}: ${reason}`);
 }
 
-function readManifest(source: PluginSource, { manifest }: PluginModule): PluginManifest {
+/** What is written in the configuration counts, then what the plugin asks for. */
+function limitsOf({ settings }: PluginSource, { limits }: PluginManifest): ModuleLimits {
+  const { fuelPerCall, isFuelWritten, memoryMax, isMemoryWritten } = settings;
+  return {
+    fuelPerCall: isFuelWritten ? fuelPerCall : limits.fuelPerCall ?? fuelPerCall,
+    memoryMax: isMemoryWritten ? memoryMax : limits.memoryMax ?? memoryMax,
+  };
+}
+
+/** @param inside The manifest in the module: the one beside it is used instead. */
+function readManifest(source: PluginSource, inside: string | undefined): PluginManifest {
   const { name, file } = source;
   const path = manifestPath(file);
-  let text = manifest;
+  let text = inside;
   let place = `${file} (sluice.manifest)`;
   try {
     text = readFromDisk(path, FILE_SIZE_MAX).text;

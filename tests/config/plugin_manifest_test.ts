@@ -31,6 +31,7 @@ messageTypes:
   client: [Query]
 permissions: [respond, kv]
 hosts: ["example.com"]
+limits: { fuelPerCall: 50000000, memoryMax: 100001KiB }
 config:
   type: object
   required: [table]
@@ -58,6 +59,7 @@ Deno.test("parseManifest reads what a plugin says about itself", () => {
     serverMessages: undefined,
     permissions: ["respond", "kv"],
     hosts: ["example.com"],
+    limits: { fuelPerCall: 50_000_000, memoryMax: 1562 * 65_536 },
   });
   ok(configuration !== undefined);
   equal(parse("").configuration, undefined);
@@ -184,4 +186,18 @@ Deno.test("ConfigurationSchema checks each value with its own expression", () =>
   const problems = new Problems();
   configuration!.check(config, problems);
   equal(problems.count, 0);
+});
+
+Deno.test("parseManifest lets a plugin ask for so much, and no more", () => {
+  deepEqual(parse("name: hello\n").limits, { fuelPerCall: undefined, memoryMax: undefined });
+  deepEqual(parse("limits: { memoryMax: 64KiB }\n").limits.fuelPerCall, undefined);
+  const cases: readonly (readonly [limits: string, message: RegExp])[] = [
+    ["fuelPerCall: 50000001", /limits\.fuelPerCall: expected a whole number from 1000 to 50000000/],
+    ["memoryMax: 161MiB", /limits\.memoryMax: expected a size from 64KiB to 160MiB/],
+    ["fuel: 5", /limits\.fuel: unknown key/],
+  ];
+  for (const [limits, message] of cases) {
+    const problem = problemsIn(`limits: { ${limits} }\n`);
+    ok(message.test(problem), problem);
+  }
 });

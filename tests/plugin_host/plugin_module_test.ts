@@ -21,7 +21,6 @@ Deno.test("readPluginModule finds the hooks of a module", async () => {
   );
   deepEqual(module.hooks, [HOOK.onTick, HOOK.onQuery]);
   equal(module.abi, "direct");
-  equal(module.manifest, undefined);
 });
 
 Deno.test("readPluginModule knows a module made for Extism", async () => {

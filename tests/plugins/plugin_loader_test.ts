@@ -81,6 +81,26 @@ Deno.test("loadPlugin makes a specification of a module without a manifest", asy
   });
 });
 
+Deno.test("loadPlugin gives a plugin the limits that it asks for, unless they are written", async () => {
+  const limitsOf = async (one: Case) => {
+    const { fuelPerCall, memoryMax } = await load(one);
+    return [fuelPerCall, memoryMax];
+  };
+  const manifest = "limits: { fuelPerCall: 50000000, memoryMax: 32MiB }\n";
+  const asked = [50_000_000, 32 * 1_048_576];
+  deepEqual(await limitsOf({ manifest }), asked);
+  deepEqual(await limitsOf({ module: withSection(manifest) }), asked, "inside of the module");
+  const fuel = { fuelPerCall: 1_000_000, isFuelWritten: true };
+  deepEqual(await limitsOf({ manifest, settings: fuel }), [1_000_000, asked[1]]);
+  const memory = { memoryMax: 65_536, isMemoryWritten: true };
+  deepEqual(await limitsOf({ manifest, settings: memory }), [asked[0], 65_536]);
+  // What a module says of its own memory is allowed by what its manifest says.
+  const large = assemble(`(module (memory (export "memory") 300)
+    (func (export "onTick") (result i32) (i32.const 0)))`);
+  equal(await refusal({ module: large }).then((said) => said.split(":")[0]), "module");
+  deepEqual(await limitsOf({ module: large, manifest }), asked);
+});
+
 Deno.test("loadPlugin follows the manifest beside the module, or else the one in it", async () => {
   const manifest = `name: hello
 version: 1.2.3
