@@ -34,7 +34,8 @@ export const PLUGIN_METRICS: readonly MetricDeclaration[] = [
   labelled(
     "sluice_plugin_failures_total",
     "reason",
-    "Calls of plugins that failed, and instances that could not be made (`init`).",
+    "Calls of plugins that failed, instances that could not be made (`init`), and calls that " +
+      "were not made as failures had taken too long (`rest`).",
     ({ failures }) => Object.entries(failures),
   ),
   labelled(

@@ -26,14 +26,18 @@ export class FailureLog {
   }
 
   /** A call has failed. */
-  add(hook: string, reason: FailureReason, message: string): void {
-    const nowMs = this.#ports.clock.nowMs();
-    const { failuresMax, name } = this.#spec;
-    if (failuresMax > 0) {
-      this.#timesMs.push(nowMs);
-      if (this.#timesMs.length > failuresMax) this.#timesMs.shift();
-    }
+  count(): void {
+    const { failuresMax } = this.#spec;
     this.#unreported += 1;
+    if (failuresMax === 0) return;
+    this.#timesMs.push(this.#ports.clock.nowMs());
+    if (this.#timesMs.length > failuresMax) this.#timesMs.shift();
+  }
+
+  /** Says of the call that was counted last what there is to say. */
+  report(hook: string, reason: FailureReason, message: string): void {
+    const nowMs = this.#ports.clock.nowMs();
+    const { name } = this.#spec;
     if (nowMs - this.#reportedMs < REPORT_INTERVAL_MS) return;
     const count = this.#unreported;
     this.#ports.onFailure({ plugin: name, hook, reason, message, count });

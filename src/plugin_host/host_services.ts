@@ -183,15 +183,20 @@ function httpFunctions(context: HostContext): HostModule {
       body: number,
       bodyLength: number,
     ): number {
-      const methodBytes = memory.viewOf(method, methodLength);
-      const urlBytes = memory.viewOf(url, urlLength);
-      const headerBytes = memory.viewOf(headers, headersLength);
-      const bodyBytes = memory.viewOf(body, bodyLength);
+      memory.check(method, methodLength);
+      memory.check(url, urlLength);
+      memory.check(headers, headersLength);
+      memory.check(body, bodyLength);
       if (!may.http) return denied;
       if (context.httpRequests >= CALL_LIMIT.httpRequests) return overLimit;
       context.httpRequests += 1;
-      context.charge(COST.http + (bodyBytes.length >>> 3));
-      return context.http.send(methodBytes, urlBytes, headerBytes, bodyBytes);
+      context.charge(COST.http + (bodyLength >>> 3));
+      return context.http.send(
+        memory.viewOf(method, methodLength),
+        memory.viewOf(url, urlLength),
+        memory.viewOf(headers, headersLength),
+        memory.viewOf(body, bodyLength),
+      );
     },
   };
 }

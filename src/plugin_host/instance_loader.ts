@@ -23,8 +23,11 @@ export const EVENT_SIZE = 64;
 
 const EVENT_ALIGNMENT = 8;
 
-/** Units for making an instance: Go's runtime needs a million of them, before sluice_init. */
-export const INIT_FUEL_MIN = 50_000_000;
+/** Units for the first instance: Go's runtime needs a million of them, before sluice_init. */
+export const INIT_FUEL_MIN = 20_000_000;
+
+/** Later instances may use so many times what the first one used, and a call's fuel. */
+const AGAIN_TIMES = 2;
 
 /** Extism's promise may never be settled; seconds are more than the largest module needs. */
 const LOAD_TIMEOUT_MS = 30_000;
@@ -58,6 +61,8 @@ export class InstanceLoader {
   readonly #module: WebAssembly.Module;
   readonly #imports: ModuleImports;
   readonly #context: HostContext;
+  /** What the first instance used to start. */
+  #startUnits = 0;
 
   constructor(module: WebAssembly.Module, imports: ModuleImports, context: HostContext) {
     this.#module = module;
@@ -76,16 +81,20 @@ export class InstanceLoader {
     const extism = await within(loading, LOAD_TIMEOUT_MS, this.#context.ports.clock);
     const instance = await extism.getInstance();
     this.#checkSignatures(instance);
-    return this.#start(instance);
+    const given = Math.max(INIT_FUEL_MIN, this.#context.spec.fuelPerCall);
+    const started = this.#start(instance, given);
+    this.#startUnits = given - Number(started.fuel.value);
+    return started;
   }
 
-  /** The same without waiting. */
+  /** The same without waiting, while others wait: so it is not given as much to do so. */
   again(): PluginInstance {
     this.#context.begin(undefined);
     const instance = new WebAssembly.Instance(this.#module, this.#imports);
     // As Extism does for the first one, of modules that were written in Haskell.
     functionOf(instance, "hs_init")?.();
-    return this.#start(instance);
+    const { fuelPerCall } = this.#context.spec;
+    return this.#start(instance, AGAIN_TIMES * this.#startUnits + fuelPerCall);
   }
 
   /** @throws {PluginTrap} If what the host calls is no function as `wit/README.md` says. */
@@ -104,16 +113,16 @@ export class InstanceLoader {
     }
   }
 
-  #start(instance: WebAssembly.Instance): PluginInstance {
+  #start(instance: WebAssembly.Instance, units: number): PluginInstance {
     const context = this.#context;
-    const { fuelPerCall, hooks } = context.spec;
+    const { hooks } = context.spec;
     const fuel = instance.exports[FUEL_EXPORT];
     const { memory } = instance.exports;
     if (!(fuel instanceof WebAssembly.Global) || !(memory instanceof WebAssembly.Memory)) {
       throw new PluginTrap("init", "it has no memory, or was not metered");
     }
     context.attach(memory, fuel);
-    fuel.value = BigInt(Math.max(INIT_FUEL_MIN, fuelPerCall));
+    fuel.value = BigInt(units);
     functionOf(instance, "_initialize")?.();
     const eventPointer = this.#eventPointer(functionOf(instance, "sluice_event"));
     const result = functionOf(instance, "sluice_init")?.() ?? 0;

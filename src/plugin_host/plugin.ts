@@ -14,6 +14,7 @@ import { HOOK, type HookName, HOOKS, MESSAGE_HOOKS } from "../hooks/hooks.ts";
 import { FORWARD, type Verdict } from "../hooks/verdict.ts";
 import { inputOf, takeOutput } from "./extism_abi.ts";
 import { ExtismMemory } from "./extism_memory.ts";
+import { FailureDebt } from "./failure_debt.ts";
 import { FailureLog } from "./failure_log.ts";
 import { HostContext } from "./host_context.ts";
 import { HttpRequests, type HttpResponse } from "./http_requests.ts";
@@ -51,6 +52,7 @@ export class Plugin implements Subscriber {
   readonly #extism: ExtismMemory | undefined;
   readonly #loader: InstanceLoader;
   readonly #failures: FailureLog;
+  readonly #debt: FailureDebt;
   readonly #fuelPerCall: bigint;
   /** Undefined: the plugin is switched off. */
   #instance: PluginInstance | undefined;
@@ -77,6 +79,7 @@ export class Plugin implements Subscriber {
     });
     this.#context = new HostContext(spec, ports, this.#counters, buffers.metrics, http);
     this.#failures = new FailureLog(spec, ports);
+    this.#debt = new FailureDebt(ports.clock);
     this.#extism = spec.abi === "extism" ? new ExtismMemory(this.#context) : undefined;
     const imports = importsOf(module, this.#context, this.#extism);
     this.#loader = new InstanceLoader(module, imports, this.#context);
@@ -145,6 +148,10 @@ export class Plugin implements Subscriber {
     if (instance === undefined) return failingVerdict(event, context);
     const hook = instance.hooks[event.hook];
     if (hook === undefined) return FORWARD;
+    if (this.#debt.isResting) {
+      this.#counters.countFailure("rest");
+      return failingVerdict(event, context);
+    }
     context.begin(event);
     const isMeasured = this.#calls % CALLS_PER_MEASUREMENT === 0;
     this.#calls += 1;
@@ -172,10 +179,13 @@ export class Plugin implements Subscriber {
   }
 
   /** The first call stands for itself, later ones for those since the last that was measured. */
-  #countCost({ fuel }: PluginInstance, durationMs: number): void {
+  #countCost(instance: PluginInstance, durationMs: number): void {
     const calls = this.#calls === 1 ? 1 : CALLS_PER_MEASUREMENT;
-    const used = this.spec.fuelPerCall - Math.max(0, Number(fuel.value));
-    this.#counters.countCost(durationMs / 1000, used, calls);
+    this.#counters.countCost(durationMs / 1000, this.#unitsUsed(instance), calls);
+  }
+
+  #unitsUsed({ fuel }: PluginInstance): number {
+    return this.spec.fuelPerCall - Math.max(0, Number(fuel.value));
   }
 
   /** As `wit/README.md` lays it out. Unused bytes are the plugin's own zeros. */
@@ -219,10 +229,16 @@ export class Plugin implements Subscriber {
   #failed(thrown: unknown, event: HookEvent): Verdict {
     const reason = reasonOf(thrown, this.#context.isOutOfFuel);
     this.#counters.countFailure(reason);
-    this.#failures.add(HOOKS[event.hook - 1]!.name, reason, this.#wordsOf(thrown));
+    const words = this.#wordsOf(thrown);
+    this.#failures.count();
+    const units = this.#unitsUsed(this.#instance!);
+    const startMs = performance.now();
     const problem = this.#failures.isTooMany
       ? `${this.spec.failuresMax} calls failed within ${this.spec.failureWindowMs} ms`
       : this.#renew();
+    const restMs = this.#debt.add(units, performance.now() - startMs);
+    const rest = restMs > 0 ? `; it is not called for ${Math.ceil(restMs)} ms` : "";
+    this.#failures.report(HOOKS[event.hook - 1]!.name, reason, words + rest);
     if (problem !== undefined) this.#switchOff(problem);
     return failingVerdict(event, this.#context);
   }

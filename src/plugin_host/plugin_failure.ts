@@ -26,6 +26,8 @@ export const FAILURE_REASONS = [
   "host",
   /** A new instance could not be made. */
   "init",
+  /** It was not called, as calls that failed before had taken too long: see `failure_debt.ts`. */
+  "rest",
 ] as const;
 
 /** One of {@linkcode FAILURE_REASONS}. */

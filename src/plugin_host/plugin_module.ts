@@ -24,7 +24,7 @@ export const MODULE_SIZE_MAX = 64 * 1_048_576;
 const MANIFEST_SECTION = "sluice.manifest";
 
 /** Elements of a table: one for each function that a module may call indirectly. */
-const TABLE_SIZE_MAX = 1_000_000;
+const TABLE_SIZE_MAX = 100_000;
 
 const PAGE_SIZE = 65_536;
 
