@@ -5,6 +5,7 @@
  * @module
  */
 
+import { ByteSlab } from "../base/byte_slab.ts";
 import { type HookChain, NO_HOOKS } from "./chain.ts";
 import { HookEvent } from "./event.ts";
 
@@ -13,4 +14,6 @@ export class HookSwitch {
   /** Replaced between two messages, never within one. */
   chain: HookChain = NO_HOOKS;
   readonly event = new HookEvent();
+  /** For what has to be remembered until it is answered. */
+  readonly slab = new ByteSlab();
 }

@@ -217,14 +217,14 @@ export class ClientMessages {
   }
 
   #entry(kind: number, query?: Entry["query"]): Entry {
-    return new Entry(kind, this.#pipeline.takeNumber(), query, this.#calls.nowMs);
+    return new Entry(kind, this.#pipeline.takeNumber(), query, this.#calls.startMs);
   }
 
   // Queries ---------------------------------------------------------------------------------------
 
   #onQuery(message: Uint8Array): Decision {
     this.#answers.onQuery();
-    const text = message.subarray(HEADER_SIZE, message.length - 1).slice();
+    const text = this.#calls.remember(message.subarray(HEADER_SIZE, message.length - 1));
     const query = { text, statementName: "", cycle: this.#pipeline.cycle, columns: undefined };
     const entry = this.#entry(ENTRY.query, query);
     entry.closing = this.#state.close("", query.cycle);
@@ -287,7 +287,7 @@ export class ClientMessages {
     if (names === undefined) return this.#passBroken(FRONTEND.bind);
     const request = this.#pipeline.takeNumber();
     const portal = this.#state.bind(names.portal, names.statement, message, request);
-    const entry = new Entry(ENTRY.bind, request, portal?.query, this.#calls.nowMs);
+    const entry = new Entry(ENTRY.bind, request, portal?.query, this.#calls.startMs);
     if (portal === undefined) return this.#answers.refuseMore("portals", entry);
     const isUnnamed = names.portal === "";
     if (isUnnamed) this.#answers.beginBind(outgoing, names.statement);

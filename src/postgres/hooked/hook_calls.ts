@@ -8,6 +8,7 @@ import type { Clock } from "../../base/clock.ts";
 import type { HookChain } from "../../hooks/chain.ts";
 import { FIELD, type HookEvent } from "../../hooks/event.ts";
 import type { HookSwitch } from "../../hooks/hook_switch.ts";
+import { HOOK } from "../../hooks/hooks.ts";
 import type { Verdict } from "../../hooks/verdict.ts";
 import { nameBytes } from "../pooled/extended_messages.ts";
 import type { Portal, QueryInfo } from "./client_state.ts";
@@ -15,6 +16,9 @@ import type { Entry } from "./entry.ts";
 import { readBound } from "./messages_read.ts";
 import type { Pipeline } from "./pipeline.ts";
 import type { HookedFacts } from "./session_facts.ts";
+
+/** In the place of a time that nobody asks for. */
+const NOT_MEASURED = -1;
 
 /** What a session is, whatever is asked of it. */
 export interface SessionTraits {
@@ -52,8 +56,16 @@ export class HookCalls {
     return this.#hooks.chain;
   }
 
-  get nowMs(): number {
-    return this.#clock.nowMs();
+  /** A copy of what is needed until it is answered. */
+  remember(bytes: Uint8Array): Uint8Array {
+    return this.#hooks.slab.copy(bytes);
+  }
+
+  /** When something begins, if anybody wants to know how long it takes. */
+  get startMs(): number {
+    const { wants } = this.#hooks.chain;
+    const isMeasured = wants[HOOK.onQueryEnd] === 1 || wants[HOOK.onTransactionEnd] === 1;
+    return isMeasured ? this.#clock.nowMs() : NOT_MEASURED;
   }
 
   wants(hook: number): boolean {
@@ -112,6 +124,7 @@ export class HookCalls {
 
   /** How long something took that began then, in whole microseconds. */
   durationUs(startedMs: number): number {
-    return Math.max(0, Math.round((this.nowMs - startedMs) * 1_000));
+    if (startedMs === NOT_MEASURED) return 0;
+    return Math.max(0, Math.round((this.#clock.nowMs() - startedMs) * 1_000));
   }
 }

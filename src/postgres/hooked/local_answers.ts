@@ -162,7 +162,7 @@ export class LocalAnswers {
     this.#lateParse = undefined;
     const kind = late.isClose === true ? ENTRY.close : ENTRY.parse;
     const { request, query } = late.entry;
-    const entry = new Entry(kind, request, query, this.#calls.nowMs);
+    const entry = new Entry(kind, request, query, this.#calls.startMs);
     entry.isOwn = true;
     outgoing.replace(0, late.message);
     this.pass(entry);
@@ -213,7 +213,7 @@ export class LocalAnswers {
     const isQuery = tag === FRONTEND.query || tag === FRONTEND.functionCall;
     const request = asked?.request ?? this.#pipeline.takeNumber();
     const kind = isQuery ? ENTRY.query : ENTRY.execute;
-    const failed = new Entry(kind, request, asked?.query, this.#calls.nowMs);
+    const failed = new Entry(kind, request, asked?.query, this.#calls.startMs);
     failed.closing = asked?.closing;
     if (isQuery) this.onQuery();
     else this.#isDiscarding = true;
@@ -315,7 +315,7 @@ export class LocalAnswers {
   }
 
   #entry(kind: number): Entry {
-    return new Entry(kind, this.#pipeline.takeNumber(), undefined, this.#calls.nowMs);
+    return new Entry(kind, this.#pipeline.takeNumber(), undefined, this.#calls.startMs);
   }
 }
 
