@@ -25,6 +25,8 @@ interface SummedSeries extends SeriesName {
   readonly kind: MetricKind;
   /** Where each worker counts. */
   readonly workers: Map<number, Cells>;
+  /** Where each worker counted before, which it may still do until it has heard of the change. */
+  readonly before: Map<number, Cells>;
   /** What workers counted that are gone. */
   readonly kept: Cells;
 }
@@ -42,13 +44,14 @@ export class PluginSeries implements MetricSource {
   readonly #names = new MetricNames();
 
   /**
-   * A worker runs a plugin, and writes its metrics there. Where that worker wrote before, for this
-   * plugin, is read no more: see {@linkcode PluginSeries.closeWorker}.
+   * A worker runs a plugin, or is about to, and writes its metrics there. Where it wrote before,
+   * for this plugin, is read until it is opened another time, or closed: see
+   * {@linkcode PluginSeries.closeWorker}.
    */
   open(worker: number, plugin: string, buffer: SharedArrayBuffer): void {
     const state = this.#plugins.get(plugin) ?? { buffers: new Map(), series: new Map() };
     this.#plugins.set(plugin, state);
-    close(state, worker);
+    leave(state, worker);
     state.buffers.set(worker, buffer);
     this.#claimAgain();
   }
@@ -74,7 +77,7 @@ export class PluginSeries implements MetricSource {
     }
     const problem = this.#names.claim(name, kind);
     if (problem !== undefined) return problem;
-    summed ??= { name, labels, kind, workers: new Map(), kept: keptCells() };
+    summed ??= { name, labels, kind, workers: new Map(), before: new Map(), kept: keptCells() };
     summed.workers.set(worker, seriesCells(buffer, slot));
     state.series.set(key, summed);
     return undefined;
@@ -118,18 +121,32 @@ function keptCells(): Cells {
   return new Cells(new Float64Array(HISTOGRAM_CELLS));
 }
 
-function close({ buffers, series }: PluginState, worker: number): void {
+/** What a worker counts from now on is elsewhere. */
+function leave({ buffers, series }: PluginState, worker: number): void {
   buffers.delete(worker);
-  for (const [key, { kind, kept, workers }] of series) {
+  for (const [key, { kind, kept, before, workers }] of series) {
+    keep(kept, before.get(worker));
+    before.delete(worker);
     const cells = workers.get(worker);
     if (cells === undefined) continue;
     workers.delete(worker);
-    if (kind === "gauge") {
-      if (workers.size === 0) series.delete(key);
-      continue;
-    }
-    for (let cell = 0; cell < HISTOGRAM_CELLS; cell++) kept.add(cell, cells.get(cell));
+    if (kind !== "gauge") before.set(worker, cells);
+    else if (workers.size === 0) series.delete(key);
   }
+}
+
+/** A worker counts no more. */
+function close(state: PluginState, worker: number): void {
+  leave(state, worker);
+  for (const { kept, before } of state.series.values()) {
+    keep(kept, before.get(worker));
+    before.delete(worker);
+  }
+}
+
+function keep(kept: Cells, cells: Cells | undefined): void {
+  if (cells === undefined) return;
+  for (let cell = 0; cell < HISTOGRAM_CELLS; cell++) kept.add(cell, cells.get(cell));
 }
 
 /** @param series All of one name, at least one: they are of one kind. */
@@ -137,9 +154,9 @@ function found(name: string, series: readonly (readonly [Labels, SummedSeries])[
   const type = series[0]![1].kind;
   const help = HELP[type];
   const samples = <T>(read: (cells: readonly Cells[]) => T): Sample<T>[] =>
-    series.map(([labels, { kept, workers }]) => ({
+    series.map(([labels, { kept, before, workers }]) => ({
       labels,
-      value: read([kept, ...workers.values()]),
+      value: read([kept, ...before.values(), ...workers.values()]),
     }));
   if (type === "histogram") {
     return { name, type, help, samples: samples((cells) => histogramOf(cells, 0)) };

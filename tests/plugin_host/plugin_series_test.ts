@@ -139,6 +139,24 @@ Deno.test("PluginSeries keeps what a plugin counted that starts anew in a worker
   deepEqual(await scrape(), { "plugin_c_total{plugin=p}": 7 });
 });
 
+Deno.test("PluginSeries counts what a version does until its worker has heard of the next", async () => {
+  const { all, started, scrape } = fixture();
+  const count = (metrics: PluginMetrics) => metrics.record(metrics.define("counter", "a_total"), 1);
+  const key = "plugin_a_total{plugin=p}";
+  const first = started(0, "p");
+  count(first);
+  const second = started(0, "p");
+  count(first);
+  count(second);
+  equal((await scrape())[key], 3);
+  const third = started(0, "p");
+  count(second);
+  count(third);
+  equal((await scrape())[key], 5);
+  all.closeWorker(0);
+  equal((await scrape())[key], 5);
+});
+
 Deno.test("PluginSeries frees names when a plugin or the last worker with a gauge is gone", async () => {
   const { all, started, scrape, problems } = fixture();
   record(started(0, "old"), "counter", "n", 1);
