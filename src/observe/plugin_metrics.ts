@@ -34,8 +34,7 @@ export const PLUGIN_METRICS: readonly MetricDeclaration[] = [
   labelled(
     "sluice_plugin_failures_total",
     "reason",
-    "Calls of plugins that failed, instances that could not be made (`init`), and calls that " +
-      "were not made as failures had taken too long (`rest`).",
+    "Calls of plugins that failed or were left out (`rest`), and instances that failed (`init`).",
     ({ failures }) => Object.entries(failures),
   ),
   labelled(
