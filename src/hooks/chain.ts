@@ -9,7 +9,7 @@
  * @module
  */
 
-import { FIELD, type HookEvent } from "./event.ts";
+import type { HookEvent } from "./event.ts";
 import { HOOK, type HookName, HOOKS } from "./hooks.ts";
 import { FORWARD, type Verdict } from "./verdict.ts";
 
@@ -103,7 +103,7 @@ export class HookChain {
           break;
         case "replace":
           event.payload = verdict.bytes;
-          if (hook === HOOK.onQuery) event.fields[FIELD.text] = verdict.bytes;
+          if (hook === HOOK.onQuery) event.text = verdict.bytes;
           if (result.kind !== "route") result = verdict;
           break;
         case "route":

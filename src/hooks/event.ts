@@ -77,8 +77,12 @@ export class HookEvent {
   request = 0;
   durationUs = 0;
   rows = 0;
-  /** Fields of this event only; those of the session are the session's. */
-  readonly fields: (Uint8Array | undefined)[] = new Array(FIELD_COUNT).fill(undefined);
+  /** Fields of the query that it is about. */
+  text: Uint8Array | undefined;
+  columns: Uint8Array | undefined;
+  resultFormats: Uint8Array | undefined;
+  /** What else is told with this event only; what is the session's is told by the session. */
+  readonly fields = new Map<number, Uint8Array>();
   /** Makes fields that are asked for seldom. */
   more: ((field: number) => Uint8Array | undefined) | undefined;
   capture: Capture | undefined;
@@ -97,7 +101,10 @@ export class HookEvent {
     this.request = 0;
     this.durationUs = 0;
     this.rows = 0;
-    this.fields.fill(undefined);
+    this.text = undefined;
+    this.columns = undefined;
+    this.resultFormats = undefined;
+    if (this.fields.size > 0) this.fields.clear();
     this.more = undefined;
     this.capture = undefined;
     this.delayMs = 0;
@@ -105,14 +112,25 @@ export class HookEvent {
 
   /** @returns One field of the event or of its session, but for those that the host makes. */
   field(field: number): Uint8Array | undefined {
-    if (field === FIELD.payload) return this.payload;
-    return this.fields[field] ?? this.more?.(field) ?? this.session?.field(field);
+    return this.#own(field) ?? this.more?.(field) ?? this.session?.field(field);
+  }
+
+  #own(field: number): Uint8Array | undefined {
+    switch (field) {
+      case FIELD.payload:
+        return this.payload;
+      case FIELD.text:
+        return this.text;
+      case FIELD.columns:
+        return this.columns;
+      case FIELD.resultFormats:
+        return this.resultFormats;
+    }
+    return this.fields.get(field);
   }
 }
 
 const EMPTY = new Uint8Array();
-
-const FIELD_COUNT = Object.keys(FIELD).length;
 
 function numbered<Name extends string>(
   names: readonly Name[],

@@ -278,8 +278,8 @@ export class Plugin implements Subscriber {
     event.clear(HOOK.onHook, undefined);
     event.request = request;
     event.payload = body;
-    event.fields[FIELD.httpStatus] = utf8(status === undefined ? "" : String(status));
-    event.fields[FIELD.message] = utf8(problem);
+    event.fields.set(FIELD.httpStatus, utf8(status === undefined ? "" : String(status)));
+    event.fields.set(FIELD.message, utf8(problem));
     this.#context.ports.onResponse(event);
   }
 }

@@ -3,10 +3,12 @@ import {
   concat,
   equalInConstantTime,
   int32At,
+  isEqual,
   putInt32,
   textOf,
   uint16At,
   utf8,
+  zeroAt,
 } from "../../src/base/bytes.ts";
 
 Deno.test("putInt32 writes what int32At reads, big-endian and signed", () => {
@@ -45,4 +47,23 @@ Deno.test("equalInConstantTime compares every byte", () => {
   }
   equal(equalInConstantTime(secret, secret.subarray(0, 3)), false);
   equal(equalInConstantTime(new Uint8Array(), new Uint8Array()), true);
+});
+
+Deno.test("zeroAt finds the next zero byte, near and far", () => {
+  for (const at of [0, 1, 63, 64, 65, 199]) {
+    const bytes = new Uint8Array(200).fill(1);
+    bytes[at] = 0;
+    equal(zeroAt(bytes, 0), at);
+    equal(zeroAt(bytes, at), at);
+    equal(zeroAt(bytes, at + 1), -1);
+  }
+  equal(zeroAt(new Uint8Array(), 0), -1);
+  equal(zeroAt(Uint8Array.of(0), 5), -1);
+});
+
+Deno.test("isEqual compares bytes, and lengths", () => {
+  equal(isEqual(utf8("abc"), utf8("abc")), true);
+  equal(isEqual(utf8("abc"), utf8("abd")), false);
+  equal(isEqual(utf8("abc"), utf8("ab")), false);
+  equal(isEqual(utf8(""), utf8("")), true);
 });

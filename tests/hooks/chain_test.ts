@@ -1,6 +1,6 @@
 import { deepEqual, equal } from "node:assert/strict";
 import { HookChain, NO_HOOKS, type Subscriber } from "../../src/hooks/chain.ts";
-import { FIELD, HookEvent } from "../../src/hooks/event.ts";
+import { HookEvent } from "../../src/hooks/event.ts";
 import { HOOK } from "../../src/hooks/hooks.ts";
 import {
   answers,
@@ -56,7 +56,7 @@ Deno.test("HookChain shows a replacement to who comes next, as the text, too", (
 Deno.test("HookChain leaves fields alone where the payload is a message", () => {
   const chain = new HookChain([named("a", 1, { onTrafficFromClient: () => replaces("x") })]);
   const { event } = run(chain, HOOK.onTrafficFromClient, 0x51);
-  equal(event.fields[FIELD.text], undefined);
+  equal(event.text, undefined);
 });
 
 Deno.test("HookChain ends with the first respond, reject or close", () => {

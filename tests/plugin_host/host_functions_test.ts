@@ -6,7 +6,7 @@
 
 import { deepStrictEqual as assertEquals, equal, ok } from "node:assert/strict";
 import { utf8 } from "../../src/base/bytes.ts";
-import { FIELD } from "../../src/hooks/event.ts";
+import { FIELD, type HookEvent } from "../../src/hooks/event.ts";
 import { HOOK } from "../../src/hooks/hooks.ts";
 import { seriesCells } from "../../src/plugin_host/metric_cells.ts";
 import { BUFFER, copied, result, T, without } from "../support/host_calls.ts";
@@ -59,8 +59,8 @@ Deno.test("read asks the parser once a call, with the permission only", async ()
   equal(await copied(read(FIELD.normalisedText), "", { ports }), "select 1 $1");
   equal(await result(read(FIELD.tables), "", { ports }), 0);
   equal(await result(read(FIELD.statements)), -1, "the parser is not there yet");
-  const noText = { ports, change: (event: { fields: unknown[] }) => event.fields.fill(undefined) };
-  equal(await result(read(FIELD.statements), "", noText as never), -1);
+  const noText = { ports, change: (event: HookEvent) => void (event.text = undefined) };
+  equal(await result(read(FIELD.statements), "", noText), -1);
   equal(await copied(read(FIELD.functions), "", { ports }), "lower");
   equal(await result(read(FIELD.injectionSignals), "", { ...without("parse"), ports }), -2);
 });

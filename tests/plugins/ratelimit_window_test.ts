@@ -40,7 +40,7 @@ class Limiter {
   ask(user = "app"): string | undefined {
     const verdict = this.world.query("select 1", (event) => {
       event.session = sessionOf({ user });
-      event.fields[FIELD.user] = utf8(user);
+      event.fields.set(FIELD.user, utf8(user));
     });
     assert.deepEqual(this.world.failures, []);
     return verdict.kind === "reject" ? verdict.rejection.hint : undefined;

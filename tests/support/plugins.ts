@@ -193,7 +193,7 @@ export function queryEvent(text: string, change?: (event: HookEvent) => void): H
   event.clear(HOOK.onQuery, sessionOf({ user: "app", database: "shop" }));
   event.flags = 31;
   event.payload = bytes;
-  event.fields[FIELD.text] = bytes;
+  event.text = bytes;
   event.phase = 1;
   event.request = 7;
   event.transactionStatus = 73;

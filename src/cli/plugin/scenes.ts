@@ -127,8 +127,10 @@ export function fillEvent(event: HookEvent, scene: Scene, session: SessionFacts)
   event.request = place === "session" || hook === "onHook" ? 1 : 0;
   event.rows = scene.rows ?? 0;
   event.durationUs = scene.durationUs ?? 0;
-  if (text !== undefined) event.fields[FIELD.text] = bytesOf(text);
-  for (const [field, value] of Object.entries(fields)) event.fields[Number(field)] = bytesOf(value);
+  if (text !== undefined) event.text = bytesOf(text);
+  for (const [field, value] of Object.entries(fields)) {
+    event.fields.set(Number(field), bytesOf(value));
+  }
 }
 
 /** The event of a hook that a gateway tells most often, with a payload of about so many bytes. */

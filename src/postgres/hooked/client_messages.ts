@@ -17,7 +17,7 @@ import { type ClientMessagesOwner, ClientVerdicts, type Decision } from "./clien
 import { ENTRY, Entry } from "./entry.ts";
 import type { HookCalls } from "./hook_calls.ts";
 import { LocalAnswers } from "./local_answers.ts";
-import { nameAt, readBindNames, readBound, readParse } from "./messages_read.ts";
+import { nameAt, readBindNames, readParse, readResultFormats } from "./messages_read.ts";
 import type { Outgoing } from "./outgoing.ts";
 import type { Pipeline } from "./pipeline.ts";
 import { countMessages } from "./replacement.ts";
@@ -337,7 +337,7 @@ export class ClientMessages {
   /** Who sees rows has to know their formats. */
   #keepFormats(portal: Portal): void {
     if (portal.bind === undefined || !this.#calls.wants(HOOK.onRow)) return;
-    portal.resultFormats = readBound(portal.bind)?.resultFormats;
+    portal.resultFormats = readResultFormats(portal.bind);
   }
 
   #askExecute(entry: Entry, portal: Portal | undefined, isWhole: boolean): Decision | undefined {

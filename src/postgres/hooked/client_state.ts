@@ -53,9 +53,12 @@ export class ClientState {
   readonly #statements = new Map<string, QueryInfo>();
   /** Those that a server has not said to be prepared, or closed, yet. */
   readonly #pending = new Map<string, QueryInfo | Closing>();
+  /** The portal without a name, which most drivers use for everything. */
+  #unnamed: Portal | undefined;
+  /** Those with a name. */
   readonly #portals = new Map<string, Portal>();
-  /** Portals whose Bind is still a view of the client's read buffer. */
-  readonly #borrowing = new Set<Portal>();
+  /** Portals whose Bind may still be a view of the client's read buffer. */
+  readonly #borrowing: Portal[] = [];
   /** Bytes of all texts, pending ones included. */
   #textsSize = 0;
 
@@ -66,7 +69,7 @@ export class ClientState {
   }
 
   portal(name: string): Portal | undefined {
-    return this.#portals.get(name);
+    return name === "" ? this.#unnamed : this.#portals.get(name);
   }
 
   /** True if nothing waits for a server to say that it is prepared. */
@@ -138,28 +141,30 @@ export class ClientState {
     request: number,
   ): Portal | undefined {
     const query = this.statement(statementName);
-    if (this.#portals.size >= PORTALS_MAX && !this.#portals.has(name)) return undefined;
     const portal = { name, request, query, bind, resultFormats: undefined };
-    this.#portals.set(name, portal);
-    this.#borrowing.add(portal);
+    if (name === "") this.#unnamed = portal;
+    else if (this.#portals.size >= PORTALS_MAX && !this.#portals.has(name)) return undefined;
+    else this.#portals.set(name, portal);
+    this.#borrowing.push(portal);
     return portal;
   }
 
   /** The view is going to change: what is still needed is copied. */
   keep(): void {
-    if (this.#borrowing.size === 0) return;
-    for (const portal of this.#borrowing) {
+    for (
+      let portal = this.#borrowing.pop();
+      portal !== undefined;
+      portal = this.#borrowing.pop()
+    ) {
       const { bind } = portal;
       const isKept = bind !== undefined && bind.length <= KEPT_BIND_SIZE_MAX;
       portal.bind = isKept ? bind.slice() : undefined;
     }
-    this.#borrowing.clear();
   }
 
   /** A portal was executed: its values are told once. */
   executed(portal: Portal): void {
     portal.bind = undefined;
-    this.#borrowing.delete(portal);
   }
 
   /** A statement is closed, or replaced. */
@@ -172,14 +177,17 @@ export class ClientState {
 
   /** A portal is closed. @param request Number of the Close: what was bound behind it stays. */
   forgetPortal(name: string, request: number): void {
-    const portal = this.#portals.get(name);
+    const portal = this.portal(name);
     if (portal === undefined || portal.request > request) return;
-    this.#portals.delete(name);
-    this.#borrowing.delete(portal);
+    portal.bind = undefined;
+    if (name === "") this.#unnamed = undefined;
+    else this.#portals.delete(name);
   }
 
   /** A transaction has ended with this request, and all portals of before with it. */
   onIdle(request: number): void {
+    this.forgetPortal("", request);
+    if (this.#portals.size === 0) return;
     for (const { name } of this.#portals.values()) this.forgetPortal(name, request);
   }
 }

@@ -74,7 +74,7 @@ export class FromClient {
     const done = this.#flush(view, false);
     const isStuck = !this.#outgoing.isEmpty && !this.#messages.isUnitOpen;
     if (isStuck || this.#isWaiting) return done;
-    const unseen = view.subarray(done + this.#outgoing.scanned);
+    const unseen = from(view, done + this.#outgoing.scanned);
     this.#framer.begin(unseen);
     try {
       while (!this.#isStopped(unseen) && this.#framer.next()) this.#onPiece(unseen);
@@ -83,7 +83,7 @@ export class FromClient {
       this.#flush(view.subarray(done), false); // what came before a broken message is served
       throw error;
     }
-    return done + this.#passOn(view.subarray(done));
+    return done + this.#passOn(from(view, done));
   }
 
   #isStopped(view: Uint8Array): boolean {
@@ -122,7 +122,8 @@ export class FromClient {
       this.#isDropping = this.#messages.onLarge(tag);
       return this.#isDropping ? this.#outgoing.drop(size) : this.#outgoing.pass(size);
     }
-    this.#decide(tag, view.subarray(start, end), size, false);
+    const message = size === view.length ? view : view.subarray(start, end);
+    this.#decide(tag, message, size, false);
   }
 
   /** A message that does not fit in the read buffer is taken out of it piece by piece. */
@@ -166,4 +167,9 @@ export class FromClient {
         if (decision.bytes !== undefined) this.#outgoing.replace(0, decision.bytes);
     }
   }
+}
+
+/** All from an offset on. A view of a view costs more than a look at it. */
+function from(view: Uint8Array, offset: number): Uint8Array {
+  return offset === 0 ? view : view.subarray(offset);
 }

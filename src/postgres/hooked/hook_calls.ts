@@ -92,9 +92,8 @@ export class HookCalls {
     if (entry === undefined) return;
     event.request = entry.request;
     this.describeQuery(event, entry.query);
-    const columns = entry.columns ?? entry.query?.columns;
-    if (columns !== undefined) event.fields[FIELD.columns] = columns;
-    if (entry.resultFormats !== undefined) event.fields[FIELD.resultFormats] = entry.resultFormats;
+    event.columns = entry.columns ?? entry.query?.columns;
+    event.resultFormats = entry.resultFormats;
   }
 
   /** Tells of a query; a portal's values are those of the query that it runs. */
@@ -102,7 +101,7 @@ export class HookCalls {
     this.#query = query;
     this.#portal = portal;
     event.more = this.#more;
-    if (query !== undefined) event.fields[FIELD.text] = query.text;
+    event.text = query?.text;
   }
 
   /** Good while the call runs that asks. */

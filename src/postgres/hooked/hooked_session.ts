@@ -279,7 +279,7 @@ export class HookedSession {
     event.payload = payload;
     event.transactionStatus = this.#watched?.pipeline.status ?? 0;
     event.durationUs = Math.round(durationMs * 1_000);
-    if (message !== undefined) event.fields[FIELD.message] = utf8(message);
+    if (message !== undefined) event.fields.set(FIELD.message, utf8(message));
     return chain.run(event);
   }
 }

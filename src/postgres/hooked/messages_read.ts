@@ -6,7 +6,7 @@
  * @module
  */
 
-import { int32At, uint16At } from "../../base/bytes.ts";
+import { int32At, uint16At, zeroAt } from "../../base/bytes.ts";
 import { nameOf } from "../pooled/extended_messages.ts";
 import { HEADER_SIZE } from "../wire/framer.ts";
 
@@ -18,7 +18,7 @@ export function nameAt(
   message: Uint8Array,
   offset: number,
 ): { readonly text: string; readonly end: number } | undefined {
-  const end = message.indexOf(0, offset);
+  const end = zeroAt(message, offset);
   if (end < 0) return undefined;
   return { text: end === offset ? "" : nameOf(message.subarray(offset, end)), end: end + 1 };
 }
@@ -28,7 +28,7 @@ export function readParse(
   message: Uint8Array,
 ): { readonly name: string; readonly text: Uint8Array; readonly textEnd: number } | undefined {
   const name = nameAt(message, HEADER_SIZE);
-  const end = name === undefined ? -1 : message.indexOf(0, name.end);
+  const end = name === undefined ? -1 : zeroAt(message, name.end);
   if (name === undefined || end < 0) return undefined;
   return { name: name.text, text: message.subarray(name.end, end), textEnd: end + 1 };
 }
@@ -75,6 +75,24 @@ export function readBound(message: Uint8Array): BoundValues | undefined {
   return { parameters: parameters.subarray(0, size), resultFormats: results.codes };
 }
 
+/** @returns The formats that a Bind asks for, or undefined if it is malformed. */
+export function readResultFormats(message: Uint8Array): Uint8Array | undefined {
+  const names = readBindNames(message);
+  const formats = names === undefined ? undefined : skipFormats(message, names.end);
+  if (formats === undefined || formats + 2 > message.length) return undefined;
+  let offset = formats + 2;
+  for (let left = uint16At(message, formats); left > 0; left -= 1) {
+    if (offset + 4 > message.length) return undefined;
+    offset += 4 + Math.max(0, int32At(message, offset));
+  }
+  return readFormats(message, offset)?.codes;
+}
+
+/** @returns Where what comes behind formats begins. */
+function skipFormats(message: Uint8Array, offset: number): number | undefined {
+  return offset + 2 > message.length ? undefined : offset + 2 + 2 * uint16At(message, offset);
+}
+
 function readFormats(
   message: Uint8Array,
   offset: number,
@@ -83,5 +101,7 @@ function readFormats(
   const count = uint16At(message, offset);
   const end = offset + 2 + 2 * count;
   if (end > message.length) return undefined;
-  return { codes: Uint8Array.from({ length: count }, (_, i) => message[offset + 3 + 2 * i]!), end };
+  const codes = new Uint8Array(count);
+  for (let i = 0; i < count; i += 1) codes[i] = message[offset + 3 + 2 * i]!;
+  return { codes, end };
 }

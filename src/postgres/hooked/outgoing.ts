@@ -23,7 +23,9 @@ export class Outgoing {
 
   /** Bytes of the view that have been decided. */
   get scanned(): number {
-    return this.#segments.reduce((sum, { size }) => sum + size, 0);
+    let scanned = 0;
+    for (const { size } of this.#segments) scanned += size;
+    return scanned;
   }
 
   get isEmpty(): boolean {

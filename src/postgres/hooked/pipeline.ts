@@ -261,7 +261,10 @@ export class Pipeline {
     if (this.length === 0) return;
     this.#count(this.first!, -1);
     this.#head += 1;
-    if (this.#head === this.#entries.length) {
+    if (this.#head === 1 && this.#entries.length === 1) { // nothing pipelined
+      this.#entries.pop(); // which is faster than a new length
+      this.#head = 0;
+    } else if (this.#head === this.#entries.length) {
       this.#entries.length = 0;
       this.#head = 0;
     } else if (this.#head > 1_024) {

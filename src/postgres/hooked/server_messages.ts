@@ -5,7 +5,7 @@
  * @module
  */
 
-import { concat, textOf, utf8 } from "../../base/bytes.ts";
+import { concat, isEqual, textOf, utf8 } from "../../base/bytes.ts";
 import { FIELD, type HookEvent, IS } from "../../hooks/event.ts";
 import { CAN, HOOK, HOOKS } from "../../hooks/hooks.ts";
 import { HEADER_SIZE } from "../wire/framer.ts";
@@ -72,9 +72,26 @@ export class ServerMessages {
     if (tag === BACKEND.dataRow && entry !== undefined) entry.rows += count;
     if (tag === BACKEND.rowDescription) this.#onColumns(message, entry);
     if (entry?.capture !== undefined) this.#capture(tag, bytes, entry);
-    this.#onEnd(tag, message, entry, bytes);
-    this.#pipeline.advance(tag, entry, tag === BACKEND.readyForQuery ? message[HEADER_SIZE] : 0);
+    const status = tag === BACKEND.readyForQuery ? message[HEADER_SIZE]! : 0;
+    this.#onEnd(tag, message, entry, bytes, status);
+    this.#pipeline.advance(tag, entry, status);
     return bytes === message ? undefined : bytes;
+  }
+
+  /**
+   * A whole message that nobody wants to see, or `count` whole DataRows: a view of it is spared.
+   *
+   * @param status What a ReadyForQuery says; 0 for other messages.
+   * @returns Whether the client gets it; undefined if it has to be seen nevertheless.
+   */
+  onUnseen(tag: number, count: number, status: number): boolean | undefined {
+    const entry = this.#pipeline.find(tag);
+    if (entry?.capture !== undefined) return undefined;
+    if (tag === BACKEND.dataRow && entry !== undefined) entry.rows += count;
+    const isShown = entry === undefined || !hides(entry, tag, NOTHING);
+    this.#onEnd(tag, NOTHING, entry, NOTHING, status);
+    this.#pipeline.advance(tag, entry, status);
+    return isShown;
   }
 
   /** What the client gets. */
@@ -201,9 +218,14 @@ export class ServerMessages {
 
   #onColumns(message: Uint8Array, entry: Entry | undefined): void {
     if (entry === undefined || !this.#calls.wants(HOOK.onRow)) return;
-    const columns = message.slice();
-    if (entry.kind === ENTRY.describe && entry.query !== undefined) entry.query.columns = columns;
-    else entry.columns = columns;
+    if (entry.kind === ENTRY.describe && entry.query !== undefined) {
+      const { columns } = entry.query;
+      if (columns === undefined || !isEqual(columns, message)) {
+        entry.query.columns = message.slice();
+      }
+    } else {
+      entry.columns = this.#calls.remember(message);
+    }
   }
 
   #capture(tag: number, bytes: Uint8Array, entry: Entry): void {
@@ -228,8 +250,18 @@ export class ServerMessages {
     capture.drop();
   }
 
-  /** @param bytes What the client gets. */
-  #onEnd(tag: number, message: Uint8Array, entry: Entry | undefined, bytes: Uint8Array): void {
+  /**
+   * @param message Looked at only where its type is one that is always seen (see `isSeen` in
+   * to_client.ts).
+   * @param bytes What the client gets.
+   */
+  #onEnd(
+    tag: number,
+    message: Uint8Array,
+    entry: Entry | undefined,
+    bytes: Uint8Array,
+    status: number,
+  ): void {
     switch (tag) {
       case BACKEND.parameterStatus:
         return this.#calls.facts.onParameterStatus(message);
@@ -259,7 +291,7 @@ export class ServerMessages {
       case BACKEND.readyForQuery:
         if (entry?.kind === ENTRY.functionCall) this.#onRun(entry);
         this.#onClosed(entry);
-        return this.#onReady(message[HEADER_SIZE]!, entry);
+        return this.#onReady(status, entry);
     }
   }
 
@@ -294,7 +326,7 @@ export class ServerMessages {
     this.#calls.describeEntry(event, entry);
     event.durationUs = this.#calls.durationUs(entry.startedMs);
     event.rows = entry.rows;
-    if (tag !== undefined) event.fields[FIELD.commandTag] = utf8(tag);
+    if (tag !== undefined) event.fields.set(FIELD.commandTag, utf8(tag));
     if (error !== undefined) describeError(event, error);
     this.#calls.run(event);
   }
@@ -322,8 +354,8 @@ export class ServerMessages {
 
 function describeError(event: HookEvent, message: Uint8Array): void {
   const fields = errorFieldsOf(message);
-  event.fields[FIELD.sqlstate] = utf8(fields.get("C") ?? "");
-  event.fields[FIELD.message] = utf8(fields.get("M") ?? "");
+  event.fields.set(FIELD.sqlstate, utf8(fields.get("C") ?? ""));
+  event.fields.set(FIELD.message, utf8(fields.get("M") ?? ""));
 }
 
 /** Whether a message is nothing that the client has asked for. */

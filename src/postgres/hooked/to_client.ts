@@ -37,6 +37,8 @@ export class ToClient {
   #chain: HookChain | undefined;
   /** Types of which a message is assembled if it comes in pieces. */
   #isWanted = new Uint8Array(256);
+  /** Types of which a whole message is looked into. */
+  #isSeen = new Uint8Array(256);
   /** Rows are looked at one by one, and not together. */
   #wantsSingleRows = false;
   #send: (bytes: Uint8Array) => void = () => {};
@@ -105,6 +107,7 @@ export class ToClient {
     if (chain === this.#chain) return;
     this.#chain = chain;
     this.#isWanted = Uint8Array.from({ length: 256 }, (_, tag) => isWanted(chain, tag) ? 1 : 0);
+    this.#isSeen = Uint8Array.from({ length: 256 }, (_, tag) => isSeen(chain, tag) ? 1 : 0);
     this.#wantsSingleRows = chain.wantsType(HOOK.onTrafficFromServer, BACKEND.dataRow) ||
       chain.wantsType(HOOK.onTrafficToClient, BACKEND.dataRow);
   }
@@ -172,8 +175,7 @@ export class ToClient {
         count += 1;
       }
     }
-    const message = this.#bytes.subarray(offset, end);
-    const replacement = this.#messages.onMessage(tag, message, count);
+    const replacement = this.#replacementOf(tag, offset, end, count);
     if (this.#isClosed) {
       this.#flush(offset);
       return this.#sent = end;
@@ -185,6 +187,16 @@ export class ToClient {
     }
     this.#onAnswered(end);
     return end;
+  }
+
+  /** What the client gets in place of whole messages; undefined for themselves. */
+  #replacementOf(tag: number, offset: number, end: number, count: number): Uint8Array | undefined {
+    if (this.#isSeen[tag] === 0) {
+      const status = tag === BACKEND.readyForQuery ? this.#bytes[offset + HEADER_SIZE]! : 0;
+      const isShown = this.#messages.onUnseen(tag, count, status);
+      if (isShown !== undefined) return isShown ? undefined : NOTHING;
+    }
+    return this.#messages.onMessage(tag, this.#bytes.subarray(offset, end), count);
   }
 
   /** Where the whole DataRow ends that begins at an offset; the offset if there is none. */
@@ -241,13 +253,16 @@ export class ToClient {
   }
 }
 
-/** Whether messages of a type must be whole. Ends of requests and settings are always looked at. */
+/** Whether messages of a type must be whole: what ends requests always has to. */
 function isWanted(chain: HookChain, tag: number): boolean {
+  return tag === BACKEND.readyForQuery || tag === BACKEND.commandComplete || isSeen(chain, tag);
+}
+
+/** Whether what messages of a type hold matters. */
+function isSeen(chain: HookChain, tag: number): boolean {
   switch (tag) {
     case BACKEND.errorResponse:
     case BACKEND.parameterStatus:
-    case BACKEND.readyForQuery:
-    case BACKEND.commandComplete:
       return true;
     case BACKEND.authentication:
     case BACKEND.backendKeyData:
@@ -255,6 +270,9 @@ function isWanted(chain: HookChain, tag: number): boolean {
     case BACKEND.rowDescription:
     case BACKEND.dataRow:
       if (chain.wants[HOOK.onRow] === 1) return true;
+      break;
+    case BACKEND.commandComplete:
+      if (chain.wants[HOOK.onQueryEnd] === 1) return true;
   }
   return chain.wantsType(HOOK.onTrafficFromServer, tag) ||
     chain.wantsType(HOOK.onTrafficToClient, tag);

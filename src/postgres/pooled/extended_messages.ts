@@ -6,7 +6,7 @@
  * @module
  */
 
-import { concat, int32At, putInt32 } from "../../base/bytes.ts";
+import { concat, int32At, putInt32, zeroAt } from "../../base/bytes.ts";
 import { ProtocolError } from "../wire/errors.ts";
 import { message } from "../wire/messages.ts";
 import { FRONTEND } from "../wire/tags.ts";
@@ -33,16 +33,39 @@ export const CLOSE_COMPLETE = message(0x33);
  * @throws {ProtocolError} If there is none before `end`.
  */
 export function stringEnd(view: Uint8Array, start: number, end: number): number {
-  const at = view.indexOf(0, start);
+  const at = zeroAt(view, start);
   if (at >= 0 && at < end) return at;
   throw new ProtocolError("invalid string in message: it has no end");
 }
 
-/** Text of a name. Names are compared as the bytes they are. */
+/** Names that came last, each at a place that its length and its ends say. */
+const RECENT_NAMES: string[] = new Array(256).fill("");
+
+/** A longer name is not kept, in bytes. */
+const RECENT_SIZE_MAX = 64;
+
+/**
+ * Text of a name. Names are compared as the bytes they are. One that came not long ago is the same
+ * string again: maps find it by the hash that it has got.
+ */
 export function nameOf(bytes: Uint8Array): string {
+  const { length } = bytes;
+  if (length === 0) return "";
+  const place = (length * 31 + bytes[0]! * 7 + bytes[length - 1]!) & 0xff;
+  const recent = RECENT_NAMES[place]!;
+  if (isName(recent, bytes)) return recent;
   let name = "";
   for (const byte of bytes) name += String.fromCharCode(byte);
+  if (length <= RECENT_SIZE_MAX) RECENT_NAMES[place] = name;
   return name;
+}
+
+function isName(name: string, bytes: Uint8Array): boolean {
+  if (name.length !== bytes.length) return false;
+  for (let i = 0; i < name.length; i += 1) {
+    if (name.charCodeAt(i) !== bytes[i]) return false;
+  }
+  return true;
 }
 
 /** The bytes of a name made by {@linkcode nameOf}. */
