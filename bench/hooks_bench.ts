@@ -1,6 +1,6 @@
 /**
- * What plugins' hooks add to a simple query, without any plugin: nobody looks, somebody is called
- * for each query, or for its rows. Prints CPU time.
+ * What plugins' hooks add to a query of pgbench's, without any plugin: nobody looks, somebody is
+ * called for each query, or for its rows. Prints CPU time.
  *
  *     deno run -A bench/hooks_bench.ts
  *
@@ -14,6 +14,7 @@ import { HookSwitch } from "../src/hooks/hook_switch.ts";
 import { HOOK } from "../src/hooks/hooks.ts";
 import { FORWARD } from "../src/hooks/verdict.ts";
 import { openSession, runQueries } from "./memory_session.ts";
+import { type Exchange, preparedQuery, simpleQuery } from "./messages.ts";
 import { spreadOf } from "./statistics.ts";
 
 /** Enough for the compiler to have done all it does. */
@@ -34,15 +35,21 @@ function chainOf(hooks: readonly number[], onCall: () => void): HookChain {
   return new HookChain(hooks.length === 0 ? [] : [{ ...one, messageTypes: () => types }]);
 }
 
-async function measure(name: string, numbers: readonly number[]): Promise<void> {
+async function measure(
+  name: string,
+  numbers: readonly number[],
+  exchange: Exchange,
+): Promise<void> {
   let calls = 0;
   const hooks = new HookSwitch();
   hooks.chain = chainOf(numbers, () => calls += 1);
   const pair = await openSession(hooks);
-  runQueries(pair, WARM_UP_QUERIES);
+  runQueries(pair, 1, preparedQuery().preparing);
+  calls = 0;
+  runQueries(pair, WARM_UP_QUERIES, exchange);
   const rounds = Array.from({ length: ROUNDS }, () => {
     const before = process.cpuUsage();
-    runQueries(pair, QUERIES);
+    runQueries(pair, QUERIES, exchange);
     return process.cpuUsage(before).user / QUERIES;
   });
   const expected = numbers.length * (WARM_UP_QUERIES + ROUNDS * QUERIES);
@@ -52,6 +59,9 @@ async function measure(name: string, numbers: readonly number[]): Promise<void> 
 }
 
 if (import.meta.main) {
-  for (const [name, hooks] of Object.entries(CASES)) await measure(name, hooks);
+  for (const [name, hooks] of Object.entries(CASES)) {
+    await measure(`${name}, simple`, hooks, simpleQuery());
+    await measure(`${name}, prepared`, hooks, preparedQuery().running);
+  }
   Deno.exit(0); // the login timer of sessions that never end
 }

@@ -14,7 +14,7 @@ import type { Gateway, ListenerContext } from "../src/postgres/gateway.ts";
 import { SessionListener } from "../src/postgres/listener.ts";
 import { startupPacket } from "../src/postgres/wire/startup_packet.ts";
 import { MemoryDriver, MemorySocket } from "./memory_socket.ts";
-import { login, simpleQuery } from "./messages.ts";
+import { type Exchange, login, simpleQuery } from "./messages.ts";
 
 /** One client and its server, logged in. */
 export interface Pair {
@@ -81,8 +81,11 @@ function contextWith(cells: ListenerContext["routes"][0]["cells"]): ListenerCont
 }
 
 /** Sends queries, and answers them. */
-export function runQueries({ client, server }: Pair, count: number): void {
-  const { query, reply } = simpleQuery();
+export function runQueries(
+  { client, server }: Pair,
+  count: number,
+  { query, reply }: Exchange = simpleQuery(),
+): void {
   for (let i = 0; i < count; i += 1) {
     client.deliver(query);
     server.deliver(reply);

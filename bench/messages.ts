@@ -16,8 +16,14 @@ export function login(): Uint8Array {
   );
 }
 
+/** What a client sends at once, and what it gets. */
+export interface Exchange {
+  readonly query: Uint8Array;
+  readonly reply: Uint8Array;
+}
+
 /** A query of pgbench's, and what PostgreSQL answers: a column of one row. */
-export function simpleQuery(): { readonly query: Uint8Array; readonly reply: Uint8Array } {
+export function simpleQuery(): Exchange {
   const query = tagged("Q", utf8("SELECT abalance FROM pgbench_accounts WHERE aid = 54321;\0"));
   const column = concat(Uint8Array.of(0, 1), utf8("abalance\0"), new Uint8Array(18));
   const row = concat(Uint8Array.of(0, 1, 0, 0, 0, 1), utf8("0"));
@@ -28,6 +34,25 @@ export function simpleQuery(): { readonly query: Uint8Array; readonly reply: Uin
     tagged("Z", utf8("I")),
   );
   return { query, reply };
+}
+
+/** How pgbench prepares that query, and how it then runs it, each with its Sync. */
+export function preparedQuery(): { readonly preparing: Exchange; readonly running: Exchange } {
+  const text = utf8("P_0\0SELECT abalance FROM pgbench_accounts WHERE aid = $1;\0");
+  const bind = concat(utf8("\0P_0\0"), Uint8Array.of(0, 0, 0, 1, 0, 0, 0, 5), utf8("54321"));
+  const query = concat(
+    tagged("B", concat(bind, Uint8Array.of(0, 1, 0, 0))),
+    tagged("D", utf8("P\0")),
+    tagged("E", new Uint8Array(5)),
+    tagged("S", new Uint8Array()),
+  );
+  return {
+    preparing: {
+      query: concat(tagged("P", concat(text, new Uint8Array(2))), tagged("S", new Uint8Array())),
+      reply: concat(tagged("1", new Uint8Array()), tagged("Z", utf8("I"))),
+    },
+    running: { query, reply: concat(tagged("2", new Uint8Array()), simpleQuery().reply) },
+  };
 }
 
 /** DataRows with one column, one behind the other. */
