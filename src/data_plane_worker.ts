@@ -11,12 +11,13 @@ import type {
   DataPlaneSnapshot,
   PeerMessage,
   WorkerCommand,
+  WorkerPlugin,
   WorkerReport,
 } from "./data_plane_messages.ts";
 import { DenoDriver } from "./net/deno_driver.ts";
-import { createPlugin, type PluginThread } from "./plugins/plugin_factory.ts";
-import { PluginPlane } from "./plugins/plugin_plane.ts";
-import { type PluginSignals, pluginSignals } from "./plugins/plugin_signals.ts";
+import type { PluginThread } from "./plugins/plugin_factory.ts";
+import { type LivePlugin, PluginPlane } from "./plugins/plugin_plane.ts";
+import type { PluginSignals } from "./plugins/plugin_signals.ts";
 import { TextAnalysis } from "./text_analysis.ts";
 
 /** The global of a Worker, as far as it is used: the compiler is told of a window's. */
@@ -73,8 +74,26 @@ async function start({ snapshot }: Extract<WorkerCommand, { kind: "start" }>): P
   }
 }
 
-function makePlugins({ worker, act, actCells }: DataPlaneSnapshot): PluginPlane {
+/** Makes plugins of this worker. */
+type PluginMaker = (given: WorkerPlugin) => Promise<LivePlugin>;
+
+function makePlugins(snapshot: DataPlaneSnapshot): PluginPlane {
   const texts = new TextAnalysis();
+  let maker: Promise<PluginMaker> | undefined;
+  return new PluginPlane({
+    clock: SYSTEM_CLOCK,
+    create: async (given) => (await (maker ??= loadMaker(snapshot, texts)))(given),
+    provide: (permissions) => texts.provide(permissions),
+  });
+}
+
+/** The host of plugins is a third of what a worker loads: it comes with the first plugin. */
+async function loadMaker(
+  { worker, act, actCells }: DataPlaneSnapshot,
+  texts: TextAnalysis,
+): Promise<PluginMaker> {
+  const { createPlugin } = await import("./plugins/plugin_factory.ts");
+  const { pluginSignals } = await import("./plugins/plugin_signals.ts");
   signals = pluginSignals(act, actCells, { write: (record) => dataPlane?.log.write(record) });
   const thread: PluginThread = {
     worker,
@@ -86,11 +105,7 @@ function makePlugins({ worker, act, actCells }: DataPlaneSnapshot): PluginPlane 
     onSeries: (plugin, generation, series) =>
       scope.postMessage({ kind: "plugin_series", plugin, generation, series }),
   };
-  return new PluginPlane({
-    clock: SYSTEM_CLOCK,
-    create: (one) => createPlugin(one, thread),
-    provide: (permissions) => texts.provide(permissions),
-  });
+  return (given) => createPlugin(given, thread);
 }
 
 /** @throws {Error} If a plugin does not start without which traffic is to be refused. */

@@ -1,6 +1,6 @@
 /**
  * The command line: which commands there are, what they take, and which exit code they end with.
- * One file a command does the work.
+ * One file a command does the work, and is loaded with what it needs when it has to.
  *
  * @module
  */
@@ -8,11 +8,8 @@
 import { Command, CommanderError, Option } from "commander";
 import { systemReason } from "../base/errors.ts";
 import { VERSION } from "../version.ts";
-import { checkConfig, initConfig, printSchema } from "./config.ts";
-import { runDemo } from "./demo.ts";
 import { EXIT, type ExitCode } from "./exit_code.ts";
 import { addPlugin } from "./plugin/commands.ts";
-import { runGateway } from "./run.ts";
 import { print, printError } from "./terminal.ts";
 import { printVersion } from "./version.ts";
 
@@ -73,7 +70,10 @@ Signals:
                    certificates, users, passwords, rules, limits or plugins have changed
 ${EXIT_CODES}`,
     )
-    .action(async (options: { config?: string }) => onDone(await runGateway(options.config)));
+    .action(async (options: { config?: string }) => {
+      const { runGateway } = await import("./run.ts");
+      onDone(await runGateway(options.config));
+    });
 }
 
 function addConfig(program: Command, onDone: (code: ExitCode) => void): void {
@@ -82,7 +82,8 @@ function addConfig(program: Command, onDone: (code: ExitCode) => void): void {
     .description("write a commented sluice.yaml")
     .argument("[file]", "where to; - is standard output", "sluice.yaml")
     .option("-f, --force", "write over a file that is there")
-    .action((file: string, { force }: { force?: boolean }) => {
+    .action(async (file: string, { force }: { force?: boolean }) => {
+      const { initConfig } = await import("./config.ts");
       onDone(initConfig(file, force ?? false));
     });
   config.command("check")
@@ -90,17 +91,26 @@ function addConfig(program: Command, onDone: (code: ExitCode) => void): void {
       "check the configuration, the environment and the files they name, and say all that is wrong",
     )
     .addOption(configOption())
-    .action(async (options: { config?: string }) => onDone(await checkConfig(options.config)));
+    .action(async (options: { config?: string }) => {
+      const { checkConfig } = await import("./config.ts");
+      onDone(await checkConfig(options.config));
+    });
   config.command("schema")
     .description("print the JSON Schema of sluice.yaml, for editors")
-    .action(() => onDone(printSchema()));
+    .action(async () => {
+      const { printSchema } = await import("./config.ts");
+      onDone(printSchema());
+    });
 }
 
 function addDemo(program: Command, onDone: (code: ExitCode) => void): void {
   program.command("demo")
     .description("start a PostgreSQL of its own and a gateway in front, and show what it does")
     .option("--once", "end after the story instead of staying up")
-    .action(async ({ once }: { once?: boolean }) => onDone(await runDemo(once ?? false)));
+    .action(async ({ once }: { once?: boolean }) => {
+      const { runDemo } = await import("./demo.ts");
+      onDone(await runDemo(once ?? false));
+    });
 }
 
 function configOption(): Option {

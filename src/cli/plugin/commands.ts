@@ -1,17 +1,15 @@
 /**
- * `sluice plugin ...`: what its commands take. One file a command does the work.
+ * `sluice plugin ...`: what its commands take. One file a command does the work, and is loaded with
+ * what it needs when it has to.
  *
  * @module
  */
 
 import { type Command, Option } from "commander";
 import type { ExitCode } from "../exit_code.ts";
-import { benchPlugin } from "./bench.ts";
-import { type CheckOptions, checkPlugin } from "./check.ts";
-import { inspectPlugin } from "./inspect.ts";
-import { type InstallOptions, installPlugin } from "./install.ts";
-import { listPlugins } from "./list.ts";
-import { type NewOptions, newPlugin } from "./new.ts";
+import type { CheckOptions } from "./check.ts";
+import type { InstallOptions } from "./install.ts";
+import type { NewOptions } from "./new.ts";
 import { LANGUAGES } from "./project.ts";
 
 /** Adds the commands to the program. */
@@ -24,7 +22,10 @@ export function addPlugin(program: Command, onDone: (code: ExitCode) => void): v
     .argument("<name>", "of the plugin: letters, digits, _ and -")
     .requiredOption("-l, --lang <language>", LANGUAGES.join(", "))
     .option("-d, --dir <folder>", "where to, a new or empty one; ./NAME if it is not given")
-    .action((name: string, options: NewOptions) => onDone(newPlugin(name, options)));
+    .action(async (name: string, options: NewOptions) => {
+      const { newPlugin } = await import("./new.ts");
+      onDone(newPlugin(name, options));
+    });
   addLooking(plugin, onDone);
   addTrying(plugin, onDone);
   plugin.command("install")
@@ -40,6 +41,7 @@ The manifest NAME.yaml is taken from beside the module, and so is the checksum, 
 SHA256SUMS or NAME.wasm.sha256. A plugin that would not load is not installed.`,
     )
     .action(async (source: string, options: InstallOptions) => {
+      const { installPlugin } = await import("./install.ts");
       onDone(await installPlugin(source, options));
     });
 }
@@ -56,6 +58,7 @@ Without --config, the configuration is looked for as by \`sluice run\`; with non
 those in ./plugins, and nothing is granted to them. The exit code is 1 if one would be refused.`,
     )
     .action(async ({ config, json }: { config?: string; json?: boolean }) => {
+      const { listPlugins } = await import("./list.ts");
       onDone(await listPlugins(config, json ?? false));
     });
   plugin.command("inspect")
@@ -63,6 +66,7 @@ those in ./plugins, and nothing is granted to them. The exit code is 1 if one wo
     .argument("<file>", "the module, NAME.wasm; its manifest is NAME.yaml beside it, or within")
     .option("--json", "as JSON, for programs")
     .action(async (file: string, { json }: { json?: boolean }) => {
+      const { inspectPlugin } = await import("./inspect.ts");
       onDone(await inspectPlugin(file, json ?? false));
     });
 }
@@ -76,6 +80,7 @@ function addTrying(plugin: Command, onDone: (code: ExitCode) => void): void {
     .option("-q, --query <text...>", "queries to show it, beside the usual ones")
     .addHelpText("after", "\nHTTP requests are not sent. The exit code is 1 if a call failed.")
     .action(async (file: string, options: CheckOptions) => {
+      const { checkPlugin } = await import("./check.ts");
       onDone(await checkPlugin(file, options));
     });
   plugin.command("bench")
@@ -84,6 +89,7 @@ function addTrying(plugin: Command, onDone: (code: ExitCode) => void): void {
     .addOption(configOption(description))
     .option("--json", "as JSON, for programs")
     .action(async (file: string, options: { config?: string; json?: boolean }) => {
+      const { benchPlugin } = await import("./bench.ts");
       onDone(await benchPlugin(file, options));
     });
 }
