@@ -45,6 +45,7 @@ function settingsOf({ values, written, place }: CheckedGroup<typeof PLUGIN_KEYS>
     sha256: complete.sha256?.toLowerCase(),
     priority: complete.priority,
     onFailure: complete.onFailure,
+    isOnFailureWritten: written.has("onFailure"),
     fuelPerCall: complete.fuelPerCall,
     isFuelWritten: written.has("fuelPerCall"),
     memoryMax: wholePages(complete.memoryMax),

@@ -60,7 +60,8 @@ export const PLUGIN_KEYS = {
   onFailure: key(
     oneOf("open", "closed"),
     "open",
-    "What becomes of traffic when the plugin fails: it goes on without the plugin, or is refused.",
+    "What becomes of traffic when the plugin fails: it goes on without the plugin, or is " +
+      "refused. Where it is not written, the manifest of a plugin that may reject may say closed.",
   ),
   fuelPerCall: key(
     int(1_000, 1_000_000_000_000),

@@ -47,6 +47,8 @@ export interface PluginManifest {
   /** What it asks for. */
   readonly permissions: readonly Permission[];
   readonly hosts: readonly string[];
+  /** What becomes of traffic when it fails; undefined where it does not say. */
+  readonly onFailure: "open" | "closed" | undefined;
   /** What a call may use, and an instance have; undefined where it does not ask for anything. */
   readonly limits: {
     readonly fuelPerCall: number | undefined;
@@ -67,6 +69,7 @@ export const NO_MANIFEST: PluginManifest = {
   serverMessages: undefined,
   permissions: [],
   hosts: [],
+  onFailure: undefined,
   limits: { fuelPerCall: undefined, memoryMax: undefined },
   configuration: undefined,
 };
@@ -107,6 +110,11 @@ function manifestKeys({ hooks, clientMessages, serverMessages }: ManifestNames) 
       "What it does beside looking and counting.",
     ),
     hosts: key(listOf(HOST, "hosts", ITEMS_MAX), none, "Whom it asks by HTTP."),
+    onFailure: key(
+      oneOf("open", "closed"),
+      "open",
+      "What becomes of traffic when it fails.",
+    ),
     "limits.fuelPerCall": key(
       int(1_000, LIMIT_FACTOR_MAX * FUEL_PER_CALL),
       String(FUEL_PER_CALL),
@@ -142,6 +150,14 @@ export function parseManifest(
   const configuration = schema === undefined || place === undefined
     ? undefined
     : configurationSchema((schema as FreeKeys).json, place, own);
+  const closed = read?.values.onFailure === "closed" ? read.places.get("onFailure") : undefined;
+  // Who may only look could otherwise refuse traffic, by failing.
+  if (closed !== undefined && !read?.values.permissions?.includes("reject")) {
+    own.add(
+      closed,
+      "closed is for plugins with the permission reject; add it to permissions, or write open",
+    );
+  }
   for (const problem of own.sorted(fileName)) problems.add(problem, problem.message);
   if (read === undefined || own.count > 0) return undefined;
   const { values, places } = read as Read<typeof keys>;
@@ -156,6 +172,7 @@ export function parseManifest(
     serverMessages: written("messageTypes.server", values["messageTypes.server"]),
     permissions: values.permissions ?? [],
     hosts: values.hosts ?? [],
+    onFailure: written("onFailure", values.onFailure),
     limits: {
       fuelPerCall: written("limits.fuelPerCall", values["limits.fuelPerCall"]),
       memoryMax: memoryMax === undefined ? undefined : wholePages(memoryMax),

@@ -16,6 +16,8 @@ export interface PluginSettings {
   /** Lower is earlier. */
   readonly priority: number;
   readonly onFailure: "open" | "closed";
+  /** Whether somebody wrote it: otherwise the plugin's manifest may say another. */
+  readonly isOnFailureWritten: boolean;
   readonly fuelPerCall: number;
   /** Whether somebody wrote it: otherwise the plugin's manifest may ask for another number. */
   readonly isFuelWritten: boolean;

@@ -31,7 +31,7 @@ import {
   type PluginModule,
   readPluginModule,
 } from "../plugin_host/plugin_module.ts";
-import type { PluginSpec } from "../plugin_host/plugin_spec.ts";
+import type { FailurePolicy, PluginSpec } from "../plugin_host/plugin_spec.ts";
 
 /** Where a plugin is, and what the configuration says of it. */
 export interface PluginSource {
@@ -71,11 +71,14 @@ export class PluginRefusedError extends Error {
   readonly result: LoadResult;
   /** Never empty. */
   readonly problems: readonly Problem[];
+  /** What is to become of traffic without it, as far as its files could be read. */
+  readonly onFailure: FailurePolicy;
 
-  constructor(result: LoadResult, problems: readonly Problem[]) {
+  constructor(result: LoadResult, problems: readonly Problem[], onFailure: FailurePolicy) {
     super(problems.map(problemText).join("; "));
     this.result = result;
     this.problems = problems;
+    this.onFailure = onFailure;
   }
 }
 
@@ -99,7 +102,8 @@ export interface PluginContents {
   readonly module: PluginModule;
   readonly manifest: PluginManifest;
   readonly hasManifest: boolean;
-  /** What the configuration says, or else the manifest asks for. */
+  /** What the configuration says, or else the manifest, and so it is for limits. */
+  readonly onFailure: FailurePolicy;
   readonly limits: ModuleLimits;
 }
 
@@ -109,6 +113,15 @@ export interface PluginContents {
  * @throws {PluginRefusedError} If it is no plugin, or not the one that is meant.
  */
 export async function readPlugin(source: PluginSource): Promise<PluginContents> {
+  const beside = readManifestBeside(source);
+  return await readContents(beside === undefined ? source : decided(source, beside), beside);
+}
+
+/** @param beside The manifest beside the module, which is used instead of one inside of it. */
+async function readContents(
+  source: PluginSource,
+  beside: PluginManifest | undefined,
+): Promise<PluginContents> {
   const { file, settings } = source;
   const bytes = readModule(source);
   const sha256 = createHash("sha256").update(bytes).digest("hex");
@@ -120,7 +133,7 @@ export async function readPlugin(source: PluginSource): Promise<PluginContents> 
   let manifest: PluginManifest;
   let limits: ModuleLimits;
   try {
-    manifest = readManifest(source, manifestOf(bytes));
+    manifest = beside ?? readManifestInside(source, manifestOf(bytes));
     limits = limitsOf(source, manifest);
     module = await readPluginModule(bytes, limits);
   } catch (error) {
@@ -128,7 +141,8 @@ export async function readPlugin(source: PluginSource): Promise<PluginContents> 
     refuse("module", source, "file", `cannot use ${quote(file)}: ${printable(messageOf(error))}`);
   }
   const hasManifest = manifest !== NO_MANIFEST;
-  return { size: bytes.length, sha256, module, manifest, hasManifest, limits };
+  const { onFailure } = decided(source, manifest).settings;
+  return { size: bytes.length, sha256, module, manifest, hasManifest, onFailure, limits };
 }
 
 /**
@@ -136,9 +150,10 @@ export async function readPlugin(source: PluginSource): Promise<PluginContents> 
  *
  * @throws {PluginRefusedError} If it is not to be run; it says why, and what to do.
  */
-export async function loadPlugin(source: PluginSource): Promise<LoadedPlugin> {
+export async function loadPlugin(given: PluginSource): Promise<LoadedPlugin> {
+  const { sha256, module, manifest, limits } = await readPlugin(given);
+  const source = decided(given, manifest);
   const { name, settings } = source;
-  const { sha256, module, manifest, limits } = await readPlugin(source);
   checkGrants(source, manifest);
   return {
     name,
@@ -184,25 +199,40 @@ function limitsOf({ settings }: PluginSource, { limits }: PluginManifest): Modul
   };
 }
 
-/** @param inside The manifest in the module: the one beside it is used instead. */
-function readManifest(source: PluginSource, inside: string | undefined): PluginManifest {
-  const { name, file } = source;
-  const path = manifestPath(file);
-  let text = inside;
-  let place = `${file} (sluice.manifest)`;
+/** What is said of a plugin, and where it is not written what becomes of traffic, its manifest. */
+function decided(source: PluginSource, manifest: PluginManifest): PluginSource {
+  const { settings } = source;
+  const { onFailure, isOnFailureWritten } = settings;
+  const own = isOnFailureWritten ? onFailure : manifest.onFailure ?? onFailure;
+  return { ...source, settings: { ...settings, onFailure: own } };
+}
+
+/** @returns Undefined if there is none. */
+function readManifestBeside(source: PluginSource): PluginManifest | undefined {
+  const path = manifestPath(source.file);
+  let text: string;
   try {
     text = readFromDisk(path, FILE_SIZE_MAX).text;
-    place = path;
   } catch (error) {
-    if (!(error instanceof Deno.errors.NotFound)) {
-      const reason = printable(systemReason(error));
-      refuse("unreadable", source, "file", `cannot read ${quote(path)}: ${reason}`);
-    }
+    if (error instanceof Deno.errors.NotFound) return undefined;
+    const reason = printable(systemReason(error));
+    refuse("unreadable", source, "file", `cannot read ${quote(path)}: ${reason}`);
   }
+  return manifestIn(source, text, path);
+}
+
+function readManifestInside(source: PluginSource, text: string | undefined): PluginManifest {
   if (text === undefined) return NO_MANIFEST;
+  return manifestIn(source, text, `${source.file} (sluice.manifest)`);
+}
+
+function manifestIn(source: PluginSource, text: string, place: string): PluginManifest {
+  const { name, settings } = source;
   const problems = new Problems();
   const parsed = parseManifest(text, place, NAMES, problems);
-  if (parsed === undefined) throw new PluginRefusedError("manifest", problems.sorted(place));
+  if (parsed === undefined) {
+    throw new PluginRefusedError("manifest", problems.sorted(place), settings.onFailure);
+  }
   if (parsed.name !== "" && parsed.name !== name) {
     const rule = `${place} is the manifest of a plugin named ${quote(parsed.name)}`;
     refuse("manifest", source, "file", `${rule}; call it so, or use its own manifest`);
@@ -247,15 +277,17 @@ function configurationOf({ settings }: PluginSource, { configuration }: PluginMa
   const problems = new Problems();
   const complete = configuration.check(config, problems);
   if (problems.count > 0) {
-    throw new PluginRefusedError("configuration", problems.sorted(place.file));
+    const found = problems.sorted(place.file);
+    throw new PluginRefusedError("configuration", found, settings.onFailure);
   }
   return JSON.stringify(complete);
 }
 
 /** @throws {PluginRefusedError} Always. */
 function refuse(result: LoadResult, source: PluginSource, key: string, message: string): never {
-  const place = keyPlace(source.settings.place, key);
-  throw new PluginRefusedError(result, [{ ...place, path: `plugins.${source.name}`, message }]);
+  const { place, onFailure } = source.settings;
+  const problem = { ...keyPlace(place, key), path: `plugins.${source.name}`, message };
+  throw new PluginRefusedError(result, [problem], onFailure);
 }
 
 function problemText({ file, line, column, path, message }: Problem): string {

@@ -11,7 +11,7 @@ import type { PluginLife } from "../observe/plugin_life_metrics.ts";
 import type { PluginReading } from "../observe/plugin_metrics.ts";
 import { type FoundPlugin, PluginFiles } from "./plugin_files.ts";
 import { storeBuffer } from "../plugin_host/shared_store.ts";
-import type { PluginSpec } from "../plugin_host/plugin_spec.ts";
+import type { FailurePolicy, PluginSpec } from "../plugin_host/plugin_spec.ts";
 import {
   type LoadedPlugin,
   loadPlugin,
@@ -80,10 +80,11 @@ export class PluginRegistry {
    */
   async start(): Promise<void> {
     const problems: string[] = [];
-    await this.#look(true, (plugin, error) => {
-      if (plugin.settings.onFailure === "closed") problems.push(error);
+    await this.#look(true, (error, onFailure) => {
+      if (onFailure === "closed") problems.push(error);
     });
-    if (problems.length > 0) throw new Error(`Cannot do without plugins: ${problems.join("; ")}`);
+    if (problems.length === 0) return;
+    throw new Error(`Cannot do without plugins of onFailure closed: ${problems.join("; ")}`);
   }
 
   /** Looks for changed files from now on. */
@@ -140,7 +141,7 @@ export class PluginRegistry {
 
   async #look(
     isTrusted: boolean,
-    onRefused: (plugin: FoundPlugin, error: string) => void,
+    onRefused: (error: string, onFailure: FailurePolicy) => void,
   ): Promise<void> {
     const { plugins, warnings } = this.#files.look(isTrusted);
     this.#warn(warnings);
@@ -156,25 +157,28 @@ export class PluginRegistry {
 
   async #load(
     plugin: FoundPlugin,
-    onRefused: (plugin: FoundPlugin, error: string) => void,
+    onRefused: (error: string, onFailure: FailurePolicy) => void,
   ): Promise<void> {
     const { name } = plugin;
     const before = this.#running.get(name);
+    let { onFailure } = plugin.settings;
     try {
       const loaded = await loadPlugin(plugin);
+      onFailure = loaded.onFailure;
       const spec = this.#specOf(loaded);
       await this.#publish(new Map(this.#running).set(name, spec));
       this.#refused.delete(name);
       this.#count("loaded");
       this.#parts.onNews({ kind: before === undefined ? "loaded" : "swapped", spec });
     } catch (error) {
-      const result = error instanceof PluginRefusedError ? error.result : "start";
+      const isRefused = error instanceof PluginRefusedError;
+      const result = isRefused ? error.result : "start";
       this.#refused.add(name);
       this.#count(result);
       const isOldRunning = before !== undefined;
       const message = messageOf(error);
       this.#parts.onNews({ kind: "refused", plugin: name, result, error: message, isOldRunning });
-      onRefused(plugin, message);
+      onRefused(message, isRefused ? error.onFailure : onFailure);
     }
   }
 

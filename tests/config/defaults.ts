@@ -108,6 +108,7 @@ export const PLUGINS_DEFAULTS: PluginsConfig = {
     sha256: "",
     priority: 100,
     onFailure: "open",
+    isOnFailureWritten: false,
     fuelPerCall: 5_000_000,
     isFuelWritten: false,
     memoryMax: 16 * 1_048_576,

@@ -29,8 +29,9 @@ description: Says hello.
 hooks: [onQuery]
 messageTypes:
   client: [Query]
-permissions: [respond, kv]
+permissions: [respond, reject, kv]
 hosts: ["example.com"]
+onFailure: closed
 limits: { fuelPerCall: 50000000, memoryMax: 100001KiB }
 config:
   type: object
@@ -57,13 +58,15 @@ Deno.test("parseManifest reads what a plugin says about itself", () => {
     hooks: ["onQuery"],
     clientMessages: ["Query"],
     serverMessages: undefined,
-    permissions: ["respond", "kv"],
+    permissions: ["respond", "reject", "kv"],
     hosts: ["example.com"],
+    onFailure: "closed",
     limits: { fuelPerCall: 50_000_000, memoryMax: 1562 * 65_536 },
   });
   ok(configuration !== undefined);
   equal(parse("").configuration, undefined);
   equal(parse("").hooks, undefined);
+  equal(parse("").onFailure, undefined);
 });
 
 Deno.test("parseManifest says what is wrong, and where", () => {
@@ -83,6 +86,15 @@ Deno.test("parseManifest says what is wrong, and where", () => {
       "messageTypes: { client: [DataRow] }",
       "1:26: messageTypes.client: expected a list of at most 100 messages: each one of Query, " +
       'Parse; got "DataRow"',
+    ],
+    [
+      "onFailure: shut",
+      '1:12: onFailure: expected one of open, closed; got "shut"',
+    ],
+    [
+      "permissions: [log]\nonFailure: closed",
+      "2:1: onFailure: closed is for plugins with the permission reject; add it to permissions, " +
+      "or write open",
     ],
     ["- a", "1:1: expected keys; got a list"],
     ["messageTypes: x", "1:15: messageTypes: expected the keys client,server"],

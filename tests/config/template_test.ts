@@ -57,8 +57,9 @@ Deno.test("configTemplate means the same with every default uncommented", () => 
   const { file, place: _place, config, ...hello } = groups.get("hello")!;
   const { place: _other, config: ofOthers, ...other } = defaults;
   equal(file, "plugins/hello.wasm");
-  // So are limits, which a plugin's manifest may ask for where they are not.
-  deepEqual(hello, { ...other, isFuelWritten: true, isMemoryWritten: true });
+  // So are those that a plugin's manifest may say where they are not.
+  const written = { isOnFailureWritten: true, isFuelWritten: true, isMemoryWritten: true };
+  deepEqual(hello, { ...other, ...written });
   deepEqual([config.json, ofOthers.json], [{}, {}]);
   // Naming a user without saying anything of it changes nothing, but it has to be named.
   equal(smallestUsers.size, 0);

@@ -44,6 +44,21 @@ async function put(folder: string, files: Readonly<Record<string, string | Uint8
   }
 }
 
+Deno.test("plugin install says if traffic is refused without the plugin", async () => {
+  await inFolder(async (folder) => {
+    const manifest = "permissions: [reject]\nonFailure: closed\n";
+    await put(`${folder}/good`, { "good.wasm": MODULE, "good.yaml": manifest });
+    const { code, stdout } = await install(folder, "good");
+    assert.equal(code, 0);
+    assert.match(
+      stdout,
+      /^Its manifest says onFailure: closed: when it fails, traffic is refused/m,
+    );
+    await put(`${folder}/good`, { "good.yaml": "permissions: [reject]\n" });
+    assert.doesNotMatch((await install(folder, "good", "--force")).stdout, /onFailure/);
+  });
+});
+
 Deno.test("plugin install takes a file or a folder, and says what to grant", async () => {
   await inFolder(async (folder) => {
     await put(`${folder}/good`, { "good.wasm": MODULE, "good.yaml": MANIFEST, "README.md": "" });

@@ -47,6 +47,7 @@ Deno.test("plugin inspect shows what is in the files, as text and as JSON", asyn
     assert.equal(text.code, 0);
     assert.match(text.stdout, /^plugin +look 1\.2\.3$/m);
     assert.match(text.stdout, /^memory +64KiB at first, up to 256KiB$/m);
+    assert.match(text.stdout, /^on failure +open: traffic goes on without it$/m);
     assert.match(text.stdout, /^asks for +log, http, to ask example\.com$/m);
     assert.match(text.stdout, /permissions that it does not ask for: kv, session, signal$/m);
     const { stdout } = await sluiceIn(folder, "plugin", "inspect", "look.wasm", "--json");
@@ -57,6 +58,7 @@ Deno.test("plugin inspect shows what is in the files, as text and as JSON", asyn
     assert.equal(facts.size, bytes.length);
     assert.deepEqual(facts.hooks, ["onQuery"]);
     assert.deepEqual(facts.permissions, ["log", "http"]);
+    assert.equal(facts.onFailure, "open");
     assert.deepEqual(facts.grantedByDefault, []);
     assert.deepEqual(facts.memory, { min: 65_536, max: 262_144 });
     assert.deepEqual(facts.exports[0], { name: "memory", type: "memory" });

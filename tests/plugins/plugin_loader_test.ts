@@ -101,6 +101,38 @@ Deno.test("loadPlugin gives a plugin the limits that it asks for, unless they ar
   deepEqual(await limitsOf({ module: large, manifest }), asked);
 });
 
+Deno.test("loadPlugin follows a manifest's onFailure, unless another is written", async () => {
+  const manifest = "permissions: [reject]\nonFailure: closed\n";
+  const permissions = ["reject"] as const;
+  const policyOf = async (one: Case) => (await load(one)).onFailure;
+  equal(await policyOf({ manifest, settings: { permissions } }), "closed");
+  const inside = withSection(manifest);
+  equal(await policyOf({ module: inside, settings: { permissions } }), "closed");
+  equal(await policyOf({ settings: { onFailure: "closed" } }), "closed", "without a word of it");
+  const isOnFailureWritten = true;
+  const open = { permissions, onFailure: "open", isOnFailureWritten } as const;
+  equal(await policyOf({ manifest, settings: open }), "open");
+  const written = { permissions, onFailure: "closed", isOnFailureWritten } as const;
+  equal(await policyOf({ manifest: "onFailure: open", settings: written }), "closed");
+});
+
+Deno.test("loadPlugin says what becomes of traffic without what is refused", async () => {
+  const manifest = "permissions: [reject]\nonFailure: closed\n";
+  const policyOf = async (one: Case) => {
+    const error = await load(one).catch((thrown) => thrown);
+    return error instanceof PluginRefusedError ? error.onFailure : "loaded";
+  };
+  equal(await policyOf({ manifest }), "closed", "a permission is missing");
+  equal(await policyOf({ module: withSection(manifest) }), "closed");
+  equal(await policyOf({ manifest, module: new Uint8Array() }), "closed", "no module");
+  equal(await policyOf({ manifest, module: COUNTER.subarray(0, 50) }), "closed");
+  equal(await policyOf({ manifest, settings: { sha256: "0".repeat(64) } }), "closed");
+  equal(await policyOf({ manifest: `${manifest}hooks: [onQuery]` }), "closed");
+  const isOnFailureWritten = true;
+  equal(await policyOf({ manifest, settings: { isOnFailureWritten } }), "open");
+  equal(await policyOf({ module: new Uint8Array() }), "open");
+});
+
 Deno.test("loadPlugin follows the manifest beside the module, or else the one in it", async () => {
   const manifest = `name: hello
 version: 1.2.3

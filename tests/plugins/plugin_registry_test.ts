@@ -119,8 +119,27 @@ Deno.test("PluginRegistry goes on with what runs when something cannot be used",
 Deno.test("PluginRegistry does not start without what must not be missing", async () => {
   const settings = { a: { onFailure: "closed" }, b: { enabled: false } } as const;
   await using world = await Fixture.make({ "b.wasm": COUNTER }, settings);
-  await rejects(world.registry.start(), /^Error: Cannot do without plugins: .*plugins\.a/);
+  await rejects(world.registry.start(), /^Error: Cannot do without plugins .*plugins\.a/);
   deepEqual(world.registry.life().states, { running: 0, off: 1, refused: 1 });
+});
+
+Deno.test("PluginRegistry does not start without what must not be missing by its manifest", async () => {
+  const encoder = new TextEncoder();
+  const manifest = encoder.encode("permissions: [reject]\nonFailure: closed\n");
+  const cases: readonly (readonly [files: Record<string, Uint8Array>, starts: boolean])[] = [
+    [{ "a.wasm": COUNTER, "a.yaml": manifest }, false], // what it asks for is not granted
+    [{ "a.wasm": COUNTER.subarray(0, 50), "a.yaml": manifest }, false],
+    [{ "a.wasm": COUNTER, "a.yaml": encoder.encode("permissions: [reject]\n") }, true],
+  ];
+  for (const [files, starts] of cases) {
+    await using world = await Fixture.make(files);
+    if (starts) await world.registry.start();
+    else await rejects(world.registry.start(), /onFailure closed: .*plugins\.a: /);
+  }
+  const settings = { a: { onFailure: "open", isOnFailureWritten: true } } as const;
+  await using named = await Fixture.make({ "a.yaml": manifest }, settings);
+  await named.registry.start();
+  deepEqual(named.registry.life().states.refused, 1, "its operator says that it may be missing");
 });
 
 Deno.test("PluginRegistry says what in the folder is no plugin, once", async () => {

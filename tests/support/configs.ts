@@ -63,6 +63,7 @@ export const NO_PLUGINS: PluginsConfig = {
     sha256: "",
     priority: 100,
     onFailure: "open",
+    isOnFailureWritten: false,
     fuelPerCall: 5_000_000,
     isFuelWritten: false,
     memoryMax: 16 * 65_536,

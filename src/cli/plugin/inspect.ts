@@ -54,6 +54,8 @@ export interface PluginFacts {
   readonly permissions: readonly string[];
   readonly hosts: readonly string[];
   readonly messageTypes: { readonly client: readonly string[]; readonly server: readonly string[] };
+  /** What becomes of traffic when it fails, unless the configuration says so. */
+  readonly onFailure: "open" | "closed";
   readonly takesConfiguration: boolean;
   /** Permissions that its imports need and its manifest does not ask for. */
   readonly unasked: readonly string[];
@@ -93,11 +95,17 @@ function factsOf({ source, contents }: Subject): PluginFacts {
       client: manifest.clientMessages ?? ["all"],
       server: manifest.serverMessages ?? ["all"],
     },
+    onFailure: contents.onFailure,
     takesConfiguration: manifest.configuration !== undefined,
     unasked: needed.filter((one) => !permissions.some((asked) => asked === one)),
     grantedByDefault: [],
   };
 }
+
+const FAILURE_TEXT = {
+  open: "open: traffic goes on without it",
+  closed: "closed: traffic is refused",
+};
 
 type Named =
   | Subject["contents"]["module"]["imports"][number]
@@ -131,6 +139,7 @@ function factsText(facts: PluginFacts): string {
         ? "it is loaded"
         : "it is refused: nothing is granted unless the configuration says so",
     ],
+    ["on failure", FAILURE_TEXT[facts.onFailure]],
     ["configuration", facts.takesConfiguration ? "as its manifest says" : "any"],
   ];
   const names = (list: readonly { readonly name: string; readonly type: string }[]) =>

@@ -32,6 +32,9 @@ export interface InstallOptions {
   readonly force?: boolean;
 }
 
+const CLOSED_TEXT = "Its manifest says onFailure: closed: when it fails, traffic is refused, and " +
+  "without it the gateway does\nnot start. To have it otherwise, add onFailure: open.";
+
 const SHA256 = /^[0-9a-f]{64}$/i;
 
 /** Installs a plugin. */
@@ -172,13 +175,15 @@ function uncheckedText({ name }: Origin, { sha256 }: PluginContents): string {
 }
 
 function installedText(
-  { name, manifest }: Origin,
+  origin: Origin,
   file: string,
-  { sha256, manifest: { version, permissions, hosts, configuration } }: PluginContents,
+  { sha256, onFailure, manifest }: PluginContents,
   checked: string | undefined,
 ): string {
+  const { name } = origin;
+  const { version, permissions, hosts, configuration } = manifest;
   const what = `${name} ${version}`.trim();
-  const beside = manifest === undefined ? "" : ` and ${manifestPath(file)}`;
+  const beside = origin.manifest === undefined ? "" : ` and ${manifestPath(file)}`;
   const lines = [
     `installed ${what} as ${file}${beside}`,
     ...(checked === undefined ? [] : [`SHA-256 ${sha256}, as ${checked} says`]),
@@ -193,6 +198,7 @@ function installedText(
     ...(permissions.length === 0 ? [] : [`    permissions: [${permissions.join(", ")}]`]),
     ...(hosts.length === 0 ? [] : [`    hosts: [${hosts.map((one) => `"${one}"`).join(", ")}]`]),
     ...(configuration === undefined ? [] : ["    config: {} # as its manifest says"]),
+    ...(onFailure === "open" ? [] : ["", CLOSED_TEXT]),
   ];
   return `${lines.join("\n")}\n`;
 }
