@@ -30,11 +30,11 @@ for (const language of LANGUAGES) {
           const file = "my-plugin/my-plugin.wasm";
           const { code, stdout, stderr } = await sluice(
             folder,
-            ...["plugin", "check", file, "--query", "select hello()"],
+            ...["plugin", "check", file, "--query", "select hello()", "select hello();"],
           );
           assert.equal(stderr, "");
           assert.match(stdout, /^my-plugin 0\.1\.0, /);
-          assert.match(stdout, /^onQuery .* forward \d+, respond 1 /m);
+          assert.match(stdout, /^onQuery .* forward \d+, respond 2 /m);
           assert.match(stdout, /^metrics: hellos_total$/m);
           assert.match(stdout, /\nmy-plugin\/my-plugin\.wasm: fine\n$/);
           assert.equal(code, 0);

@@ -145,6 +145,8 @@ function checkTemplate(wasm: Uint8Array<ArrayBuffer>): void {
   equal(plugin.run("onQuery", { ...EVENT, flags: CAN.replace }).verdict, "forward");
   const unconfigured = new StandInHost(wasm, { ...world("select hello()"), config: new Map() });
   deepEqual(unconfigured.run("onQuery", EVENT).values, ["hello", "1"]);
+  const typed = new StandInHost(wasm, world("select hello();"));
+  deepEqual(typed.run("onQuery", EVENT).values, ["moin", "1"]);
   const other = new StandInHost(wasm, world("select hello(), 1"));
   equal(other.run("onQuery", EVENT).verdict, "forward");
   equal(other.calls.length, 1);

@@ -10,6 +10,8 @@ const greeting = (config("greeting") || "hello") as string;
 export function onQuery(): Verdict {
   if (event.phase == Phase.parse) return forward();
   queries.add();
-  if (!event.has(Flag.canRespond) || text() != "select hello()") return forward();
+  const query = text(); // what is typed into psql comes with its semicolon
+  if (query != "select hello()" && query != "select hello();") return forward();
+  if (!event.has(Flag.canRespond)) return forward();
   return respond(new Result().column("hello").text(greeting));
 }

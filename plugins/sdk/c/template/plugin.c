@@ -9,9 +9,9 @@ SLUICE_INIT {
 }
 
 SLUICE_HOOK(onQuery) {
-    if (!sluice_has(SLUICE_CAN_RESPOND) || !sluice_equals(sluice_text(), "select hello()")) {
-        return sluice_forward();
-    }
+    sluice_bytes text = sluice_text(); // what is typed into psql comes with its semicolon
+    bool is_hello = sluice_equals(text, "select hello()") || sluice_equals(text, "select hello();");
+    if (!is_hello || !sluice_has(SLUICE_CAN_RESPOND)) return sluice_forward();
     int64_t times = sluice_kv_increment(sluice_text_bytes("hellos"), 1, 0);
     sluice_bytes greeting = sluice_config("greeting");
     if (!greeting.data) greeting = sluice_text_bytes("hello");

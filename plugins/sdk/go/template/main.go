@@ -4,13 +4,15 @@ package main
 import (
 	"sluice"
 	"strconv"
+	"strings"
 )
 
 var hellos = sluice.NewCounter("hellos_total")
 
 //go:wasmexport onQuery
 func onQuery() sluice.Verdict {
-	if !sluice.Can(sluice.CanRespond) || sluice.Text() != "select hello()" {
+	text := strings.TrimSuffix(sluice.Text(), ";") // which comes with what is typed into psql
+	if !sluice.Can(sluice.CanRespond) || text != "select hello()" {
 		return sluice.Forward
 	}
 	greeting, found := sluice.Config("greeting")

@@ -16,7 +16,8 @@ fn init() i32 {
 
 fn onQuery() sluice.Verdict {
     const text = sluice.text() orelse return sluice.forward();
-    if (!std.mem.eql(u8, text, "select hello()")) return sluice.forward();
+    const query = std.mem.trim(u8, text, ";"); // which comes with what is typed into psql
+    if (!std.mem.eql(u8, query, "select hello()")) return sluice.forward();
     if (!sluice.event.flags.can_respond) return sluice.forward();
     const times = sluice.kv.increment("hellos", 1, 0) orelse 0;
     hellos.add(1);

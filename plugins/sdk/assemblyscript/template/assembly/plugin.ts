@@ -8,7 +8,9 @@ const hellos = new Counter("hellos_total");
 const greeting = (config("greeting") || "hello") as string;
 
 export function onQuery(): Verdict {
-  if (!event.has(Flag.canRespond) || text() != "select hello()") return forward();
+  const query = text(); // what is typed into psql comes with its semicolon
+  if (query != "select hello()" && query != "select hello();") return forward();
+  if (!event.has(Flag.canRespond)) return forward();
   const times = kv.increment("hellos");
   hellos.add();
   log(LogLevel.info, "Said hello");

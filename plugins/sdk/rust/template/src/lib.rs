@@ -13,7 +13,8 @@ fn init() -> Result<(), String> {
 }
 
 fn on_query(event: &Event) -> Verdict {
-    if !event.can(can::RESPOND) || event.text() != "select hello()" {
+    let text = event.text(); // what is typed into psql comes with its semicolon
+    if !event.can(can::RESPOND) || text.trim_end_matches(';') != "select hello()" {
         return Verdict::FORWARD;
     }
     let greeting = config("greeting").unwrap_or_else(|| "hello".into());
