@@ -10,6 +10,7 @@ import { messageOf } from "../base/errors.ts";
 import { loadConfig, problemsText } from "../config/load.ts";
 import { openLog } from "../observe/log.ts";
 import { type EmbeddedPostgres, obtainPostgres, startPostgres } from "./demo/embedded_postgres.ts";
+import { PluginFolder } from "./demo/demo_plugin.ts";
 import { tellStory } from "./demo/story.ts";
 import { originOf } from "./config_source.ts";
 import { EXIT, type ExitCode } from "./exit_code.ts";
@@ -25,8 +26,9 @@ const PORTS = { gateway: 15432, metrics: 9090 };
 /** Tells the story; stays up until a signal unless `isOnce`. */
 export async function runDemo(isOnce: boolean): Promise<ExitCode> {
   using signals = stopSignals(() => {});
+  using plugins = new PluginFolder();
   const stage = { isUp: false };
-  const demo = play(isOnce, stage, signals.first);
+  const demo = play(isOnce, plugins, stage, signals.first);
   // The server has a watchdog, which ends it and deletes its folders when this process is gone.
   const interrupted = signals.first
     .then(() => stage.isUp ? signals.second : undefined)
@@ -36,12 +38,13 @@ export async function runDemo(isOnce: boolean): Promise<ExitCode> {
 
 async function play(
   isOnce: boolean,
+  plugins: PluginFolder,
   stage: { isUp: boolean },
   stopped: Promise<void>,
 ): Promise<ExitCode> {
   try {
     await using postgres = await startDatabase();
-    const gateway = await startInFront(postgres);
+    const gateway = await startInFront(postgres, plugins.make());
     try {
       await tellStory(storyOptions(gateway, postgres));
       if (!isOnce) {
@@ -86,7 +89,10 @@ function printProgress(): (size: number, sizeTotal: number) => void {
   };
 }
 
-async function startInFront(postgres: EmbeddedPostgres): Promise<RunningGateway> {
+async function startInFront(
+  postgres: EmbeddedPostgres,
+  pluginFolder: string,
+): Promise<RunningGateway> {
   print("Starting Sluice in front of it ...\n\n");
   const log = openLog(
     [{ name: "demo", level: "warn", format: "auto", output: "stderr", file: "" }],
@@ -101,6 +107,7 @@ servers:
   demo: { address: "127.0.0.1:${freePort(PORTS.gateway)}", proxies: [demo] }
 clients:
   demo: { address: "127.0.0.1:${postgres.port}" }
+plugins: { directory: ${JSON.stringify(pluginFolder)}, demo: { permissions: [respond] } }
 metrics: { address: "127.0.0.1:${freePort(PORTS.metrics)}" }
 runtime: { workers: 2, shutdownTimeout: 1s }
 `,
@@ -142,7 +149,7 @@ function portOf(address: Address | undefined): number {
 function invitation(gateway: RunningGateway): string {
   const port = portOf(gateway.addresses.get("demo"));
   return `
-The gateway stays up until Ctrl-C. Try it:
+The gateway stays up until Ctrl-C. Try it, also with "select plugin();":
 
     psql "postgresql://postgres:${PASSWORD}@127.0.0.1:${port}/postgres"
     curl http://127.0.0.1:${portOf(gateway.metricsAddress)}/metrics

@@ -17,14 +17,12 @@ import { metricsDifference, parseMetrics } from "../../src/cli/demo/metrics_diff
 import { type PostgresPackage, postgresPackage } from "../../src/cli/demo/postgres_package.ts";
 import { childrenOf, isRunning } from "../../src/cli/demo/process_tree.ts";
 import { chooseServerUser } from "../../src/cli/demo/server_user.ts";
-import { tellStory } from "../../src/cli/demo/story.ts";
 import { isSafePath, unpackTar } from "../../src/cli/demo/tar.ts";
 import {
   inTemporaryFolder,
   makeTar,
   queryOnce,
   startTestPostgres,
-  TEST_PASSWORD,
   testOnEachServer,
 } from "../support/postgres.ts";
 
@@ -316,40 +314,6 @@ Deno.test("metricsDifference gives what moved, in the order asked for", () => {
     { sample: "b_total", before: 2, after: 2.5 },
     { sample: 'a_total{pool="x y}",q="\\""}', before: 1, after: 3 },
   ]);
-});
-
-Deno.test("tellStory keeps to 100 columns, and fails if nothing is counted", async () => {
-  await using server = await startTestPostgres();
-  let queries = 3;
-  await using metrics = Deno.serve({ hostname: "127.0.0.1", port: 0, onListen: () => {} }, () => {
-    return new Response(`sluice_queries_total{pool="main"} ${queries}\n`);
-  });
-  const lines: string[] = [];
-  const options = {
-    gateway: server,
-    direct: server,
-    user: server.user,
-    password: TEST_PASSWORD,
-    database: server.database,
-    metricsUrl: `http://127.0.0.1:${metrics.addr.port}/metrics`,
-    write: (line: string) => {
-      lines.push(line);
-      // The gateway in this test: its counter moves when the story begins.
-      queries = 120;
-    },
-  };
-  await tellStory(options);
-  const text = lines.join("\n");
-  assert.match(text, /SQLSTATE 42P01/);
-  assert.match(text, /SQLSTATE 57014/);
-  assert.match(text, /grace {3}130/);
-  assert.match(text, /sluice_queries_total\{pool="main"\} {2}3 -> 120/);
-  for (const line of lines) assert.ok(line.length <= 100 && !line.includes("\n"), line);
-
-  await assert.rejects(
-    tellStory({ ...options, metricsTimeoutMs: 500 }),
-    /sluice_queries_total .* must grow/,
-  );
 });
 
 function chunksOf(bytes: Uint8Array, size: number): ReadableStream<Uint8Array> {

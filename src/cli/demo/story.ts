@@ -1,8 +1,8 @@
 /**
  * The story of `sluice demo`: a client that knows nothing of the gateway does through it what
- * clients do (queries, a transaction, a prepared statement, an error, a cancel), and then the
- * gateway's metrics say what it saw. Each step checks its own result: a story that is told to its
- * end is also a proof that it works.
+ * clients do (queries, a transaction, a prepared statement, an error, a cancel), a plugin answers
+ * one of its queries, and then the gateway's metrics say what it saw. Each step checks its own
+ * result: a story that is told to its end is also a proof that it works.
  *
  * @module
  */
@@ -50,7 +50,12 @@ const METRICS_SHOWN = [
   "sluice_relayed_bytes_total",
   "sluice_query_duration_seconds_count",
   "sluice_cancel_requests_total",
+  "sluice_plugin_calls_total",
+  "plugin_answers_total",
 ];
+
+/** What the plugin of the demo answers. */
+const PLUGIN_ANSWER = "Hello from a WebAssembly plugin";
 
 /** Round trips to measure each way: enough for a median, over in a moment. */
 const LATENCY_SAMPLES = 50;
@@ -101,6 +106,7 @@ export async function tellStory(options: StoryOptions): Promise<void> {
     await tellPreparedStatement(scene);
     await tellError(scene);
     await tellCancel(scene);
+    await tellPlugin(scene);
     await tellLatency(scene);
   }
   await tellMetrics(page, options, metricsBefore);
@@ -218,11 +224,22 @@ async function untilServerRuns({ direct }: Scene, running: RunningQuery): Promis
   throw new Error("The story failed: the query to be cancelled did not reach the server");
 }
 
+async function tellPlugin({ page, client }: Scene): Promise<void> {
+  page.step(
+    "A plugin",
+    "PostgreSQL knows no function plugin(). A WebAssembly plugin of 469 bytes sees each query in " +
+      "the gateway, and answers this one itself: the server is not asked. It was granted that " +
+      "and nothing else, and its memory and the instructions of each call are limited.",
+  );
+  const rows = await show(page, client, "select plugin()");
+  expect(rows[0]?.["plugin"] === PLUGIN_ANSWER, `the plugin must answer ${PLUGIN_ANSWER}`);
+}
+
 async function tellLatency({ page, client, direct }: Scene): Promise<void> {
   page.step(
     "What it costs",
-    `Round trips of "select 1", through the gateway and past it in turn: the median of ` +
-      `${LATENCY_SAMPLES} each.`,
+    `Round trips of "select 1", through the gateway with its plugin and past it in turn: the ` +
+      `median of ${LATENCY_SAMPLES} each.`,
   );
   const through: number[] = [];
   const past: number[] = [];
