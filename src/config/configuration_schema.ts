@@ -14,7 +14,15 @@ import { LinearRegExp } from "../base/linear_regexp.ts";
 import { nearest } from "../base/suggest.ts";
 import { type FreeKeys, pointerTo } from "./free_keys.ts";
 import type { JsonSchema } from "./key_types.ts";
-import { didYouMean, nameList, type Place, printable, type Problems, quote } from "./problems.ts";
+import {
+  didYouMean,
+  nameList,
+  type Place,
+  printable,
+  printableMessage,
+  type Problems,
+  quote,
+} from "./problems.ts";
 
 /**
  * A schema of the library's needs its expressions' code for what is not used here, and tells
@@ -78,7 +86,7 @@ export function configurationSchema(
   try {
     return new ConfigurationSchema(schema);
   } catch (error) {
-    problems.add(place, `not valid as JSON Schema draft 7: ${printable(messageOf(error))}`);
+    problems.add(place, `not valid as JSON Schema draft 7: ${printableMessage(messageOf(error))}`);
     return undefined;
   }
 }

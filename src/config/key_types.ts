@@ -125,6 +125,13 @@ export function describe(written: WrittenValue): string {
   }
 }
 
+/** As {@linkcode describe}, where a list is expected: one value alone is an easy mistake. */
+export function notList(written: WrittenValue): string {
+  const got = describe(written);
+  const isPlain = written.kind === "text" && /^[A-Za-z0-9_.-]+$/.test(written.text);
+  return isPlain ? `${got}, which is no list: write [${written.text}]` : got;
+}
+
 /** `true` or `false`, and nothing else: readers of YAML disagree about `yes` and `on`. */
 export function bool(): KeyType<boolean> {
   return scalar({
@@ -198,7 +205,8 @@ export function duration(min: string, max: string): KeyType<number> {
       const ms = parseDuration(text);
       if (ms !== undefined) return ms < minMs ? ", which is too short" : ", which is too long";
       const isFraction = /^[0-9]{1,6}\.[0-9]{1,3}(s|m|h)$/.test(text);
-      return isFraction ? `; write ${wholeUnits(text)}` : "";
+      if (isFraction) return `; write ${wholeUnits(text)}`;
+      return /^[0-9]/.test(text) ? "; write it with h, m, s and ms, such as 1m30s" : "";
     },
   });
 }
@@ -225,7 +233,9 @@ export function size(min: number, max: number): KeyType<number> {
     parse: (text) => within(parseSize(text), min, max),
     hint: (text) => {
       const bytes = parseSize(text);
-      if (bytes === undefined) return "";
+      if (bytes === undefined) {
+        return /^[0-9]/.test(text) ? "; write it with B, KiB, MiB or GiB, such as 64KiB" : "";
+      }
       return bytes < min ? ", which is too small" : ", which is too large";
     },
   });
@@ -333,7 +343,7 @@ export function names(section: NamedSection): KeyType<readonly string[]> {
     },
     json: (value) => value,
     read: (written) => {
-      if (written.kind !== "list") return wrong(written, describe(written));
+      if (written.kind !== "list") return wrong(written, notList(written));
       if (written.items.length === 0) return wrong(written, "an empty list");
       if (written.items.length > NAMES_MAX) return wrong(written, `${written.items.length} names`);
       const found: string[] = [];

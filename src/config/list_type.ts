@@ -4,7 +4,7 @@
  * @module
  */
 
-import { describe, type KeyType, wrong } from "./key_types.ts";
+import { type KeyType, notList, wrong } from "./key_types.ts";
 import { quote } from "./problems.ts";
 
 /**
@@ -29,7 +29,7 @@ export function listOf<T extends string>(
     schema: { type: "array", maxItems: sizeMax, uniqueItems: true, items: item.schema },
     json: (value) => value,
     read: (written) => {
-      if (written.kind !== "list") return wrong(written, describe(written));
+      if (written.kind !== "list") return wrong(written, notList(written));
       if (written.items.length > sizeMax) return wrong(written, `${written.items.length} of them`);
       const found: T[] = [];
       for (const one of written.items) {

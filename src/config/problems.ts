@@ -14,6 +14,9 @@ const PROBLEMS_MAX = 1_000;
 /** How much of a value a message repeats, in characters. */
 const QUOTE_SIZE_MAX = 80;
 
+/** Characters of what a program says: whole sentences. */
+const MESSAGE_SIZE_MAX = 400;
+
 /** Where something was written. */
 export interface Place {
   /** Name of the file, or `environment`. */
@@ -108,15 +111,24 @@ export function quote(text: string): string {
 
 /** Returns `text` cut at 80 characters, with everything a terminal could act on escaped. */
 export function printable(text: string): string {
+  return cut(text, QUOTE_SIZE_MAX);
+}
+
+/** Returns the message of a program as {@linkcode printable} does, cut at 400 characters. */
+export function printableMessage(text: string): string {
+  return cut(text, MESSAGE_SIZE_MAX);
+}
+
+function cut(text: string, sizeMax: number): string {
   const shown = withoutPassword(text);
   // A character is at most two code units, so this prefix is enough to find the cut.
-  const characters = [...shown.slice(0, 2 * QUOTE_SIZE_MAX + 2)];
-  const start = characters.slice(0, QUOTE_SIZE_MAX).join("");
+  const characters = [...shown.slice(0, 2 * sizeMax + 2)];
+  const start = characters.slice(0, sizeMax).join("");
   const escaped = start.replaceAll(
     /[\p{Cc}\p{Cf}\p{Cs}\p{Zl}\p{Zp}]/gu, // controls, bidirectional marks, line separators
     (character) => `\\u{${character.codePointAt(0)!.toString(16)}}`,
   );
-  return characters.length > QUOTE_SIZE_MAX ? `${escaped}…` : escaped;
+  return characters.length > sizeMax ? `${escaped}…` : escaped;
 }
 
 /**

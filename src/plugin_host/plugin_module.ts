@@ -161,8 +161,10 @@ function checkImport(one: ModuleImport): void {
   const type = HOST_SIGNATURES.get(one.name);
   if (type === undefined || one.kind !== "function") {
     const guess = nearest(one.name, HOST_SIGNATURES.keys());
-    const hint = guess === undefined ? "" : `; did you mean "${guess}"?`;
-    throw new WrongModuleError(`it imports ${name}, which there is not${hint}`);
+    const hint = guess === undefined
+      ? "docs/plugins/reference.md says what there is"
+      : `did you mean "${guess}"?`;
+    throw new WrongModuleError(`it imports ${name}, which there is not; ${hint}`);
   }
   const [is, expected] = [signatureText(one.type), signatureText(type)];
   if (is === expected) return;

@@ -17,7 +17,14 @@ import {
   parseManifest,
   type PluginManifest,
 } from "../config/plugin_manifest.ts";
-import { keyPlace, printable, type Problem, Problems, quote } from "../config/problems.ts";
+import {
+  keyPlace,
+  printable,
+  printableMessage,
+  type Problem,
+  Problems,
+  quote,
+} from "../config/problems.ts";
 import { HOOK, type HookName, HOOKS } from "../hooks/hooks.ts";
 import {
   CLIENT_MESSAGE_TYPES,
@@ -138,7 +145,8 @@ async function readContents(
     module = await readPluginModule(bytes, limits);
   } catch (error) {
     if (error instanceof PluginRefusedError) throw error;
-    refuse("module", source, "file", `cannot use ${quote(file)}: ${printable(messageOf(error))}`);
+    const reason = printableMessage(messageOf(error));
+    refuse("module", source, "file", `cannot use ${quote(file)}: ${reason}`);
   }
   const hasManifest = manifest !== NO_MANIFEST;
   const { onFailure } = decided(source, manifest).settings;

@@ -84,7 +84,10 @@ export class PluginRegistry {
       if (onFailure === "closed") problems.push(error);
     });
     if (problems.length === 0) return;
-    throw new Error(`Cannot do without plugins of onFailure closed: ${problems.join("; ")}`);
+    const advice = "correct that, or write onFailure: open for what may be missing";
+    throw new Error(
+      `Cannot do without plugins of onFailure closed: ${problems.join("; ")}; ${advice}`,
+    );
   }
 
   /** Looks for changed files from now on. */

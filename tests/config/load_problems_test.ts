@@ -102,6 +102,22 @@ const ONE_PROBLEM: readonly (readonly [added: string, line: string])[] = [
     "pools: [a]",
     '7:8: pools: expected pools by name, such as "default:" with its keys below; got a list',
   ],
+  [
+    "pools: { a: { idleTimeout: 5 min } }",
+    "7:28: pools.a.idleTimeout: expected a duration from 0ms to 168h, such as 10m; " +
+    'got "5 min"; write it with h, m, s and ms, such as 1m30s',
+  ],
+  [
+    "plugins: { a: { outputMax: 16M } }",
+    "7:28: plugins.a.outputMax: expected a size from 1KiB to 1GiB, such as 16MiB; " +
+    'got "16M"; write it with B, KiB, MiB or GiB, such as 64KiB',
+  ],
+  [
+    "plugins: { a: { permissions: log } }",
+    "7:30: plugins.a.permissions: expected a list of at most 11 words: each one of replace, " +
+    "respond, reject, close, route, parse, signal, log, kv, session, http; " +
+    'got "log", which is no list: write [log]',
+  ],
   ["pool: { a: { size: 5 } }", '7:1: pool: unknown key; did you mean "pools"?'],
   ["workers: 3", "7:1: workers: unknown key; it belongs to runtime"],
   ["pools: { a: { client: x } }", "7:15: pools.a.client: unknown key; it belongs to proxies.NAME"],
@@ -204,7 +220,7 @@ const SERVER_PROBLEMS: readonly (readonly [keys: string, lines: readonly string[
   ]],
   ["address: a:1\n    proxies: default", [
     "4:14: servers.default.proxies: expected a list of 1 to 100 names of groups in " +
-    'proxies, such as [default]; got "default"',
+    'proxies, such as [default]; got "default", which is no list: write [default]',
   ]],
   ["address: a:1\n    proxies: [default, default]", [
     "4:24: servers.default.proxies: expected a list of 1 to 100 names of groups in " +

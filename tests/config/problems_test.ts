@@ -1,6 +1,13 @@
 import { deepEqual, equal, ok } from "node:assert/strict";
 import { loadConfig } from "../../src/config/load.ts";
-import { nameList, printable, Problems, problemsText, quote } from "../../src/config/problems.ts";
+import {
+  nameList,
+  printable,
+  printableMessage,
+  Problems,
+  problemsText,
+  quote,
+} from "../../src/config/problems.ts";
 
 Deno.test("Problems keeps 1000 and says that there are more", () => {
   const problems = new Problems();
@@ -31,6 +38,8 @@ Deno.test("printable cuts at 80 characters and escapes what a terminal acts on",
   equal(printable("😀".repeat(81)), "😀".repeat(80) + "…");
   equal(printable("a\u001b[0m\n\u202eb\ud800"), "a\\u{1b}[0m\\u{a}\\u{202e}b\\u{d800}");
   equal(quote('say "x"'), '"say \\"x\\""');
+  equal(printableMessage("x".repeat(400) + "\u001b"), "x".repeat(400) + "…");
+  equal(printableMessage(`${"x".repeat(399)}\u001b`), `${"x".repeat(399)}\\u{1b}`);
 });
 
 Deno.test("nameList shows at most ten names", () => {

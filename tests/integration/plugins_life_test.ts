@@ -222,7 +222,7 @@ Deno.test("Plugins: SIGHUP has files looked at, and nothing else changes a plugi
 Deno.test("Plugins: without one that must not be missing, the gateway does not start", async () => {
   await assert.rejects(
     Scene.start({ guard: { onFailure: "closed" } }, { "guard.wasm": "no module" }),
-    /Cannot do without plugins: .*plugins\.guard/,
+    /Cannot do without plugins of onFailure closed: .*plugins\.guard/,
   );
 });
 

@@ -174,6 +174,12 @@ Deno.test("loadPlugin says why a plugin is refused, where, and what to do", asyn
       "memory",
     ],
     [
+      { module: assemble('(module (memory (export "memory") 300))') },
+      'module: s.yaml:3:5: plugins.hello: cannot use "hello.wasm": the module needs at least ' +
+      "18.75 MiB of memory, more than the 1 MiB that are allowed; memoryMax allows more " +
+      "(at byte 11)",
+    ],
+    [
       { manifest: "permissions: [log, kv]", settings: { permissions: ["kv"] } },
       "permissions: s.yaml:3:5: plugins.hello: the plugin asks for what it is not granted: log; " +
       "to grant it, write plugins.hello.permissions: [kv, log]",

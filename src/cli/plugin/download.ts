@@ -7,7 +7,7 @@
 import { messageOf } from "../../base/errors.ts";
 import { concat } from "../../base/bytes.ts";
 import { formatSize } from "../../base/size.ts";
-import { printable, quote } from "../../config/problems.ts";
+import { printableMessage, quote } from "../../config/problems.ts";
 
 const TIMEOUT_MS = 120_000;
 
@@ -91,5 +91,5 @@ function reasonOf(error: unknown, signal: AbortSignal): string {
   if (signal.aborted) return `it took longer than ${TIMEOUT_MS / 1_000} s`;
   const cause = error instanceof Error ? error.cause ?? error : error;
   const words = messageOf(cause).replaceAll(/\(?https?:\/\/[^\s)]*\)?/g, "");
-  return printable(words.replaceAll(/\s+/g, " ").trim());
+  return printableMessage(words.replaceAll(/\s+/g, " ").trim());
 }

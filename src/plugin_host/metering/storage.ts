@@ -54,7 +54,7 @@ export function copyMemory(
     const { min, max = PAGES_MAX } = readLimits(reader, "memory");
     if (min > pagesMax) {
       const problem = `the module needs at least ${mebibytes(min)} of memory, ` +
-        `more than the ${mebibytes(pagesMax)} that are allowed`;
+        `more than the ${mebibytes(pagesMax)} that are allowed; memoryMax allows more`;
       throw new InvalidModuleError(problem, offset);
     }
     if (max > PAGES_MAX) {
