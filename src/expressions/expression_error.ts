@@ -28,7 +28,8 @@ export function reasonOf(error: unknown): ExpressionError {
   if (
     error instanceof ParseError || error instanceof CheckError || error instanceof EvaluationError
   ) {
-    const message = error.summary.replaceAll(/\s+/g, " ").replaceAll("detects(", "matches(");
+    const message = error.summary.replaceAll(/\s+/g, " ").replaceAll("detects(", "matches(")
+      .replace(/^no such overload: /, "the types do not fit: ");
     return new ExpressionError(withoutValues(message, error.code), error.range?.start ?? 0);
   }
   return new ExpressionError("cannot be evaluated", 0);

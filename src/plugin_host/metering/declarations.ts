@@ -100,7 +100,8 @@ function readImports(
       if (readMutability(section)) throw refusedFeature("an imported mutable global", start);
       imports.push({ module, name, kind });
     } else {
-      throw refusedFeature(`an imported ${kind}`, start);
+      const problem = `an imported ${kind} is not allowed; the module needs one of its own`;
+      throw new InvalidModuleError(problem, start);
     }
   }
   section.expectEnd("the imports");

@@ -32,7 +32,11 @@ function refused(module: string | Uint8Array, message: RegExp): void {
 }
 
 const FEATURES: readonly (readonly [name: string, module: string | Uint8Array, says: RegExp])[] = [
-  ["imported memories", '(module (import "a" "b" (memory 1)))', /imported memory is not/],
+  [
+    "imported memories",
+    '(module (import "a" "b" (memory 1)))',
+    /imported memory is not allowed; the module needs one of its own/,
+  ],
   ["imported tables", '(module (import "a" "b" (table 1 funcref)))', /imported table is not/],
   [
     "imported mutable globals",
