@@ -4,7 +4,7 @@
  * @module
  */
 
-import wabt from "npm:wabt@1.0.39";
+import wabt from "wabt";
 import {
   FUEL_EXPORT,
   type MeteredModule,

@@ -1,5 +1,5 @@
 import { deepEqual, equal, match, ok, throws } from "node:assert/strict";
-import wabt from "npm:wabt@1.0.39";
+import wabt from "wabt";
 import { InvalidModuleError, meterModule } from "../../../src/plugin_host/metering/meter.ts";
 import { assemble, MeteredInstance, METERING } from "../../support/wasm.ts";
 import { fuzz, type Random } from "../../support/random.ts";
