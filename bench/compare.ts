@@ -15,6 +15,7 @@ import {
   startPostgres,
 } from "../src/cli/demo/embedded_postgres.ts";
 import { print, printError } from "../src/cli/terminal.ts";
+import { BenchError, runCommand } from "./command.ts";
 import {
   type Contestant,
   findProgram,
@@ -26,17 +27,16 @@ import {
 } from "./contestants.ts";
 import { runTransfer, TRANSFERS } from "./large_results.ts";
 import {
-  BenchError,
   type Options,
   optionsOf,
   OWN_CONNECTIONS_MAX,
   type SharingWorkloads,
   USAGE,
 } from "./options.ts";
+import { rewritePage, runFacts } from "./performance_file.ts";
 import { performancePage } from "./performance_page.ts";
 import { PLUGINS, sectionOf, withSection } from "./page_sections.ts";
 import { initializePgbench, type Workload } from "./pgbench.ts";
-import { describeMachine } from "./process_usage.ts";
 import { asText, type Cell, transactionTable, type TransferCell, transferTable } from "./report.ts";
 import { measureRun, runRounds, targetOf } from "./rounds.ts";
 
@@ -212,57 +212,18 @@ async function report(
   print(`\n${asText(transactions)}\n${asText(transfers)}`);
   if (sharing !== undefined) print(`\n${asText(sharing)}`);
   if (!options.isWriting) return;
-  const page = performancePage(
-    {
-      date: new Date().toISOString().slice(0, 10),
-      ...describeMachine(),
-      cores: navigator.hardwareConcurrency,
-      programs: field.contestants.map(({ description }) => description),
-      loadAverage: field.loadAverage,
-      rounds: options.rounds,
-      seconds: options.seconds,
-      scale: SCALE,
-      hasReconnects: options.workloads.some(({ reconnects }) => reconnects),
-    },
-    transactions,
-    transfers,
-    sharing,
-  );
-  const path = join(import.meta.dirname!, "..", "docs", "performance.md");
-  await Deno.writeTextFile(path, withSection(page, PLUGINS, await writtenSection(path)));
-  printError(`wrote ${path}\n`);
+  const facts = {
+    ...runFacts(options),
+    programs: field.contestants.map(({ description }) => description),
+    loadAverage: field.loadAverage,
+    scale: SCALE,
+    hasReconnects: options.workloads.some(({ reconnects }) => reconnects),
+  };
+  const page = performancePage(facts, transactions, transfers, sharing);
+  // What `plugins.ts` has written there stays.
+  await rewritePage((written) => withSection(page, PLUGINS, sectionOf(written, PLUGINS)));
 }
 
-/** What `plugins.ts` has written there: it stays. */
-async function writtenSection(path: string): Promise<string> {
-  try {
-    return sectionOf(await Deno.readTextFile(path), PLUGINS);
-  } catch (error) {
-    if (error instanceof Deno.errors.NotFound) return "";
-    throw error;
-  }
+if (import.meta.main) {
+  Deno.exit(await runCommand(Deno.args, USAGE, (signal) => compare(optionsOf(Deno.args), signal)));
 }
-
-async function main(args: readonly string[]): Promise<number> {
-  if (args.includes("--help") || args.includes("-h")) {
-    print(USAGE);
-    return 0;
-  }
-  if (Deno.build.os !== "linux") {
-    printError("Cannot compare here: CPU times are read from /proc, which is Linux's\n");
-    return 1;
-  }
-  const interruption = new AbortController();
-  const interrupt = () => interruption.abort(new BenchError("interrupted"));
-  Deno.addSignalListener("SIGINT", interrupt);
-  Deno.addSignalListener("SIGTERM", interrupt);
-  try {
-    await compare(optionsOf(args), interruption.signal);
-    return 0;
-  } catch (error) {
-    printError(`${error instanceof Error ? error.message : error}\n`);
-    return 1;
-  }
-}
-
-if (import.meta.main) Deno.exit(await main(Deno.args));

@@ -5,6 +5,14 @@
  */
 
 import { parseArgs } from "node:util";
+import {
+  BenchError,
+  oneOf,
+  RUN_OPTIONS,
+  type RunOptions,
+  runOptionsOf,
+  wholeNumber,
+} from "./command.ts";
 import type { Workload } from "./pgbench.ts";
 
 /** How to use it. */
@@ -40,16 +48,11 @@ export const PROTOCOLS = ["simple", "extended", "prepared"] as const;
 const MODES = ["session", "transaction", "both"] as const;
 
 /** What to measure. */
-export interface Options {
+export interface Options extends RunOptions {
   /** Each client with a server connection of its own. */
   readonly workloads: readonly Workload[];
   /** Clients that share server connections. */
   readonly sharing: readonly SharingWorkloads[];
-  readonly workers: number;
-  readonly isFromSource: boolean;
-  readonly rounds: number;
-  readonly seconds: number;
-  readonly isWriting: boolean;
 }
 
 /** Workloads through the same pools. */
@@ -57,11 +60,6 @@ export interface SharingWorkloads {
   /** Server connections of each proxy. */
   readonly poolSize: number;
   readonly workloads: readonly Workload[];
-}
-
-/** A wrong argument or a missing program: said in one line, not with a stack. */
-export class BenchError extends Error {
-  override readonly name = "BenchError";
 }
 
 /** Reads the command line. @throws {BenchError} If an argument is wrong. */
@@ -74,16 +72,12 @@ export function optionsOf(args: readonly string[]): Options {
       pool: { type: "string", default: "10,20" },
       protocol: { type: "string" },
       connect: { type: "boolean", default: false },
-      workers: { type: "string", default: "1" },
-      rounds: { type: "string" },
-      seconds: { type: "string" },
-      source: { type: "boolean", default: false },
-      quick: { type: "boolean", default: false },
-      write: { type: "boolean", default: false },
+      ...RUN_OPTIONS,
     },
   });
   const mode = oneOf("--mode", values.mode, MODES);
-  const seconds = wholeNumber("--seconds", values.seconds ?? (values.quick ? "2" : "6"));
+  const run = runOptionsOf(values, 6);
+  const { seconds } = run;
   const of = (clients: string, protocols: string, max: number) =>
     workloadsOf(values.clients ?? clients, values.protocol ?? protocols, seconds, max);
   const own = mode === "transaction" ? [] : of("1,8,32", "simple", OWN_CONNECTIONS_MAX);
@@ -96,15 +90,11 @@ export function optionsOf(args: readonly string[]): Options {
     own.push({ clients: CONNECT_CLIENTS, seconds, protocol: "simple", reconnects: true });
   }
   return {
+    ...run,
     workloads: own,
     sharing: shared.length === 0
       ? []
       : poolSizes.map((poolSize) => ({ poolSize, workloads: shared })),
-    workers: wholeNumber("--workers", values.workers),
-    isFromSource: values.source,
-    rounds: wholeNumber("--rounds", values.rounds ?? (values.quick ? "2" : "5")),
-    seconds,
-    isWriting: values.write,
   };
 }
 
@@ -125,19 +115,4 @@ export function workloadsOf(
       reconnects: false,
     }));
   });
-}
-
-/** @throws {BenchError} If `text` is none of the choices. */
-export function oneOf<T extends string>(option: string, text: string, choices: readonly T[]): T {
-  const choice = choices.find((known) => known === text);
-  if (choice !== undefined) return choice;
-  throw new BenchError(`${option} must be one of ${choices.join(", ")}, and is ${text}`);
-}
-
-/** @throws {BenchError} If `text` is no number from 1 to 9999. */
-export function wholeNumber(option: string, text: string): number {
-  if (!/^[1-9]\d{0,3}$/.test(text)) {
-    throw new BenchError(`${option} must be a whole number from 1 to 9999, and is ${text}`);
-  }
-  return Number(text);
 }

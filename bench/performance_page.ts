@@ -5,21 +5,15 @@
  * @module
  */
 
+import type { RunFacts } from "./performance_file.ts";
 import { asMarkdown, type Table } from "./report.ts";
 
 /** What the page says besides the tables. */
-export interface PageFacts {
-  /** Day of the measurement, "2026-01-31". */
-  readonly date: string;
-  readonly cpu: string;
-  readonly cores: number;
-  readonly kernel: string;
+export interface PageFacts extends RunFacts {
   /** One line for each program that took part. */
   readonly programs: readonly string[];
   /** Of the last minute before anything was started. */
   readonly loadAverage: number;
-  readonly rounds: number;
-  readonly seconds: number;
   readonly scale: number;
   /** Some rows are of a new connection for each transaction. */
   readonly hasReconnects: boolean;

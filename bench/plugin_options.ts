@@ -8,11 +8,12 @@ import { parseArgs } from "node:util";
 import {
   BenchError,
   oneOf,
-  OWN_CONNECTIONS_MAX,
-  PROTOCOLS,
+  RUN_OPTIONS,
+  type RunOptions,
+  runOptionsOf,
   wholeNumber,
-  workloadsOf,
-} from "./options.ts";
+} from "./command.ts";
+import { OWN_CONNECTIONS_MAX, PROTOCOLS, workloadsOf } from "./options.ts";
 import type { Workload } from "./pgbench.ts";
 
 /** How to use it. */
@@ -38,17 +39,12 @@ const PARTS = ["pgbench", "memory", "grpc"] as const;
 const MODES = ["session", "transaction"] as const;
 
 /** What to measure. */
-export interface PluginOptions {
+export interface PluginOptions extends RunOptions {
   readonly parts: readonly typeof PARTS[number][];
   readonly modes: readonly typeof MODES[number][];
   readonly workloads: readonly Workload[];
   /** Server connections of each gateway in transaction mode. */
   readonly poolSize: number;
-  readonly workers: number;
-  readonly isFromSource: boolean;
-  readonly rounds: number;
-  readonly seconds: number;
-  readonly isWriting: boolean;
 }
 
 /** Reads the command line. @throws {BenchError} If an argument is wrong. */
@@ -61,12 +57,7 @@ export function pluginOptionsOf(args: readonly string[]): PluginOptions {
       clients: { type: "string" },
       pool: { type: "string", default: "8" },
       protocol: { type: "string", default: PROTOCOLS.join() },
-      workers: { type: "string", default: "1" },
-      rounds: { type: "string" },
-      seconds: { type: "string" },
-      source: { type: "boolean", default: false },
-      quick: { type: "boolean", default: false },
-      write: { type: "boolean", default: false },
+      ...RUN_OPTIONS,
     },
   });
   const parts = values.parts.split(",").map((part) => oneOf("--parts", part, PARTS));
@@ -74,17 +65,13 @@ export function pluginOptionsOf(args: readonly string[]): PluginOptions {
   if (values.write && PARTS.some((part) => !parts.includes(part))) {
     throw new BenchError("--write needs all parts: the section has all of their tables");
   }
-  const seconds = wholeNumber("--seconds", values.seconds ?? (values.quick ? "2" : "4"));
+  const run = runOptionsOf(values, 4);
   const clients = values.clients ?? (values.quick ? "8" : "8,32");
   return {
+    ...run,
     parts,
     modes: mode === "both" ? MODES : [mode],
-    workloads: workloadsOf(clients, values.protocol, seconds, OWN_CONNECTIONS_MAX),
+    workloads: workloadsOf(clients, values.protocol, run.seconds, OWN_CONNECTIONS_MAX),
     poolSize: wholeNumber("--pool", values.pool),
-    workers: wholeNumber("--workers", values.workers),
-    isFromSource: values.source,
-    rounds: wholeNumber("--rounds", values.rounds ?? (values.quick ? "2" : "5")),
-    seconds,
-    isWriting: values.write,
   };
 }

@@ -11,12 +11,14 @@
 import { join } from "node:path";
 import { obtainPostgres, startPostgres } from "../src/cli/demo/embedded_postgres.ts";
 import { print, printError } from "../src/cli/terminal.ts";
+import { BenchError, runCommand } from "./command.ts";
 import { findProgram, findSluice, type RunningSluice, startSluice } from "./contestants.ts";
 import { buildGrpcPlugin, measureGrpc } from "./grpc_costs.ts";
 import { buildHello, installPlugins, pluginCallsIn, setupsWith } from "./measured_plugins.ts";
 import type { Setup } from "./measured_plugins.ts";
-import { BenchError, OWN_CONNECTIONS_MAX } from "./options.ts";
+import { OWN_CONNECTIONS_MAX } from "./options.ts";
 import { PLUGINS, withSection } from "./page_sections.ts";
+import { rewritePage, runFacts } from "./performance_file.ts";
 import { initializePgbench, type Workload } from "./pgbench.ts";
 import { calleeOf, measureCalls, measureSessions } from "./plugin_costs.ts";
 import { type PluginOptions, pluginOptionsOf, USAGE } from "./plugin_options.ts";
@@ -31,7 +33,6 @@ import {
   pluginTable,
 } from "./plugin_report.ts";
 import { pluginsSection } from "./plugins_section.ts";
-import { describeMachine } from "./process_usage.ts";
 import { asText, type Table } from "./report.ts";
 import { measureRun, runRounds, targetOf } from "./rounds.ts";
 
@@ -222,52 +223,27 @@ function report({ programs, omissions, tables }: Results): void {
 }
 
 async function write(
-  { rounds, seconds, poolSize }: PluginOptions,
+  options: PluginOptions,
   { programs, omissions, tables }: Results,
   loadBefore: number,
 ): Promise<void> {
   const { summary, pgbench, memory, calls } = tables;
   if (!summary || !pgbench || !memory || !calls) throw new BenchError("Not all was measured");
   const facts = {
-    date: new Date().toISOString().slice(0, 10),
-    ...describeMachine(),
-    cores: navigator.hardwareConcurrency,
+    ...runFacts(options),
     runtime: `Deno ${Deno.version.deno} (V8 ${Deno.version.v8})`,
     programs,
     omissions,
     loadBefore,
     loadAfter: Deno.loadavg()[0] ?? 0,
-    rounds,
-    seconds,
     scale: SCALE,
-    poolSize,
+    poolSize: options.poolSize,
   };
-  const path = join(import.meta.dirname!, "..", "docs", "performance.md");
   const section = pluginsSection(facts, { summary, pgbench, memory, calls });
-  await Deno.writeTextFile(path, withSection(await Deno.readTextFile(path), PLUGINS, section));
-  printError(`wrote ${path}\n`);
+  await rewritePage((page) => withSection(page, PLUGINS, section));
 }
 
-async function main(args: readonly string[]): Promise<number> {
-  if (args.includes("--help") || args.includes("-h")) {
-    print(USAGE);
-    return 0;
-  }
-  if (Deno.build.os !== "linux") {
-    printError("Cannot measure here: CPU times are read from /proc, which is Linux's\n");
-    return 1;
-  }
-  const interruption = new AbortController();
-  const interrupt = () => interruption.abort(new BenchError("interrupted"));
-  Deno.addSignalListener("SIGINT", interrupt);
-  Deno.addSignalListener("SIGTERM", interrupt);
-  try {
-    await measureAll(pluginOptionsOf(args), interruption.signal);
-    return 0;
-  } catch (error) {
-    printError(`${error instanceof Error ? error.message : error}\n`);
-    return 1;
-  }
+if (import.meta.main) {
+  const run = (signal: AbortSignal) => measureAll(pluginOptionsOf(Deno.args), signal);
+  Deno.exit(await runCommand(Deno.args, USAGE, run));
 }
-
-if (import.meta.main) Deno.exit(await main(Deno.args));

@@ -5,15 +5,11 @@
  * @module
  */
 
+import type { RunFacts } from "./performance_file.ts";
 import { asMarkdown, type Table } from "./report.ts";
 
 /** What the section says besides the tables. */
-export interface PluginsFacts {
-  /** Day of the measurement, "2026-01-31". */
-  readonly date: string;
-  readonly cpu: string;
-  readonly cores: number;
-  readonly kernel: string;
+export interface PluginsFacts extends RunFacts {
   /** What sessions in memory and single calls ran on. */
   readonly runtime: string;
   /** One line for each program that took part. */
@@ -23,8 +19,6 @@ export interface PluginsFacts {
   /** Load averages of the last minute, before anything was started and at the end. */
   readonly loadBefore: number;
   readonly loadAfter: number;
-  readonly rounds: number;
-  readonly seconds: number;
   readonly scale: number;
   readonly poolSize: number;
 }

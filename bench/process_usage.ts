@@ -23,9 +23,3 @@ export function residentMiB(processId: number): number {
   const status = Deno.readTextFileSync(`/proc/${processId}/status`);
   return Number(/^VmRSS:\s+(\d+) kB$/m.exec(status)?.[1]) / 1024;
 }
-
-/** The machine in a few words, as a report needs them. */
-export function describeMachine(): { readonly cpu: string; readonly kernel: string } {
-  const cpu = /^model name\s*: (.+)$/m.exec(Deno.readTextFileSync("/proc/cpuinfo"))?.[1];
-  return { cpu: cpu ?? "unknown CPU", kernel: `Linux ${Deno.osRelease()}` };
-}

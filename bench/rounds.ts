@@ -48,7 +48,7 @@ export async function measureRun(
 }
 
 /** Whoever comes first in a round meets another machine than whoever comes last: all take turns. */
-export function inOrderOf<T>(round: number, contestants: readonly T[]): readonly T[] {
+function inOrderOf<T>(round: number, contestants: readonly T[]): readonly T[] {
   const first = round % contestants.length;
   return [...contestants.slice(first), ...contestants.slice(0, first)];
 }

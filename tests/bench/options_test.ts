@@ -1,5 +1,6 @@
 import assert from "node:assert/strict";
-import { BenchError, optionsOf } from "../../bench/options.ts";
+import { BenchError } from "../../bench/command.ts";
+import { optionsOf } from "../../bench/options.ts";
 
 Deno.test("optionsOf measures session mode by default, with simple queries", () => {
   const { workloads, sharing, rounds, seconds } = optionsOf([]);

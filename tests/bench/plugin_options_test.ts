@@ -1,5 +1,5 @@
 import assert from "node:assert/strict";
-import { BenchError } from "../../bench/options.ts";
+import { BenchError } from "../../bench/command.ts";
 import { pluginOptionsOf } from "../../bench/plugin_options.ts";
 
 Deno.test("pluginOptionsOf measures everything by default", () => {
