@@ -5,6 +5,8 @@
  * @module
  */
 
+import { blockOf } from "../wit/blocks.ts";
+
 /** One thing with a comment: a function, a field, a case. */
 interface Described {
   readonly name: string;
@@ -114,20 +116,6 @@ function describedIn(block: string, form = /^([\w-]+)(?:: ([\w-]+))?,$/): Descri
     doc = [];
   }
   return found;
-}
-
-/** What stands between the braces behind `head`. */
-function blockOf(text: string, head: string): string {
-  const start = text.indexOf(`${head} {`);
-  if (start < 0) throw new Error(`The WIT text has no '${head}'`);
-  const open = start + head.length + 1;
-  let depth = 0;
-  for (let at = open; at < text.length; at++) {
-    if (text[at] === "{") depth += 1;
-    if (text[at] === "}") depth -= 1;
-    if (depth === 0) return text.slice(open + 1, at);
-  }
-  throw new Error(`'${head}' has no end`);
 }
 
 if (import.meta.main) {

@@ -37,7 +37,7 @@ const REFUSALS = {
 export type RefusalKind = keyof typeof REFUSALS;
 
 /** Returns what the client is told. */
-export function rejectionOf(kind: RefusalKind, options?: RefusalOptions): Rejection {
+function rejectionOf(kind: RefusalKind, options?: RefusalOptions): Rejection {
   const { sqlState, message } = REFUSALS[kind];
   return {
     sqlState: options?.sqlState || sqlState,

@@ -21,7 +21,7 @@ const BACKOFF_MS = 500;
 const BACKOFF_MAX_MS = 30_000;
 
 /** What became of a message. */
-export const WEBHOOK_RESULTS = ["delivered", "failed", "dropped"] as const;
+const WEBHOOK_RESULTS = ["delivered", "failed", "dropped"] as const;
 
 /** One of {@linkcode WEBHOOK_RESULTS}. */
 export type WebhookResult = typeof WEBHOOK_RESULTS[number];

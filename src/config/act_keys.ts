@@ -4,6 +4,7 @@
  * @module
  */
 
+import { SIGNAL_NAME_PATTERN, SIGNAL_NAME_RULE } from "../base/signal_name.ts";
 import { key } from "./key.ts";
 import {
   bool,
@@ -20,9 +21,7 @@ import { secret, text } from "./text_types.ts";
 /** Policies in one list. Each has cells in every worker's memory. */
 const POLICIES_MAX = 500;
 
-/** As the gateway limits them; see `SIGNAL_NAME_PATTERN`. */
-const SIGNAL_RULE = "the name of a signal: 1 to 64 of A-Z, a-z, 0-9, _, . and -, a letter first; " +
-  'or "*" for any';
+const SIGNAL_RULE = `the name of a signal: ${SIGNAL_NAME_RULE}; or "*" for any`;
 
 /** What a policy can do. */
 export const ACTIONS = [
@@ -57,7 +56,7 @@ export const POLICY_KEYS = {
     "Its name in logs and metrics. One of terminate, log or passthrough replaces the built-in one.",
   ),
   signal: key(
-    text(SIGNAL_RULE, "^(\\*|[A-Za-z][A-Za-z0-9_.-]{0,63})$"),
+    text(SIGNAL_RULE, `^(\\*|${SIGNAL_NAME_PATTERN})$`),
     { kind: "required", example: "sql-injection" },
     "Which signals it is asked about: those of this name, or `*` for all.",
   ),

@@ -74,6 +74,11 @@ export const HOOK = Object.fromEntries(HOOKS.map(({ name, number }) => [name, nu
   Record<HookName, number>
 >;
 
+/** Names of hooks. @param numbers Of hooks that there are. */
+export function hookNames(numbers: readonly number[]): readonly HookName[] {
+  return numbers.map((number) => HOOKS[number - 1]!.name);
+}
+
 /** Hooks that are told of single messages: a plugin says of which types. */
 export const MESSAGE_HOOKS: readonly HookName[] = [
   "onTrafficFromClient",

@@ -11,6 +11,3 @@ export interface Signal {
   /** JSON that the plugin chose. */
   readonly metadata: Readonly<Record<string, unknown>>;
 }
-
-/** What the name of a signal may look like. Names become values of metric labels. */
-export const SIGNAL_NAME_PATTERN = "^[A-Za-z][A-Za-z0-9_.-]{0,63}$";

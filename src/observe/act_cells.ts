@@ -23,7 +23,7 @@ export const POLICY_CELL = {
 } as const;
 
 /** Stands for plugins and signals whose names are malformed or came when the table was full. */
-export const OTHER_SIGNAL = "other";
+const OTHER_SIGNAL = "other";
 
 /** Of names of a plugin and a signal together. */
 const SLOTS = 200;

@@ -5,7 +5,7 @@
  * @module
  */
 
-/** Levels in rising order. */
+/** Levels in rising order, which is that of their numbers in `wit/sluice.wit`, too. */
 export const LOG_LEVELS = ["trace", "debug", "info", "warn", "error"] as const;
 
 /** How much a record matters. */

@@ -10,11 +10,11 @@ import { textOf, utf8 } from "../base/bytes.ts";
 import { FIELD, type HookEvent, PHASE } from "../hooks/event.ts";
 import { HOOKS } from "../hooks/hooks.ts";
 import { VERDICT } from "../hooks/verdict.ts";
+import { LOG_LEVELS, type LogLevel } from "../observe/log_record.ts";
 import { HOST_ERROR } from "./host_error.ts";
 import type { HostContext } from "./host_context.ts";
 import { sendSignal, writeLog } from "./host_services.ts";
 import { PluginTrap } from "./plugin_failure.ts";
-import { LOG_LEVELS, type LogLevel } from "./plugin_ports.ts";
 
 /** Fields that an event has as text, if it has them. */
 const TEXTS = [

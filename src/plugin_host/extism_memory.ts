@@ -11,11 +11,11 @@
  */
 
 import { textOf } from "../base/bytes.ts";
+import { LOG_LEVELS, type LogLevel } from "../observe/log_record.ts";
 import type { HostContext } from "./host_context.ts";
 import type { HostModule } from "./host_functions.ts";
 import { writeLog } from "./host_services.ts";
 import { PluginTrap } from "./plugin_failure.ts";
-import { LOG_LEVELS, type LogLevel } from "./plugin_ports.ts";
 
 /** Name of the import module. */
 export const EXTISM_MODULE = "extism:host/env";

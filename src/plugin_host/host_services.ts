@@ -6,13 +6,14 @@
  */
 
 import { textOf } from "../base/bytes.ts";
+import { SIGNAL_NAME_PATTERN } from "../base/signal_name.ts";
+import { LOG_LEVELS, type LogLevel } from "../observe/log_record.ts";
 import { CALL_LIMIT, type HostContext } from "./host_context.ts";
 import { HOST_ERROR } from "./host_error.ts";
 import type { HostModule } from "./host_functions.ts";
 import { LOG_RECORD_SIZE_MAX } from "./log_quota.ts";
 import { DEFINE_ERROR } from "./metric_cells.ts";
 import type { MetricKind } from "./metric_names.ts";
-import { LOG_LEVELS, type LogLevel } from "./plugin_ports.ts";
 import { reserveStack } from "./stack_reserve.ts";
 
 const { absent, denied, invalid, overLimit } = HOST_ERROR;
@@ -20,8 +21,7 @@ const { absent, denied, invalid, overLimit } = HOST_ERROR;
 /** In the order of their numbers in `wit/sluice.wit`. */
 const METRIC_KINDS: readonly MetricKind[] = ["counter", "gauge", "histogram"];
 
-/** Names of signals: as labels and fields of the log can be. */
-const SIGNAL_NAME = /^[A-Za-z][\w.-]{0,63}$/;
+const SIGNAL_NAME = new RegExp(`^${SIGNAL_NAME_PATTERN}$`);
 
 /** Bytes of a signal's metadata. */
 const METADATA_SIZE_MAX = 4096;

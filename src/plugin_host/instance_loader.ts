@@ -11,7 +11,7 @@
 
 import createPlugin from "@extism/extism";
 import type { Clock } from "../base/clock.ts";
-import { HOOKS } from "../hooks/hooks.ts";
+import { hookNames, HOOKS } from "../hooks/hooks.ts";
 import type { HostContext } from "./host_context.ts";
 import type { HostFunction } from "./host_functions.ts";
 import { FUEL_EXPORT } from "./metering/meter.ts";
@@ -19,7 +19,7 @@ import type { ModuleImports } from "./module_imports.ts";
 import { PluginTrap } from "./plugin_failure.ts";
 
 /** Bytes of the event that the host writes. */
-export const EVENT_SIZE = 64;
+const EVENT_SIZE = 64;
 
 const EVENT_ALIGNMENT = 8;
 
@@ -100,8 +100,7 @@ export class InstanceLoader {
   /** @throws {PluginTrap} If what the host calls is no function as `wit/README.md` says. */
   #checkSignatures(instance: WebAssembly.Instance): void {
     const { hooks } = this.#context.spec;
-    const names = hooks.map((hook) => HOOKS[hook - 1]!.name);
-    for (const name of [...names, "sluice_event", "sluice_init"]) {
+    for (const name of [...hookNames(hooks), "sluice_event", "sluice_init"]) {
       const found = functionOf(instance, name);
       if (found === undefined) continue;
       try {

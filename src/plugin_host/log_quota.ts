@@ -10,7 +10,7 @@ import type { Clock } from "../base/clock.ts";
 export const LOG_RECORD_SIZE_MAX = 4096;
 
 /** What one plugin may log in one worker, in any second. */
-export const LOG_LIMIT = { recordsPerSecond: 100, bytesPerSecond: 65_536 } as const;
+const LOG_LIMIT = { recordsPerSecond: 100, bytesPerSecond: 65_536 } as const;
 
 const SECOND_MS = 1000;
 

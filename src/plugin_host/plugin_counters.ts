@@ -34,7 +34,7 @@ export const CALL_BOUNDS_SECONDS: readonly number[] = [
 ];
 
 /** Kinds of verdicts, in the order of their cells. */
-export const VERDICT_KINDS: readonly Verdict["kind"][] = [
+const VERDICT_KINDS: readonly Verdict["kind"][] = [
   "forward",
   "replace",
   "respond",

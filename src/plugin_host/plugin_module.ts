@@ -43,7 +43,7 @@ const OTHER_EXPORTS: ReadonlyMap<string, FunctionType> = new Map([
 ]);
 
 /** A module is valid, but no plugin. */
-export class WrongModuleError extends Error {
+class WrongModuleError extends Error {
   override readonly name = "WrongModuleError";
 }
 

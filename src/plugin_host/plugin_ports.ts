@@ -7,14 +7,10 @@
 
 import type { Clock } from "../base/clock.ts";
 import type { HookEvent } from "../hooks/event.ts";
+import type { Signal } from "../hooks/signal.ts";
+import type { LogLevel } from "../observe/log_record.ts";
 import type { DefinedSeries } from "./metric_cells.ts";
 import type { FailureReason } from "./plugin_failure.ts";
-
-/** Levels of the log, in the order of their numbers in `wit/sluice.wit`. */
-export const LOG_LEVELS = ["trace", "debug", "info", "warn", "error"] as const;
-
-/** One of {@linkcode LOG_LEVELS}. */
-export type LogLevel = typeof LOG_LEVELS[number];
 
 /** What is known of a query's text. Each is made when it is first read, and may be expensive. */
 export interface QueryAnalysis {
@@ -33,10 +29,8 @@ export interface QueryAnalysis {
 }
 
 /** Something that a plugin tells the operator's policies. */
-export interface PluginSignal {
+export interface PluginSignal extends Signal {
   readonly plugin: string;
-  readonly name: string;
-  readonly metadata: Readonly<Record<string, unknown>>;
 }
 
 /** Calls that failed. */

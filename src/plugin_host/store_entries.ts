@@ -12,7 +12,7 @@
 import { ALIGNMENT } from "./store_layout.ts";
 
 /** Bytes before an entry's key. */
-export const ENTRY_HEADER_SIZE = 24;
+const ENTRY_HEADER_SIZE = 24;
 
 /** A hole is nobody's; a hot entry was used since it was written or last spared. */
 export const ENTRY_STATE = { hole: 0, cold: 1, hot: 2 } as const;

@@ -8,12 +8,12 @@
  * @module
  */
 
+import type { LogLevel } from "../observe/log_record.ts";
 import type { HostContext } from "./host_context.ts";
 import { fillRandom, type HostFunction, type HostModule } from "./host_functions.ts";
 import { writeLog } from "./host_services.ts";
 import { LOG_RECORD_SIZE_MAX } from "./log_quota.ts";
 import { PluginTrap } from "./plugin_failure.ts";
-import type { LogLevel } from "./plugin_ports.ts";
 
 /** Name of the import module. */
 export const WASI_MODULE = "wasi_snapshot_preview1";

@@ -14,7 +14,7 @@ import { printable, quote } from "../config/problems.ts";
 import { manifestPath, type PluginSource } from "./plugin_loader.ts";
 
 /** Plugins of one gateway: each costs an instance in every worker, and metrics. */
-export const PLUGINS_MAX = 100;
+const PLUGINS_MAX = 100;
 
 /** In a fingerprint. */
 const MISSING = '"missing"';

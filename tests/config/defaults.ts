@@ -137,7 +137,7 @@ export const KEY = "-----BEGIN PRIVATE KEY-----\nMIGH\n-----END PRIVATE KEY-----
 export type Files = Readonly<Record<string, string | readonly [text: string, mode: number]>>;
 
 /** Reads what is in `files` and nothing from the disk. */
-export function readerOf(files: Files): FileReader {
+function readerOf(files: Files): FileReader {
   return (path, sizeMax) => {
     const file = Object.hasOwn(files, path) ? files[path]! : undefined;
     if (file === undefined) throw new Deno.errors.NotFound(`open '${path}'`);

@@ -5,6 +5,8 @@
  * @module
  */
 
+import { blockOf } from "../../wit/blocks.ts";
+
 /** One thing with its place in a list. */
 export type Numbers = Readonly<Record<string, number>>;
 
@@ -66,20 +68,6 @@ export function parseContract(wit: string): Contract {
 function numberOf(name: string, kind: string, index: number): number {
   if (name === "host-error") return -1 - index;
   return kind === "flags" ? 1 << index : index;
-}
-
-/** What stands between the braces behind `head`. */
-function blockOf(text: string, head: string): string {
-  const start = text.indexOf(`${head} {`);
-  if (start === -1) throw new Error(`sluice.wit has no '${head}'`);
-  const open = start + head.length + 1;
-  let depth = 0;
-  for (let at = open; at < text.length; at++) {
-    if (text[at] === "{") depth += 1;
-    if (text[at] === "}") depth -= 1;
-    if (depth === 0) return text.slice(open + 1, at);
-  }
-  throw new Error(`'${head}' has no end`);
 }
 
 function declarations(block: string) {

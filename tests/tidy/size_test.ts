@@ -121,7 +121,7 @@ function forbidden(source: Source): string[] {
 }
 
 const PROGRAM = ["src", "main.ts"] as const;
-const ALL = ["src", "main.ts", "bench", "tests", "docs"] as const;
+const ALL = ["src", "main.ts", "bench", "tests", "docs", "wit"] as const;
 
 const CHECKS: readonly (readonly [name: string, check: Check, paths: readonly string[]])[] = [
   [`Files have at most ${FILE_LINES_MAX} lines`, longFiles, ALL],

@@ -7,7 +7,7 @@
 import { messageOf } from "../../base/errors.ts";
 import { formatSize } from "../../base/size.ts";
 import { HookEvent, type SessionFacts } from "../../hooks/event.ts";
-import { HOOK } from "../../hooks/hooks.ts";
+import { HOOK, hookNames } from "../../hooks/hooks.ts";
 import type { LoadedPlugin } from "../../plugins/plugin_loader.ts";
 import { EXIT, type ExitCode } from "../exit_code.ts";
 import { print, printError } from "../terminal.ts";
@@ -15,7 +15,7 @@ import { fillEvent, type Scene, scenesFor } from "./scenes.ts";
 import { knownSession } from "./session.ts";
 import { loadSubject, readSubject, type Subject } from "./subject.ts";
 import { grouped, harmless, listed, tableText } from "./table.ts";
-import { hookNames, Trial, type TrialFailure } from "./trial.ts";
+import { Trial, type TrialFailure } from "./trial.ts";
 
 /** Failures that are shown of each hook. */
 const FAILURES_SHOWN_MAX = 5;

@@ -57,17 +57,17 @@ function addLooking(plugin: Command, onDone: (code: ExitCode) => void): void {
 Without --config, the configuration is looked for as by \`sluice run\`; with none, the plugins are
 those in ./plugins, and nothing is granted to them. The exit code is 1 if one would be refused.`,
     )
-    .action(async ({ config, json }: { config?: string; json?: boolean }) => {
+    .action(async (options: { config?: string; json?: boolean }) => {
       const { listPlugins } = await import("./list.ts");
-      onDone(await listPlugins(config, json ?? false));
+      onDone(await listPlugins(options));
     });
   plugin.command("inspect")
     .description("show what is in a plugin's files, without running it")
     .argument("<file>", "the module, NAME.wasm; its manifest is NAME.yaml beside it, or within")
     .option("--json", "as JSON, for programs")
-    .action(async (file: string, { json }: { json?: boolean }) => {
+    .action(async (file: string, options: { json?: boolean }) => {
       const { inspectPlugin } = await import("./inspect.ts");
-      onDone(await inspectPlugin(file, json ?? false));
+      onDone(await inspectPlugin(file, options));
     });
 }
 

@@ -5,12 +5,12 @@
  */
 
 import { formatSize } from "../../base/size.ts";
+import { hookNames } from "../../hooks/hooks.ts";
 import { signatureText } from "../../plugin_host/host_signatures.ts";
 import { EXIT, type ExitCode } from "../exit_code.ts";
 import { print } from "../terminal.ts";
 import { readSubject, type Subject } from "./subject.ts";
 import { grouped, harmless, listed, tableText } from "./table.ts";
-import { hookNames } from "./trial.ts";
 
 const PAGE_SIZE = 65_536;
 
@@ -24,11 +24,14 @@ const PERMISSION_OF: readonly (readonly [start: string, permission: string])[] =
 ];
 
 /** Says what a plugin is. */
-export async function inspectPlugin(file: string, isJson: boolean): Promise<ExitCode> {
+export async function inspectPlugin(
+  file: string,
+  { json = false }: { readonly json?: boolean },
+): Promise<ExitCode> {
   const subject = await readSubject(file, undefined);
   if (typeof subject === "number") return subject;
   const facts = factsOf(subject);
-  print(isJson ? `${JSON.stringify(facts, null, 2)}\n` : factsText(facts));
+  print(json ? `${JSON.stringify(facts, null, 2)}\n` : factsText(facts));
   return EXIT.ok;
 }
 

@@ -5,6 +5,7 @@
  */
 
 import { messageOf } from "../../base/errors.ts";
+import { hookNames } from "../../hooks/hooks.ts";
 import { type FoundPlugin, PluginFiles } from "../../plugins/plugin_files.ts";
 import { loadPlugin, PluginRefusedError, readPlugin } from "../../plugins/plugin_loader.ts";
 import { isConfigured } from "../config_source.ts";
@@ -12,7 +13,7 @@ import { EXIT, type ExitCode } from "../exit_code.ts";
 import { print, printError } from "../terminal.ts";
 import { configuredPlugins, refusalText } from "./subject.ts";
 import { harmless, listed, tableText } from "./table.ts";
-import { hookNames, Trial } from "./trial.ts";
+import { Trial } from "./trial.ts";
 
 /** Digits of a checksum that people compare. */
 const SHORT_SHA256 = 12;
@@ -35,8 +36,7 @@ export interface ListedPlugin {
 
 /** Lists plugins; the exit code says whether all of them would run. */
 export async function listPlugins(
-  configFile: string | undefined,
-  isJson: boolean,
+  { config: configFile, json = false }: { readonly config?: string; readonly json?: boolean },
 ): Promise<ExitCode> {
   const config = configuredPlugins(configFile);
   if (config === undefined) return EXIT.config;
@@ -49,7 +49,7 @@ export async function listPlugins(
   for (const plugin of disabled) found.push(described(plugin, "disabled", ""));
   found.sort((a, b) => a.priority - b.priority || (a.name < b.name ? -1 : 1));
   for (const warning of warnings) printError(`note: ${warning}\n`);
-  if (isJson) print(`${JSON.stringify(found, null, 2)}\n`);
+  if (json) print(`${JSON.stringify(found, null, 2)}\n`);
   else print(listText(found, config.directory, config.enabled));
   return found.some(({ state }) => state === "refused") ? EXIT.failed : EXIT.ok;
 }

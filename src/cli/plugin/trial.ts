@@ -8,7 +8,6 @@
 import { SYSTEM_CLOCK } from "../../base/clock.ts";
 import { utf8 } from "../../base/bytes.ts";
 import type { HookEvent } from "../../hooks/event.ts";
-import { HOOKS } from "../../hooks/hooks.ts";
 import type { Verdict } from "../../hooks/verdict.ts";
 import type { LoadedPlugin } from "../../plugins/plugin_loader.ts";
 import { metricBuffer } from "../../plugin_host/metric_cells.ts";
@@ -167,9 +166,4 @@ function portsFor(
     onFailure: ({ reason, message }) => notes.fail(reason, message),
     onStateChange: (_plugin, _state, reason) => notes.fail("init", reason),
   };
-}
-
-/** Names of hooks by their numbers. */
-export function hookNames(hooks: readonly number[]): readonly string[] {
-  return hooks.map((hook) => HOOKS[hook - 1]?.name ?? String(hook));
 }
