@@ -10,10 +10,10 @@ import { FIELD, type HookEvent } from "../../hooks/event.ts";
 import type { HookSwitch } from "../../hooks/hook_switch.ts";
 import { HOOK } from "../../hooks/hooks.ts";
 import type { Verdict } from "../../hooks/verdict.ts";
-import { nameBytes } from "../pooled/extended_messages.ts";
+import { nameBytes } from "../wire/extended_messages.ts";
+import { readBound } from "./bound_values.ts";
 import type { Portal, QueryInfo } from "./client_state.ts";
 import type { Entry } from "./entry.ts";
-import { readBound } from "./messages_read.ts";
 import type { Pipeline } from "./pipeline.ts";
 import type { HookedFacts } from "./session_facts.ts";
 

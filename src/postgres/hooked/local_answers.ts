@@ -9,6 +9,7 @@ import { concat } from "../../base/bytes.ts";
 import type { Rejection, Reply } from "../../hooks/verdict.ts";
 import { FIELD, type HookEvent } from "../../hooks/event.ts";
 import { HOOK } from "../../hooks/hooks.ts";
+import { PARSE_COMPLETE } from "../wire/extended_messages.ts";
 import { copyFail, errorResponse, message } from "../wire/messages.ts";
 import { BACKEND, FRONTEND } from "../wire/tags.ts";
 import type { Decision } from "./client_verdicts.ts";
@@ -20,7 +21,6 @@ import { encodeReply, InvalidReply, rejectionFields } from "./plugin_reply.ts";
 import { failingExecute, failingQuery } from "./texts.ts";
 import { type LateParse, newUnit, type Unit } from "./unit.ts";
 
-const PARSE_COMPLETE = message(BACKEND.parseComplete);
 const BIND_COMPLETE = message(BACKEND.bindComplete);
 const NO_DATA = message(BACKEND.noData);
 const NOTHING = new Uint8Array();

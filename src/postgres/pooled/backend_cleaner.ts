@@ -9,9 +9,9 @@
 import type { Clock, Timer } from "../../base/clock.ts";
 import { formatDuration } from "../../base/duration.ts";
 import type { CancelResult, CancelTarget } from "../cancel.ts";
+import { nameBytes, SYNC } from "../wire/extended_messages.ts";
 import { copyFail } from "../wire/messages.ts";
 import type { Backend } from "./backend.ts";
-import { nameBytes, SYNC } from "./extended_messages.ts";
 import type { OwnResult } from "./own_queries.ts";
 import { REPLY } from "./reply_kinds.ts";
 

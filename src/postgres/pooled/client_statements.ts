@@ -9,10 +9,6 @@
  */
 
 import { concat, utf8 } from "../../base/bytes.ts";
-import { HEADER_SIZE } from "../wire/framer.ts";
-import { FRONTEND } from "../wire/tags.ts";
-import type { Traits } from "../sql/traits.ts";
-import type { Backend } from "./backend.ts";
 import {
   bindNothing,
   closeStatement,
@@ -22,7 +18,11 @@ import {
   STATEMENT,
   stringEnd,
   withReplaced,
-} from "./extended_messages.ts";
+} from "../wire/extended_messages.ts";
+import { HEADER_SIZE } from "../wire/framer.ts";
+import { FRONTEND } from "../wire/tags.ts";
+import type { Traits } from "../sql/traits.ts";
+import type { Backend } from "./backend.ts";
 import { KnownColumns } from "./columns.ts";
 import { type Meant, meantBy } from "./meant.ts";
 import { checkNameSize, NamedStatements } from "./named_statements.ts";

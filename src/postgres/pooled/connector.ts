@@ -13,6 +13,7 @@ import { SERVER_STATE_CELL } from "../../observe/state_cells.ts";
 import type { ServerPool } from "../../pool/server_pool.ts";
 import type { CloseReason, Connector, OpenAttempt } from "../../pool/server_pool_types.ts";
 import type { CancelResult, CancelTarget } from "../cancel.ts";
+import { nameBytes } from "../wire/extended_messages.ts";
 import { Backend } from "./backend.ts";
 import {
   BackendOpener,
@@ -22,7 +23,6 @@ import {
   type OpenFailure,
 } from "./backend_opener.ts";
 import { type BackendState, COUNTED_AS } from "./backend_parts.ts";
-import { nameBytes } from "./extended_messages.ts";
 
 /** How long a server may take to show that it is alive. */
 const VALIDATION_MS_MAX = 5_000;

@@ -9,6 +9,7 @@
 import { int32At } from "../../base/bytes.ts";
 import { READ_BUFFER_SIZE_MAX } from "../../net/socket.ts";
 import { ProtocolError } from "../wire/errors.ts";
+import { nameBytes, nameOf } from "../wire/extended_messages.ts";
 import { Framer, HEADER_SIZE } from "../wire/framer.ts";
 import { errorFieldsOf, readyForQuery } from "../wire/messages.ts";
 import { FRONTEND, IS_FRONTEND_TAG, STATUS_IDLE } from "../wire/tags.ts";
@@ -17,7 +18,6 @@ import type { Backend } from "./backend.ts";
 import { ClientStatements } from "./client_statements.ts";
 import type { PooledSession } from "./pooled_session.ts";
 import type { PooledContext, PoolSettings } from "./pooled_context.ts";
-import { nameBytes, nameOf } from "./extended_messages.ts";
 import { refusalOf } from "./refused_statements.ts";
 import { REPLY } from "./reply_kinds.ts";
 import { SqlState } from "./sql_state.ts";

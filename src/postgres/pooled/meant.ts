@@ -8,7 +8,7 @@
 
 import { concat, utf8 } from "../../base/bytes.ts";
 import type { Traits } from "../sql/traits.ts";
-import { nameOf } from "./extended_messages.ts";
+import { nameOf } from "../wire/extended_messages.ts";
 import {
   NOBODYS_NAME,
   SERVER_NAME_PREFIX,

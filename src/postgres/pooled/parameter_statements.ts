@@ -5,7 +5,7 @@
  */
 
 import { ProtocolError } from "../wire/errors.ts";
-import { nameBytes } from "./extended_messages.ts";
+import { nameBytes } from "../wire/extended_messages.ts";
 
 /** What the encoding of a text is has to be settled before a text in it is sent. */
 export function statementsFor(

@@ -14,9 +14,9 @@
 
 import { concat } from "../../base/bytes.ts";
 import { ProtocolError } from "../wire/errors.ts";
+import { nameBytes, nameOf } from "../wire/extended_messages.ts";
 import { HEADER_SIZE } from "../wire/framer.ts";
 import { parameterStatus } from "../wire/messages.ts";
-import { nameBytes, nameOf } from "./extended_messages.ts";
 import { statementsFor } from "./parameter_statements.ts";
 
 /** Reported by servers, but not for a client to set. */

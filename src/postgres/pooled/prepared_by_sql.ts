@@ -7,9 +7,9 @@
 
 import { utf8 } from "../../base/bytes.ts";
 import type { StatementName, Traits } from "../sql/traits.ts";
+import { nameOf, query } from "../wire/extended_messages.ts";
 import type { Backend } from "./backend.ts";
 import type { ClientStatements } from "./client_statements.ts";
-import { nameOf, query } from "./extended_messages.ts";
 import { renamedText } from "./meant.ts";
 import { NOBODYS_NAME, SERVER_NAME_PREFIX } from "./statements.ts";
 import type { PooledSession } from "./pooled_session.ts";

@@ -5,8 +5,14 @@
  */
 
 import { concat } from "../../base/bytes.ts";
+import {
+  closeStatement,
+  describeStatement,
+  FLUSH,
+  parse,
+  SYNC,
+} from "../wire/extended_messages.ts";
 import type { Backend } from "./backend.ts";
-import { closeStatement, describeStatement, FLUSH, parse, SYNC } from "./extended_messages.ts";
 import { REPLY } from "./reply_kinds.ts";
 import type { Statement, UnnamedStatement } from "./statements.ts";
 

@@ -8,7 +8,7 @@
  * @module
  */
 
-import { nameOf } from "./extended_messages.ts";
+import { nameOf } from "../wire/extended_messages.ts";
 import type { ReplyQueue } from "./reply_queue.ts";
 import { SERVER_NAME_PREFIX, type Statement } from "./statements.ts";
 

@@ -10,9 +10,9 @@
 import { utf8 } from "../../base/bytes.ts";
 import { isPlain, type Traits } from "../sql/traits.ts";
 import { ProtocolError } from "../wire/errors.ts";
+import { executeOnce, nameOf, query } from "../wire/extended_messages.ts";
 import type { Backend } from "./backend.ts";
 import type { ClientStatements } from "./client_statements.ts";
-import { executeOnce, nameOf, query } from "./extended_messages.ts";
 import type { OwnResult } from "./own_queries.ts";
 import { OWN_NAME } from "./statements.ts";
 import { type Effect, PreparedBySql } from "./prepared_by_sql.ts";

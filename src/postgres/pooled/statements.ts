@@ -13,9 +13,9 @@
  */
 
 import { utf8 } from "../../base/bytes.ts";
-import { nameOf } from "./extended_messages.ts";
 import type { QueryScanner } from "../sql/query_scanner.ts";
 import type { Traits } from "../sql/traits.ts";
+import { nameOf } from "../wire/extended_messages.ts";
 import { KnownColumns } from "./columns.ts";
 import { PendingChanges } from "./pending_changes.ts";
 import type { ReplyQueue } from "./reply_queue.ts";

@@ -7,8 +7,8 @@
  */
 
 import { NAMING_PARAMETERS } from "../sql/traits.ts";
+import { executeOnce, nameOf } from "../wire/extended_messages.ts";
 import type { Backend } from "./backend.ts";
-import { executeOnce, nameOf } from "./extended_messages.ts";
 import type { OwnResult } from "./own_queries.ts";
 import { readStatement } from "./parameter_statements.ts";
 import { PARAMETERS_MAX, type SessionParameters } from "./parameters.ts";

@@ -8,9 +8,9 @@
 
 import { concat } from "../../base/bytes.ts";
 import type { Traits } from "../sql/traits.ts";
+import { bindNothing, closeStatement, parse } from "../wire/extended_messages.ts";
 import { HEADER_SIZE } from "../wire/framer.ts";
 import type { Backend } from "./backend.ts";
-import { bindNothing, closeStatement, parse } from "./extended_messages.ts";
 import type { Meant } from "./meant.ts";
 import { ensureRequired } from "./preparing.ts";
 import { REPLY } from "./reply_kinds.ts";

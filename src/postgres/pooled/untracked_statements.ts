@@ -7,9 +7,9 @@
 
 import type { QueryScanner } from "../sql/query_scanner.ts";
 import { isPlain, type Traits } from "../sql/traits.ts";
+import { nameOf } from "../wire/extended_messages.ts";
 import { HEADER_SIZE } from "../wire/framer.ts";
 import type { Backend } from "./backend.ts";
-import { nameOf } from "./extended_messages.ts";
 import type { Piece } from "./unnamed_statement.ts";
 
 /** Names that are kept; a statement beyond counts as executed when it is prepared. */

@@ -1,47 +1,13 @@
 /**
- * What a hooked session reads of a client's messages.
+ * What a Bind holds, as plugins are shown it.
  *
  * Source: https://www.postgresql.org/docs/current/protocol-message-formats.html
  *
  * @module
  */
 
-import { int32At, uint16At, zeroAt } from "../../base/bytes.ts";
-import { nameOf } from "../pooled/extended_messages.ts";
-import { HEADER_SIZE } from "../wire/framer.ts";
-
-/**
- * The name at an offset, a character for each of its bytes, and where the next field begins;
- * undefined if it does not end. Names that are no UTF-8 must not look like one another.
- */
-export function nameAt(
-  message: Uint8Array,
-  offset: number,
-): { readonly text: string; readonly end: number } | undefined {
-  const end = zeroAt(message, offset);
-  if (end < 0) return undefined;
-  return { text: end === offset ? "" : nameOf(message.subarray(offset, end)), end: end + 1 };
-}
-
-/** A Parse, as far as it is well formed. The text is a view. */
-export function readParse(
-  message: Uint8Array,
-): { readonly name: string; readonly text: Uint8Array; readonly textEnd: number } | undefined {
-  const name = nameAt(message, HEADER_SIZE);
-  const end = name === undefined ? -1 : zeroAt(message, name.end);
-  if (name === undefined || end < 0) return undefined;
-  return { name: name.text, text: message.subarray(name.end, end), textEnd: end + 1 };
-}
-
-/** Names in a Bind. */
-export function readBindNames(
-  message: Uint8Array,
-): { readonly portal: string; readonly statement: string; readonly end: number } | undefined {
-  const portal = nameAt(message, HEADER_SIZE);
-  const statement = portal === undefined ? undefined : nameAt(message, portal.end);
-  if (portal === undefined || statement === undefined) return undefined;
-  return { portal: portal.text, statement: statement.text, end: statement.end };
-}
+import { int32At, uint16At } from "../../base/bytes.ts";
+import { readBindNames } from "../wire/extended_messages.ts";
 
 /** Values and formats of a Bind, as `wit/sluice.wit` lays them out. */
 export interface BoundValues {

@@ -7,9 +7,10 @@
  */
 
 import { concat, int32At, putInt32, zeroAt } from "../../base/bytes.ts";
-import { ProtocolError } from "../wire/errors.ts";
-import { message } from "../wire/messages.ts";
-import { FRONTEND } from "../wire/tags.ts";
+import { ProtocolError } from "./errors.ts";
+import { HEADER_SIZE } from "./framer.ts";
+import { message } from "./messages.ts";
+import { BACKEND, FRONTEND } from "./tags.ts";
 
 /** What a Describe or Close is about. */
 export const STATEMENT = 0x53; // S
@@ -20,10 +21,10 @@ const NUL = new Uint8Array(1);
 export const SYNC = message(FRONTEND.sync);
 
 /** ParseComplete, whole: what the gateway answers to a Parse that it keeps to itself. */
-export const PARSE_COMPLETE = message(0x31);
+export const PARSE_COMPLETE = message(BACKEND.parseComplete);
 
 /** CloseComplete, whole. */
-export const CLOSE_COMPLETE = message(0x33);
+export const CLOSE_COMPLETE = message(BACKEND.closeComplete);
 
 /**
  * Where a NUL-terminated string ends.
@@ -71,6 +72,39 @@ function isName(name: string, bytes: Uint8Array): boolean {
 /** The bytes of a name made by {@linkcode nameOf}. */
 export function nameBytes(name: string): Uint8Array {
   return Uint8Array.from(name, (character) => character.charCodeAt(0));
+}
+
+/**
+ * The name at an offset of a whole message, as {@linkcode nameOf} gives it, and where the next
+ * field begins; undefined if it does not end.
+ */
+export function nameAt(
+  message: Uint8Array,
+  offset: number,
+): { readonly text: string; readonly end: number } | undefined {
+  const end = zeroAt(message, offset);
+  if (end < 0) return undefined;
+  return { text: end === offset ? "" : nameOf(message.subarray(offset, end)), end: end + 1 };
+}
+
+/** A whole Parse; undefined if it is malformed. The text is a view. */
+export function readParse(
+  message: Uint8Array,
+): { readonly name: string; readonly text: Uint8Array; readonly textEnd: number } | undefined {
+  const name = nameAt(message, HEADER_SIZE);
+  const end = name === undefined ? -1 : zeroAt(message, name.end);
+  if (name === undefined || end < 0) return undefined;
+  return { name: name.text, text: message.subarray(name.end, end), textEnd: end + 1 };
+}
+
+/** Names in a whole Bind, and where its formats begin; undefined if it is malformed. */
+export function readBindNames(
+  message: Uint8Array,
+): { readonly portal: string; readonly statement: string; readonly end: number } | undefined {
+  const portal = nameAt(message, HEADER_SIZE);
+  const statement = portal === undefined ? undefined : nameAt(message, portal.end);
+  if (portal === undefined || statement === undefined) return undefined;
+  return { portal: portal.text, statement: statement.text, end: statement.end };
 }
 
 /** Parse. @param definition Everything behind the name's NUL. */

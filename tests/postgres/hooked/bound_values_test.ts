@@ -6,7 +6,7 @@
 
 import { deepEqual, equal } from "node:assert/strict";
 import { concat, utf8 } from "../../../src/base/bytes.ts";
-import { readBound, readResultFormats } from "../../../src/postgres/hooked/messages_read.ts";
+import { readBound, readResultFormats } from "../../../src/postgres/hooked/bound_values.ts";
 import { message } from "../../../src/postgres/wire/messages.ts";
 import { FRONTEND } from "../../../src/postgres/wire/tags.ts";
 

@@ -6,7 +6,7 @@
 
 import { deepEqual, equal } from "node:assert/strict";
 import { utf8 } from "../../../src/base/bytes.ts";
-import { nameBytes, nameOf } from "../../../src/postgres/pooled/extended_messages.ts";
+import { nameBytes, nameOf } from "../../../src/postgres/wire/extended_messages.ts";
 
 Deno.test("nameOf tells names apart that share a place among the recent ones", () => {
   // Equal in length, first and last byte.
