@@ -14,7 +14,8 @@ import {
   withClient,
 } from "../support/audit_records.ts";
 import type { Gateway } from "../support/gateway.ts";
-import { type PluginScene, testShippedPlugin } from "../support/plugin_scenes.ts";
+import { testShippedPlugin } from "../support/shipped_plugins.ts";
+import type { ServerScene } from "../support/stories.ts";
 import { eventually } from "../support/wait.ts";
 
 /** Records as a collector gets them, and the requests that brought them. */
@@ -55,7 +56,7 @@ class Collector implements AsyncDisposable {
 }
 
 function withCollector(
-  scene: PluginScene,
+  scene: ServerScene,
   collector: Collector,
   settings: Readonly<Record<string, unknown>> = {},
 ): Promise<Gateway> {

@@ -16,7 +16,7 @@ import {
 import { refusal } from "../support/clients.ts";
 import { runProgram } from "../support/programs.ts";
 import { clientProgram, psql } from "../support/psql.ts";
-import { testShippedPlugin } from "../support/plugin_scenes.ts";
+import { testShippedPlugin } from "../support/shipped_plugins.ts";
 import { targetAt } from "../support/stories.ts";
 import { eventually } from "../support/wait.ts";
 

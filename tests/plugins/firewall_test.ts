@@ -8,24 +8,22 @@ import assert from "node:assert/strict";
 import postgres from "postgres";
 import { queryOnce } from "../support/postgres.ts";
 import { bind, describe, execute, functionCall, parseNamed } from "../support/extended_messages.ts";
+import type { Gateway } from "../support/gateway.ts";
 import { errorFields, query, SYNC } from "../support/messages.ts";
+import { pooledSettings } from "../support/pooled_gateway.ts";
 import { type Message, ProtocolClient } from "../support/protocol_client.ts";
 import { psql } from "../support/psql.ts";
-import { PluginGateway, type ShippedPlugin, shippedPlugin } from "../support/shipped_plugins.ts";
-import { type ServerScene, type Target, testOnServers } from "../support/stories.ts";
+import { startWithPlugins, testShippedPlugin } from "../support/shipped_plugins.ts";
+import { type ServerScene, type Target, targetAt } from "../support/stories.ts";
 import { eventually } from "../support/wait.ts";
-
-const built = await shippedPlugin("firewall");
-
-const PERMISSIONS = ["reject", "parse", "signal", "log", "kv"];
 
 type Config = Readonly<Record<string, unknown>>;
 
-function start({ server }: ServerScene, config: Config): Promise<PluginGateway> {
-  return PluginGateway.start(server, built as ShippedPlugin, {
-    mode: "transaction",
-    config,
-    permissions: PERMISSIONS,
+function start({ server }: ServerScene, config: Config): Promise<Gateway> {
+  return startWithPlugins(server, {
+    plugins: { firewall: { config } },
+    keys: { tickInterval: "100ms" },
+    settings: pooledSettings({ mode: "transaction", size: 2 }),
   });
 }
 
@@ -94,28 +92,32 @@ function outline(messages: readonly Message[]): string[] {
 const STORIES = {
   "whatever a text looks like, what it does is seen": async (scene: ServerScene) => {
     await queryOnce(scene.direct, "create table secrets (id int); create table orders (id int)");
-    await using plugin = await start(scene, RULES);
+    await using gateway = await start(scene, RULES);
     for (const [text, rule] of DENIED) {
-      assert.equal(await refusal(plugin.via, text), refused(rule), text);
+      assert.equal(await refusal(targetAt(gateway.target), text), refused(rule), text);
       // npm:pg prepares what has values.
       if (!text.includes(";")) {
-        assert.equal(await refusal(plugin.via, text, [1]), refused(rule), `Parse: ${text}`);
+        assert.equal(
+          await refusal(targetAt(gateway.target), text, [1]),
+          refused(rule),
+          `Parse: ${text}`,
+        );
       }
     }
-    const drops = await plugin.count(
+    const drops = await gateway.metric(
       'plugin_firewall_denied_total{plugin="firewall",rule="no-drop"}',
     );
     assert.equal(drops, 4);
-    assert.deepEqual(await queryOnce(plugin.via, "select 1 as one"), [{ one: 1 }]);
-    await queryOnce(plugin.via, "insert into orders values ($1)", [7]);
-    assert.equal((await queryOnce(plugin.via, "select * from orders")).length, 1);
-    assert.match(plugin.gateway.logText, /seen by watch: .*text=insert into orders/);
-    assert.ok(!plugin.gateway.logText.includes("nothing is"), "constants are not logged");
+    assert.deepEqual(await queryOnce(targetAt(gateway.target), "select 1 as one"), [{ one: 1 }]);
+    await queryOnce(targetAt(gateway.target), "insert into orders values ($1)", [7]);
+    assert.equal((await queryOnce(targetAt(gateway.target), "select * from orders")).length, 1);
+    assert.match(gateway.logText, /seen by watch: .*text=insert into orders/);
+    assert.ok(!gateway.logText.includes("nothing is"), "constants are not logged");
   },
 
   "every message of a pipeline is judged": async (scene: ServerScene) => {
-    await using plugin = await start(scene, RULES);
-    using client = await ProtocolClient.logIn(plugin.via);
+    await using gateway = await start(scene, RULES);
+    using client = await ProtocolClient.logIn(targetAt(gateway.target));
     client.send(query("select 1"), query("select * from secrets"), query("select 2"));
     assert.deepEqual(outline(await client.untilReady(3)), [
       "C SELECT 1",
@@ -146,8 +148,8 @@ const STORIES = {
   "what has no text is denied, unless it is allowed": async (scene: ServerScene) => {
     const pgBackendPid = 2026; // its OID in pg_proc
     {
-      await using plugin = await start(scene, RULES);
-      using client = await ProtocolClient.logIn(plugin.via);
+      await using gateway = await start(scene, RULES);
+      using client = await ProtocolClient.logIn(targetAt(gateway.target));
       client.send(functionCall(pgBackendPid, []));
       assert.deepEqual(outline(await client.untilReady()), ["E 42501", "Z I"]);
       client.send(query("begin"), query("prepare hidden as select 1"));
@@ -155,15 +157,15 @@ const STORIES = {
       client.send(bind({ statement: "hidden" }), execute(), SYNC);
       assert.deepEqual(outline(await client.untilReady()), ["E 42501", "Z E"]);
     }
-    await using plugin = await start(scene, { functionCalls: "allow" });
-    using client = await ProtocolClient.logIn(plugin.via);
+    await using gateway = await start(scene, { functionCalls: "allow" });
+    using client = await ProtocolClient.logIn(targetAt(gateway.target));
     client.send(functionCall(pgBackendPid, []));
     assert.deepEqual(outline(await client.untilReady()), ["Z I"]);
   },
 
   "a text that servers may read otherwise is denied": async (scene: ServerScene) => {
-    await using plugin = await start(scene, RULES);
-    using client = await ProtocolClient.logIn(plugin.via);
+    await using gateway = await start(scene, RULES);
+    using client = await ProtocolClient.logIn(targetAt(gateway.target));
     // To the parser, all behind the second quote is a part of a string.
     const text = "select '\\' , ' from secrets --'";
     assert.deepEqual(outline(await client.query(text)), ["C SELECT 1", "Z I"]);
@@ -175,7 +177,7 @@ const STORIES = {
   },
 
   "only what is allowed passes, for whom it is": async (scene: ServerScene) => {
-    await using plugin = await start(scene, {
+    await using gateway = await start(scene, {
       default: "deny",
       rules: [
         {
@@ -189,7 +191,10 @@ const STORIES = {
         { name: "nobody", action: "allow", users: ["other"] },
       ],
     });
-    assert.equal(await refusal(plugin.via, "select count(*) from orders"), "it passed");
+    assert.equal(
+      await refusal(targetAt(gateway.target), "select count(*) from orders"),
+      "it passed",
+    );
     for (
       const text of [
         "select * from orders, secrets",
@@ -200,12 +205,12 @@ const STORIES = {
         "insert into orders values (1)",
         "with a as (insert into orders values (1) returning 1) select * from a, secrets",
       ]
-    ) assert.equal(await refusal(plugin.via, text), refused("default"), text);
+    ) assert.equal(await refusal(targetAt(gateway.target), text), refused("default"), text);
     assert.match(
-      (await psql(plugin.via, "copy orders to stdout")).stderr,
+      (await psql(targetAt(gateway.target), "copy orders to stdout")).stderr,
       /firewall rule "default" does not allow this/,
     );
-    const sql = postgres({ ...plugin.via, max: 1, ssl: false, fetch_types: false });
+    const sql = postgres({ ...targetAt(gateway.target), max: 1, ssl: false, fetch_types: false });
     assert.deepEqual([...await sql`select count(*)::int as n from orders`], [{ n: 1 }]);
     await assert.rejects(sql`delete from orders where id = ${1}`, { code: "42501" });
     await sql.end();
@@ -215,41 +220,46 @@ const STORIES = {
     const learned: string[] = [];
     await queryOnce(scene.direct, "create table orders22 (id int)");
     {
-      await using plugin = await start(scene, { mode: "learn", ...RULES });
-      assert.equal(await refusal(plugin.via, "select * from orders where id = 1"), "it passed");
-      assert.equal(await refusal(plugin.via, "delete from orders"), "it passed");
-      await eventually("it is logged", () => plugin.gateway.logText.includes("learned "));
-      for (const [, shape] of plugin.gateway.logText.matchAll(/learned ([0-9a-f-]{33}) /g)) {
+      await using gateway = await start(scene, { mode: "learn", ...RULES });
+      assert.equal(
+        await refusal(targetAt(gateway.target), "select * from orders where id = 1"),
+        "it passed",
+      );
+      assert.equal(await refusal(targetAt(gateway.target), "delete from orders"), "it passed");
+      await eventually("it is logged", () => gateway.logText.includes("learned "));
+      for (const [, shape] of gateway.logText.matchAll(/learned ([0-9a-f-]{33}) /g)) {
         learned.push(shape!);
       }
       const would = 'plugin_firewall_would_deny_total{plugin="firewall",rule="where"}';
-      assert.equal(await plugin.count(would), 1);
+      assert.equal(await gateway.metric(would), 1);
     }
     assert.equal(learned.length, 1, "what a rule would deny is not learned");
-    await using plugin = await start(scene, { onlyLearned: true, learned });
-    assert.equal(await refusal(plugin.via, "select * from orders where id = 99"), "it passed");
+    await using gateway = await start(scene, { onlyLearned: true, learned });
+    assert.equal(
+      await refusal(targetAt(gateway.target), "select * from orders where id = 99"),
+      "it passed",
+    );
     // To a fingerprint, it is the same table.
-    const other = await refusal(plugin.via, "select * from orders22 where id = 1");
+    const other = await refusal(targetAt(gateway.target), "select * from orders22 where id = 1");
     assert.equal(other, refused("not-learned"));
-    assert.equal(await refusal(plugin.via, "select id from orders"), refused("not-learned"));
+    assert.equal(
+      await refusal(targetAt(gateway.target), "select id from orders"),
+      refused("not-learned"),
+    );
   },
 
   "after the time to learn, it enforces by itself": async (scene: ServerScene) => {
-    await using plugin = await start(scene, { mode: "learn", learnSeconds: 1 });
+    await using gateway = await start(scene, { mode: "learn", learnSeconds: 1 });
     const usual = "select id from orders";
-    assert.equal(await refusal(plugin.via, usual), "it passed");
+    assert.equal(await refusal(targetAt(gateway.target), usual), "it passed");
     let depth = 0;
     await eventually("it enforces", async () => {
       depth += 1; // what was asked before has been learned
       const text = `select ${"abs(".repeat(depth)}1${")".repeat(depth)}`;
-      return await refusal(plugin.via, text) === refused("not-learned");
+      return await refusal(targetAt(gateway.target), text) === refused("not-learned");
     });
-    assert.equal(await refusal(plugin.via, usual), "it passed");
+    assert.equal(await refusal(targetAt(gateway.target), usual), "it passed");
   },
 };
 
-if (typeof built === "string") {
-  Deno.test({ name: `The firewall (${built})`, ignore: true, fn: () => {} });
-} else {
-  await testOnServers("The firewall", { newestOnly: true }, STORIES);
-}
+await testShippedPlugin("firewall", ["psql"], STORIES);

@@ -9,14 +9,14 @@ import { createHash } from "node:crypto";
 import pg from "pg";
 import postgres from "postgres";
 import { bind, describe, execute, functionCall, parseNamed } from "../support/extended_messages.ts";
+import type { Gateway } from "../support/gateway.ts";
 import { errorFields, SYNC } from "../support/messages.ts";
+import { pooledSettings } from "../support/pooled_gateway.ts";
 import { queryOnce } from "../support/postgres.ts";
 import { ProtocolClient } from "../support/protocol_client.ts";
 import { psql } from "../support/psql.ts";
-import { PluginGateway, type ShippedPlugin, shippedPlugin } from "../support/shipped_plugins.ts";
-import { type ServerScene, testOnServers } from "../support/stories.ts";
-
-const built = await shippedPlugin("masking");
+import { startWithPlugins, testShippedPlugin } from "../support/shipped_plugins.ts";
+import { type ServerScene, targetAt } from "../support/stories.ts";
 
 type Row = Readonly<Record<string, unknown>>;
 
@@ -24,12 +24,11 @@ const SALT = "a salt of a test";
 
 type Config = Readonly<Record<string, unknown>>;
 
-function start({ server }: ServerScene, config: Config): Promise<PluginGateway> {
-  return PluginGateway.start(server, built as ShippedPlugin, {
-    mode: "transaction",
-    config,
-    permissions: ["replace", "reject", "close", "parse", "log"],
-    fuelPerCall: 100_000_000,
+function start({ server }: ServerScene, config: Config): Promise<Gateway> {
+  return startWithPlugins(server, {
+    plugins: { masking: { config, fuelPerCall: 100_000_000 } },
+    keys: { tickInterval: "100ms" },
+    settings: pooledSettings({ mode: "transaction", size: 2 }),
   });
 }
 
@@ -87,10 +86,10 @@ const MEMORY_MAX = 150 * 1024 * 1024;
 const STORIES = {
   "values are masked for every driver, in text and in binary": async (scene: ServerScene) => {
     await queryOnce(scene.direct, PEOPLE);
-    await using plugin = await start(scene, RULES);
+    await using gateway = await start(scene, RULES);
     const all = "select * from people order by id";
-    assert.deepEqual(await queryOnce(plugin.via, all), MASKED);
-    const client = new pg.Client({ ...plugin.via, ssl: false });
+    assert.deepEqual(await queryOnce(targetAt(gateway.target), all), MASKED);
+    const client = new pg.Client({ ...targetAt(gateway.target), ssl: false });
     await client.connect();
     const prepared = { name: "all", text: `${all} limit $1`, values: [9] };
     const binary = { ...prepared, name: "binary", binary: true };
@@ -100,12 +99,12 @@ const STORIES = {
       assert.deepEqual(rows.map((row: Row) => row["salary"]), [null, null, null]);
     }
     await client.end();
-    const sql = postgres({ ...plugin.via, max: 1, ssl: false, fetch_types: false });
+    const sql = postgres({ ...targetAt(gateway.target), max: 1, ssl: false, fetch_types: false });
     const rows = [...await sql`select * from people where id < ${9} order by id`];
     assert.deepEqual(rows.map((row) => ({ ...row })), MASKED);
     await sql.end();
     const { stdout } = await psql(
-      plugin.via,
+      targetAt(gateway.target),
       "begin; declare c cursor for select email " +
         "from people where id = 1;\nfetch 1 from c;",
     );
@@ -119,44 +118,51 @@ const STORIES = {
     const rules = [{ tables: [{ oid: found!["oid"], column: 2 }], method: "fixed" }];
     const text = "select id, email as x, upper(email) as y from people where id = 1";
     {
-      await using plugin = await start(scene, { rules });
+      await using gateway = await start(scene, { rules });
       const seen = [{ id: 1, x: "***", y: "BOB@EXAMPLE.COM" }];
-      assert.deepEqual(await queryOnce(plugin.via, text), seen);
+      assert.deepEqual(await queryOnce(targetAt(gateway.target), text), seen);
       const deleted = "update people set id = 1 where id = 1 returning email as z";
-      assert.deepEqual(await queryOnce(plugin.via, deleted), [{ z: "***" }]);
+      assert.deepEqual(await queryOnce(targetAt(gateway.target), deleted), [{ z: "***" }]);
     }
-    await using plugin = await start(scene, { rules, strict: true });
-    assert.deepEqual(await queryOnce(plugin.via, text), [{ id: 1, x: "***", y: null }]);
+    await using gateway = await start(scene, { rules, strict: true });
+    assert.deepEqual(await queryOnce(targetAt(gateway.target), text), [{
+      id: 1,
+      x: "***",
+      y: null,
+    }]);
   },
 
   "who may see everything does": async (scene: ServerScene) => {
-    await using plugin = await start(scene, { ...RULES, clearUsers: ["postgres"] });
-    const [row] = await queryOnce(plugin.via, "select email from people where id = 1");
+    await using gateway = await start(scene, { ...RULES, clearUsers: ["postgres"] });
+    const [row] = await queryOnce(
+      targetAt(gateway.target),
+      "select email from people where id = 1",
+    );
     assert.equal(row!["email"], "bob@example.com");
-    const { stdout } = await psql(plugin.via, "copy people (email) to stdout");
+    const { stdout } = await psql(targetAt(gateway.target), "copy people (email) to stdout");
     assert.match(stdout, /bob@example/);
   },
 
   "ways around the description of columns are closed": async (scene: ServerScene) => {
-    await using plugin = await start(scene, RULES);
+    await using gateway = await start(scene, RULES);
     for (
       const text of ["copy people to stdout", "copy (select email from people) to stdout"]
     ) {
-      const { stdout, stderr } = await psql(plugin.via, text);
+      const { stdout, stderr } = await psql(targetAt(gateway.target), text);
       assert.equal(stdout, "");
       assert.match(stderr, /COPY TO is not possible/);
     }
     const copy = "copy (delete from people where id = 3 returning email) to stdout";
-    assert.equal((await psql(plugin.via, copy)).stdout, "", "the session was ended");
-    await queryOnce(plugin.via, "select 1");
-    using client = await ProtocolClient.logIn(plugin.via);
+    assert.equal((await psql(targetAt(gateway.target), copy)).stdout, "", "the session was ended");
+    await queryOnce(targetAt(gateway.target), "select 1");
+    using client = await ProtocolClient.logIn(targetAt(gateway.target));
     client.send(functionCall(2026, []));
     const [error] = await client.untilReady();
     assert.equal(errorFields(error!.bytes).get("C"), "42501");
     client.send(parseNamed("", "select email from people"), bind(), execute(), SYNC);
     const seen = (await client.untilEnd()).map(({ tag }) => tag);
     assert.ok(!seen.includes("D"), "without a Describe, no row passes");
-    using other = await ProtocolClient.logIn(plugin.via);
+    using other = await ProtocolClient.logIn(targetAt(gateway.target));
     const ordered = "select email from people order by id";
     other.send(parseNamed("", ordered), bind(), describe("P"), execute(), SYNC);
     const rows = (await other.untilReady()).filter(({ tag }) => tag === "D");
@@ -165,13 +171,13 @@ const STORIES = {
   },
 
   "a million rows are masked in constant memory": async (scene: ServerScene) => {
-    await using plugin = await start(scene, RULES);
+    await using gateway = await start(scene, RULES);
     const text = "select i as id, 'user' || i || '@example.com' as email " +
       "from generate_series(1, 1000000) i";
-    using client = await ProtocolClient.logIn(plugin.via);
+    using client = await ProtocolClient.logIn(targetAt(gateway.target));
     await client.query("select 'warm' as email");
-    const before = plugin.gateway.residentBytes();
-    plugin.gateway.resetPeak();
+    const before = gateway.residentBytes();
+    gateway.resetPeak();
     let count = 0;
     let clear = 0;
     client.send(parseNamed("", text), bind(), describe("P"), execute(), SYNC);
@@ -183,13 +189,9 @@ const STORIES = {
       if (new TextDecoder().decode(got.bytes).includes("@")) clear += 1;
     }
     assert.deepEqual([count, clear], [1_000_000, 0]);
-    assert.ok(plugin.gateway.peakResidentBytes() - before < MEMORY_MAX);
-    assert.equal(await plugin.count('plugin_masking_rows_total{plugin="masking"}'), 1_000_001);
+    assert.ok(gateway.peakResidentBytes() - before < MEMORY_MAX);
+    assert.equal(await gateway.metric('plugin_masking_rows_total{plugin="masking"}'), 1_000_001);
   },
 };
 
-if (typeof built === "string") {
-  Deno.test({ name: `Masking (${built})`, ignore: true, fn: () => {} });
-} else {
-  await testOnServers("Masking", { newestOnly: true }, STORIES);
-}
+await testShippedPlugin("masking", ["psql"], STORIES);

@@ -10,8 +10,8 @@ import postgres from "postgres";
 import { HeldClient, refusal, type ServerError } from "../support/clients.ts";
 import type { Gateway } from "../support/gateway.ts";
 import { psql } from "../support/psql.ts";
-import { type PluginScene, startWithPlugin, testShippedPlugin } from "../support/plugin_scenes.ts";
-import { type Target, targetAt } from "../support/stories.ts";
+import { startWithPlugins, testShippedPlugin } from "../support/shipped_plugins.ts";
+import { type ServerScene, type Target, targetAt } from "../support/stories.ts";
 
 type Rule = Readonly<Record<string, unknown>>;
 
@@ -22,15 +22,16 @@ const SLOW = { per: "hour", rate: 10 } as const;
 const FUNCTIONS = ["abs", "ceil", "exp", "floor", "sign", "sqrt"];
 
 function limited(
-  scene: PluginScene,
+  { server }: ServerScene,
   rules: readonly Rule[],
-  { workers = 1, permissions = ["reject", "kv"], ...more }: {
+  { workers = 1, permissions, ...more }: {
     readonly workers?: number;
     readonly permissions?: readonly string[];
     readonly dryRun?: boolean;
   } = {},
 ): Promise<Gateway> {
-  return startWithPlugin(scene, { permissions, config: { rules, ...more } }, { workers });
+  const group = { config: { rules, ...more }, ...permissions === undefined ? {} : { permissions } };
+  return startWithPlugins(server, { plugins: { ratelimit: group }, settings: { workers } });
 }
 
 function counted(gateway: Gateway, what: string, rule: string): Promise<number> {

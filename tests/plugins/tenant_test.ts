@@ -6,27 +6,24 @@
 
 import assert from "node:assert/strict";
 import pg from "pg";
+import type { Gateway } from "../support/gateway.ts";
 import { errorFields } from "../support/messages.ts";
 import { bind, functionCall, parseNamed } from "../support/extended_messages.ts";
 import { SYNC } from "../support/messages.ts";
-import type { PoolMode } from "../support/pooled_gateway.ts";
+import { pooledSettings, type PoolMode } from "../support/pooled_gateway.ts";
 import { queryOnce } from "../support/postgres.ts";
 import { LogInRefused, ProtocolClient } from "../support/protocol_client.ts";
-import { PluginGateway, type ShippedPlugin, shippedPlugin } from "../support/shipped_plugins.ts";
-import { type ServerScene, type Target, testOnServers } from "../support/stories.ts";
-
-const built = await shippedPlugin("tenant");
+import { startWithPlugins, testShippedPlugin } from "../support/shipped_plugins.ts";
+import { type ServerScene, type Target, targetAt } from "../support/stories.ts";
 
 type Config = Readonly<Record<string, unknown>>;
 
 /** All clients share a server connection of one user, whom the policy holds for. */
 function start({ server }: ServerScene, config: Config, mode: PoolMode = "transaction") {
-  return PluginGateway.start(server, built as ShippedPlugin, {
-    mode,
-    size: 1,
-    client: { user: "app", password: "app" },
-    config,
-    permissions: ["replace", "reject", "parse", "session", "log"],
+  return startWithPlugins(server, {
+    plugins: { tenant: { config } },
+    keys: { tickInterval: "100ms" },
+    settings: pooledSettings({ mode, size: 1, client: { user: "app", password: "app" } }),
   });
 }
 
@@ -42,8 +39,8 @@ const USERS: Config = {
   users: [{ user: "alice", tenant: "acme" }, { user: "bob", tenant: "globex" }],
 };
 
-function as(plugin: PluginGateway, user: string): Target {
-  return { ...plugin.via, user };
+function as(gateway: Gateway, user: string): Target {
+  return { ...targetAt(gateway.target), user };
 }
 
 /** Ways to another tenant's rows: none may do anything. */
@@ -76,9 +73,9 @@ const ATTEMPTS: readonly string[] = [
 const STORIES = {
   "two tenants on one connection never see each other's rows": async (scene: ServerScene) => {
     await queryOnce(scene.direct, SCHEMA);
-    await using plugin = await start(scene, USERS);
+    await using gateway = await start(scene, USERS);
     const clients = ["alice", "bob", "alice", "bob"].map((user) =>
-      new pg.Client({ ...as(plugin, user), ssl: false })
+      new pg.Client({ ...as(gateway, user), ssl: false })
     );
     await Promise.all(clients.map((client) => client.connect()));
     const own = [["acme"], ["globex"], ["acme"], ["globex"]];
@@ -108,8 +105,8 @@ const STORIES = {
   },
 
   "no client changes its tenant": async (scene: ServerScene) => {
-    await using plugin = await start(scene, USERS);
-    const client = new pg.Client({ ...as(plugin, "alice"), ssl: false });
+    await using gateway = await start(scene, USERS);
+    const client = new pg.Client({ ...as(gateway, "alice"), ssl: false });
     await client.connect();
     for (const text of ATTEMPTS) {
       await assert.rejects(client.query(text), { code: "42501" }, text);
@@ -124,7 +121,7 @@ const STORIES = {
     const { rows } = await client.query("select current_setting('app.tenant') as t");
     assert.deepEqual(rows, [{ t: "acme" }]);
     await client.end();
-    using raw = await ProtocolClient.logIn(as(plugin, "alice"));
+    using raw = await ProtocolClient.logIn(as(gateway, "alice"));
     const setConfig = 2078; // its OID in pg_proc
     raw.send(functionCall(setConfig, ["app.tenant", "globex", "f"]));
     const [error] = await raw.untilReady();
@@ -137,10 +134,10 @@ const STORIES = {
   "a StartupMessage cannot choose, and who has no tenant stays out": async (
     scene: ServerScene,
   ) => {
-    await using plugin = await start(scene, USERS);
+    await using gateway = await start(scene, USERS);
     const tenantOf = async (user: string, parameters: Readonly<Record<string, string>>) => {
       try {
-        using client = await ProtocolClient.logIn(as(plugin, user), { parameters });
+        using client = await ProtocolClient.logIn(as(gateway, user), { parameters });
         const [, row] = await client.query("select current_setting('app.tenant')");
         return new TextDecoder().decode(row!.bytes.slice(11));
       } catch (error) {
@@ -156,11 +153,11 @@ const STORIES = {
     assert.equal(await tenantOf("mallory", {}), "28000");
     assert.equal(await tenantOf("mallory", { "app.tenant": "acme" }), "28000");
     const refused = 'plugin_tenant_refused_sessions_total{plugin="tenant"}';
-    assert.equal(await plugin.count(refused), 4);
+    assert.equal(await gateway.metric(refused), 4);
   },
 
   "a tenant may come from names, and may be left out": async (scene: ServerScene) => {
-    await using plugin = await start(scene, {
+    await using gateway = await start(scene, {
       required: false,
       tables: ["orders"],
       sources: [
@@ -170,23 +167,19 @@ const STORIES = {
     }, "session");
     const all = "select distinct tenant from orders";
     const one = [{ tenant: "globex" }];
-    assert.deepEqual(await queryOnce(as(plugin, "of_globex"), all), one);
+    assert.deepEqual(await queryOnce(as(gateway, "of_globex"), all), one);
     const named = new pg.Client({
-      ...as(plugin, "x"),
+      ...as(gateway, "x"),
       ssl: false,
       application_name: "tenant=globex;",
     });
     await named.connect();
     assert.deepEqual((await named.query(all)).rows, one);
     await named.end();
-    await assert.rejects(queryOnce(as(plugin, "x"), all), { code: "42501" });
-    await assert.rejects(queryOnce(as(plugin, "x"), "table public.orders"), { code: "42501" });
-    assert.deepEqual(await queryOnce(as(plugin, "x"), "select 1 as one"), [{ one: 1 }]);
+    await assert.rejects(queryOnce(as(gateway, "x"), all), { code: "42501" });
+    await assert.rejects(queryOnce(as(gateway, "x"), "table public.orders"), { code: "42501" });
+    assert.deepEqual(await queryOnce(as(gateway, "x"), "select 1 as one"), [{ one: 1 }]);
   },
 };
 
-if (typeof built === "string") {
-  Deno.test({ name: `Tenants (${built})`, ignore: true, fn: () => {} });
-} else {
-  await testOnServers("Tenants", { newestOnly: true }, STORIES);
-}
+await testShippedPlugin("tenant", ["psql"], STORIES);

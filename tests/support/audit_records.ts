@@ -6,8 +6,8 @@
 
 import pg from "pg";
 import type { Gateway } from "./gateway.ts";
-import { type PluginScene, startWithPlugin } from "./plugin_scenes.ts";
-import { targetAt } from "./stories.ts";
+import { startWithPlugins } from "./shipped_plugins.ts";
+import { type ServerScene, targetAt } from "./stories.ts";
 import { eventually } from "./wait.ts";
 
 /** A line of the plugin's. */
@@ -44,13 +44,12 @@ export async function queries(
 
 /** A gateway with the plugin, which is configured so. */
 export function audited(
-  scene: PluginScene,
+  { server }: ServerScene,
   config: Readonly<Record<string, unknown>> = {},
   more: Readonly<Record<string, unknown>> = {},
 ): Promise<Gateway> {
-  return startWithPlugin(scene, { permissions: ["log", "parse"], config, ...more }, {}, {
-    tickInterval: "50ms",
-  });
+  const plugins = { audit: { config, ...more } };
+  return startWithPlugins(server, { plugins, keys: { tickInterval: "50ms" } });
 }
 
 /** Lends a client that calls itself shop. */

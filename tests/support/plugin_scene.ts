@@ -1,18 +1,18 @@
 /**
- * A gateway with plugins of this repository, as their users have them, before a real server.
+ * A test of its own server, gateway and clients, with plugins of this repository.
  *
  * @module
  */
 
 import pg from "pg";
 import type { EmbeddedPostgres } from "../../src/cli/demo/embedded_postgres.ts";
-import { configFor, type Gateway, type Sections, startGateway } from "./gateway.ts";
-import { buildPlugin, isMissing } from "./plugin_builds.ts";
+import type { Gateway, Sections } from "./gateway.ts";
 import { startTestPostgres } from "./postgres.ts";
+import { startWithPlugins } from "./shipped_plugins.ts";
 
 /** What may differ from one scene to another. */
 export interface PluginSceneOptions {
-  /** By a plugin's name: its group in the configuration, but for what its manifest asks for. */
+  /** By a plugin's name: its group in the configuration, as {@linkcode startWithPlugins} has it. */
   readonly plugins: Readonly<Record<string, Sections>>;
   readonly workers?: number;
   readonly pool?: Sections;
@@ -21,19 +21,15 @@ export interface PluginSceneOptions {
 /** Where a client connects, beside the usual. */
 export type ClientOptions = pg.ClientConfig;
 
-const PLUGINS = new URL("../../plugins/", import.meta.url).pathname;
-
 /** A server, a gateway, and their clients. Disposing of it fails if a plugin has failed. */
 export class PluginScene implements AsyncDisposable {
   readonly server: EmbeddedPostgres;
   readonly gateway: Gateway;
-  readonly #folder: string;
   readonly #clients: pg.Client[] = [];
 
-  private constructor(server: EmbeddedPostgres, gateway: Gateway, folder: string) {
+  private constructor(server: EmbeddedPostgres, gateway: Gateway) {
     this.server = server;
     this.gateway = gateway;
-    this.#folder = folder;
   }
 
   /**
@@ -45,31 +41,12 @@ export class PluginScene implements AsyncDisposable {
     server: EmbeddedPostgres,
     { plugins, workers = 1, pool = {} }: PluginSceneOptions,
   ): Promise<PluginScene> {
-    const folder = await Deno.makeTempDir({ prefix: "sluice-plugins-" });
-    const groups: Record<string, unknown> = {};
-    for (const [name, group] of Object.entries(plugins)) {
-      const built = await buildPlugin(`${PLUGINS}${name}`);
-      if (isMissing(built)) throw new Error(built);
-      const manifest = await Deno.readTextFile(`${PLUGINS}${name}/${name}.yaml`);
-      await Deno.writeFile(`${folder}/${name}.wasm`, built);
-      await Deno.writeTextFile(`${folder}/${name}.yaml`, manifest);
-      const permissions = /^permissions: \[(.*)\]$/m.exec(manifest)?.[1]?.split(", ") ?? [];
-      groups[name] = { permissions, ...group };
-    }
-    const config = {
-      ...configFor(`${server.host}:${server.port}`, {
-        workers,
-        server: { auth: { method: "trust" } },
-        pool: { mode: "transaction", size: 4, ...pool },
-      }),
-      plugins: { directory: folder, ...groups },
+    const settings = {
+      workers,
+      server: { auth: { method: "trust" } },
+      pool: { mode: "transaction", size: 4, ...pool },
     };
-    try {
-      return new PluginScene(server, await startGateway({ config }), folder);
-    } catch (error) {
-      await Deno.remove(folder, { recursive: true });
-      throw error;
-    }
+    return new PluginScene(server, await startWithPlugins(server, { plugins, settings }));
   }
 
   /** Runs a test with a scene. */
@@ -117,7 +94,6 @@ export class PluginScene implements AsyncDisposable {
     for (const client of this.#clients) await client.end().catch(() => {});
     const failed = this.gateway.logs.filter(({ msg }) => /^plugin (failed|was switched)/.test(msg));
     await this.gateway[Symbol.asyncDispose]();
-    await Deno.remove(this.#folder, { recursive: true });
     if (failed.length > 0) throw new Error(JSON.stringify(failed));
   }
 }
