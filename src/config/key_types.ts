@@ -346,16 +346,24 @@ export function names(section: NamedSection): KeyType<readonly string[]> {
       if (written.kind !== "list") return wrong(written, notList(written));
       if (written.items.length === 0) return wrong(written, "an empty list");
       if (written.items.length > NAMES_MAX) return wrong(written, `${written.items.length} names`);
-      const found: string[] = [];
-      for (const one of written.items) {
-        const reading = item.read(one);
-        if (!reading.ok) return reading;
-        if (found.includes(reading.value)) return wrong(one, `${quote(reading.value)} twice`);
-        found.push(reading.value);
-      }
-      return { ok: true, value: found };
+      return readDistinct(written.items, item);
     },
   };
+}
+
+/** Reads the items of a list, none of which may be there twice. */
+export function readDistinct<T extends string>(
+  items: readonly WrittenValue[],
+  type: KeyType<T>,
+): Reading<readonly T[]> {
+  const found: T[] = [];
+  for (const item of items) {
+    const reading = type.read(item);
+    if (!reading.ok) return reading;
+    if (found.includes(reading.value)) return wrong(item, `${quote(reading.value)} twice`);
+    found.push(reading.value);
+  }
+  return { ok: true, value: found };
 }
 
 function parseInteger(text: string, min: number, max: number): number | undefined {

@@ -4,8 +4,7 @@
  * @module
  */
 
-import { type KeyType, notList, wrong } from "./key_types.ts";
-import { quote } from "./problems.ts";
+import { type KeyType, notList, readDistinct, wrong } from "./key_types.ts";
 
 /**
  * A list of values of one type, none of them twice; it may be empty.
@@ -31,14 +30,7 @@ export function listOf<T extends string>(
     read: (written) => {
       if (written.kind !== "list") return wrong(written, notList(written));
       if (written.items.length > sizeMax) return wrong(written, `${written.items.length} of them`);
-      const found: T[] = [];
-      for (const one of written.items) {
-        const reading = item.read(one);
-        if (!reading.ok) return reading;
-        if (found.includes(reading.value)) return wrong(one, `${quote(reading.value)} twice`);
-        found.push(reading.value);
-      }
-      return { ok: true, value: found };
+      return readDistinct(written.items, item);
     },
   };
 }

@@ -8,6 +8,7 @@ import { utf8 } from "../../src/base/bytes.ts";
 import { FIELD, HookEvent, type SessionFacts } from "../../src/hooks/event.ts";
 import { HOOK, type HookName, HOOKS } from "../../src/hooks/hooks.ts";
 import { hostCallCost } from "../../src/plugin_host/host_costs.ts";
+import { HOST_SIGNATURES } from "../../src/plugin_host/host_signatures.ts";
 import { type DefinedSeries, metricBuffer } from "../../src/plugin_host/metric_cells.ts";
 import { Plugin } from "../../src/plugin_host/plugin.ts";
 import {
@@ -33,33 +34,10 @@ export const EVENT_AT = 1024;
 export const TEXT_AT = 2048;
 
 /** Every function of module `sluice`, as imports in text form. */
-export const IMPORTS = Object.entries({
-  read: "i32 i32 i32 i32",
-  parameter: "i32 i32 i32 i32",
-  config: "i32 i32 i32 i32",
-  write: "i32 i32",
-  "result_column": "i32 i32 i32",
-  "result_value": "i32 i32",
-  "result_tag": "i32 i32",
-  error: "i32 i32 i32 i32 i32 i32",
-  signal: "i32 i32 i32 i32",
-  log: "i32 i32 i32",
-  metric: "i32 i32 i32",
-  "metric_record": "i32 f64",
-  "kv_get": "i32 i32 i32 i32",
-  "kv_set": "i32 i32 i32 i32 i32",
-  "kv_delete": "i32 i32",
-  "kv_write": "i32 i32",
-  "kv_capture": "i32 i32 i32 i32",
-  "session_get": "i32 i32",
-  "session_set": "i32 i32",
-  random: "i32 i32",
-  "http_send": "i32 i32 i32 i32 i32 i32 i32 i32",
-}).map(([name, parameters]) =>
-  `(import "sluice" "${name}" (func $${name} (param ${parameters}) (result i32)))`
-).join("\n") + `
-  (import "sluice" "kv_increment" (func $kv_increment (param i32 i32 i64 i32) (result i64)))
-  (import "sluice" "clock" (func $clock (param i32) (result i64)))`;
+export const IMPORTS = [...HOST_SIGNATURES].map(([name, { parameters, results }]) =>
+  `(import "sluice" "${name}"
+    (func $${name} (param ${parameters.join(" ")}) (result ${results.join(" ")})))`
+).join("\n");
 
 /**
  * A module with every import, one page of memory, and a hook whose body is `body`.
