@@ -65,6 +65,16 @@ export class ClientMessages {
     return this.#pipeline.isFull;
   }
 
+  /** Messages that have not been answered. */
+  get owed(): number {
+    return this.#pipeline.length;
+  }
+
+  /** Plugins' answers to the newest of them wait. */
+  holdBack(count: number): void {
+    this.#pipeline.held = count;
+  }
+
   /** What was kept back is passed on. */
   closeUnit(): void {
     this.#answers.closeUnit();

@@ -57,20 +57,16 @@ export class FromClient {
     return this.#isHeldBack;
   }
 
-  /** True while something waits that a plugin holds back. */
-  get isWaiting(): boolean {
-    return this.#isWaiting;
-  }
-
   /** The time is over that something was to wait. */
   resume(): void {
     this.#isWaiting = false;
+    this.#messages.holdBack(0);
   }
 
   /** @returns How many bytes are done with; the others are shown again. */
   onData(view: Uint8Array): number {
     this.#isHeldBack = false;
-    if (this.#isWaiting) return 0;
+    if (this.#isWaiting) return this.#flush(view, true);
     const done = this.#flush(view, false);
     const isStuck = !this.#outgoing.isEmpty && !this.#messages.isUnitOpen;
     if (isStuck || this.#isWaiting) return done;
@@ -98,7 +94,7 @@ export class FromClient {
     // What is kept back must leave room for what it waits for.
     const keepsUnit = this.#messages.isUnitOpen && rest.length < READ_BUFFER_SIZE_MAX / 2;
     if (this.#messages.isUnitOpen && !keepsUnit) this.#messages.closeUnit();
-    const done = this.#isWaiting ? 0 : this.#flush(rest, keepsUnit);
+    const done = this.#flush(rest, keepsUnit || this.#isWaiting);
     this.#messages.onViewEnd();
     return done;
   }
@@ -143,13 +139,17 @@ export class FromClient {
   }
 
   #decide(tag: number, message: Uint8Array, size: number, isOwn: boolean): void {
+    const { isUnitOpen, owed } = this.#messages;
     const decision = this.#messages.onMessage(tag, message, this.#outgoing);
-    this.#apply(decision, message, size, isOwn);
     const delayMs = this.#messages.takeDelay();
     if (delayMs > 0) {
+      // What came before is not held back, but a unit is as a whole: it is marked already.
+      if (!isUnitOpen) this.#outgoing.mark();
+      this.#messages.holdBack(this.#messages.owed - owed);
       this.#isWaiting = true;
       this.#owner.wait(delayMs);
     }
+    this.#apply(decision, message, size, isOwn);
   }
 
   #apply(decision: Decision, message: Uint8Array, size: number, isOwn: boolean): void {

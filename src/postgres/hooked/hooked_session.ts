@@ -110,7 +110,7 @@ export class HookedSession {
     const { fromClient, toClient } = this.#watched;
     const done = fromClient.onData(view);
     if (this.#isOver) return view.length;
-    if (!fromClient.isWaiting) toClient.answer(this.#send);
+    toClient.answer(this.#send);
     return done;
   }
 

@@ -39,6 +39,8 @@ export class Pipeline {
   #cycle = 0;
   /** As the server said last; 0 before it has said anything. */
   status = 0;
+  /** The newest entries that somebody holds back: a plugin's answer to them is not due. */
+  held = 0;
   /** Told of what is not answered, because of an error before it, and of what has failed. */
   onSkipped: (entry: Entry) => void = () => {};
 
@@ -180,7 +182,7 @@ export class Pipeline {
   /** Takes off a plugin's answer, if one is due. */
   takeLocal(): Entry | undefined {
     const first = this.first;
-    if (first?.local === undefined) return undefined;
+    if (first?.local === undefined || this.length <= this.held) return undefined;
     this.#shift();
     return first;
   }
