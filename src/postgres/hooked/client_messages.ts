@@ -23,7 +23,7 @@ import type { Outgoing } from "./outgoing.ts";
 import type { Pipeline } from "./pipeline.ts";
 import { countMessages } from "./replacement.ts";
 import { ASSEMBLED_SIZE_MAX } from "./assembled.ts";
-import { parseWithText, queryWithText } from "./texts.ts";
+import { executeNothing, parseWithText, queryWithText } from "./texts.ts";
 
 const PASS: Decision = { kind: "pass" };
 const DROP: Decision = { kind: "drop" };
@@ -48,7 +48,8 @@ export class ClientMessages {
   }
 
   #onSkipped(entry: Entry): void {
-    const { kind, query, closing, prepares } = entry;
+    const { kind, query, closing, prepares, portal } = entry;
+    if (portal !== undefined) this.#state.portalFailed(portal, entry.isMuted);
     if (kind === ENTRY.parse && query !== undefined) this.#state.failed(query);
     if (closing !== undefined) this.#state.failed(closing);
     if (prepares !== undefined) this.#onSkipped(prepares);
@@ -107,6 +108,10 @@ export class ClientMessages {
     // Should an answer of before become an error, the server must not have got it.
     if (tag === FRONTEND.query && this.#answers.isAllLocal) {
       return this.#pipeline.isEmpty || this.#answers.discards(tag);
+    }
+    if (tag === FRONTEND.execute) {
+      const portal = nameAt(view, offset + HEADER_SIZE)?.text;
+      return portal === undefined || !this.#state.isPortalUncertain(portal, this.#pipeline.cycle);
     }
     if (tag !== FRONTEND.bind || this.#state.isCertain) return true;
     const names = readBindNames(view.subarray(offset));
@@ -297,8 +302,10 @@ export class ClientMessages {
     const names = readBindNames(message);
     if (names === undefined) return this.#passBroken(FRONTEND.bind);
     const request = this.#pipeline.takeNumber();
-    const portal = this.#state.bind(names.portal, names.statement, message, request);
+    const at = { request, cycle: this.#pipeline.cycle };
+    const portal = this.#state.bind(names.portal, names.statement, message, at);
     const entry = new Entry(ENTRY.bind, request, portal?.query, this.#calls.startMs);
+    entry.portal = portal;
     if (portal === undefined) return this.#answers.refuseMore("portals", entry);
     const isUnnamed = names.portal === "";
     if (isUnnamed) this.#answers.beginBind(outgoing, names.statement);
@@ -331,6 +338,7 @@ export class ClientMessages {
     const entry = this.#entry(ENTRY.execute, portal?.query);
     if (name.text !== "") this.#answers.closeUnit();
     if (this.#calls.wants(HOOK.onQuery)) {
+      if (this.#state.hasLost(name.text)) return this.#failExecute(entry);
       const decision = this.#askExecute(entry, portal, int32At(message, name.end) === 0);
       if (decision !== undefined) return decision;
     }
@@ -343,6 +351,13 @@ export class ClientMessages {
     this.#answers.pass(entry);
     this.#answers.closeUnit();
     return PASS;
+  }
+
+  /** What a plugin cannot be told of must not be executed. */
+  #failExecute(entry: Entry): Decision {
+    this.#answers.closeUnit();
+    this.#answers.pass(entry);
+    return { kind: "replace", bytes: executeNothing() };
   }
 
   /** Who sees rows has to know their formats. */
@@ -365,8 +380,9 @@ export class ClientMessages {
     this.#answers.closeUnit();
     if (name === undefined) return this.#passBroken(FRONTEND.close);
     const entry = this.#entry(ENTRY.close);
-    if (message[HEADER_SIZE] === 0x50) this.#state.forgetPortal(name, entry.request); // P
-    else {
+    if (message[HEADER_SIZE] === 0x50) { // P
+      entry.portal = this.#state.closePortal(name, entry.request, this.#pipeline.cycle);
+    } else {
       entry.closing = this.#state.close(name, this.#pipeline.cycle);
       if (name === "") this.#answers.forgetLateParse();
     }

@@ -39,8 +39,18 @@ export interface Closing {
 /** A statement with its values. */
 export interface Portal {
   readonly name: string;
-  /** Number of its Bind. */
+  /** Number of its Bind, or of its Close. */
   readonly request: number;
+  /** Which of the session's Syncs, from 0, that came behind. */
+  readonly cycle: number;
+  /** False for what a Close leaves until the server has answered it. */
+  readonly isOpen: boolean;
+  /** Whether there was one of this name. */
+  readonly hasReplaced: boolean;
+  /** The server has answered the Bind. */
+  isSure: boolean;
+  /** The Bind, or Close, has failed or was skipped: what the server has is that of before. */
+  isLost: boolean;
   readonly query: QueryInfo | undefined;
   /** The whole Bind; undefined if it was too large to be kept, or is done with. */
   bind: Uint8Array | undefined;
@@ -69,7 +79,19 @@ export class ClientState {
   }
 
   portal(name: string): Portal | undefined {
-    return name === "" ? this.#unnamed : this.#portals.get(name);
+    const portal = this.#portalOf(name);
+    return portal?.isOpen === true && !portal.isLost ? portal : undefined;
+  }
+
+  /** Whether a server may have a portal of which nobody here knows what it is. */
+  hasLost(name: string): boolean {
+    return this.#portalOf(name)?.isLost === true;
+  }
+
+  /** Whether only the server's answer will tell which portal a name stands for. */
+  isPortalUncertain(name: string, cycle: number): boolean {
+    const portal = this.#portalOf(name);
+    return portal !== undefined && !portal.isSure && !portal.isLost && portal.cycle !== cycle;
   }
 
   /** True if nothing waits for a server to say that it is prepared. */
@@ -138,15 +160,58 @@ export class ClientState {
     name: string,
     statementName: string,
     bind: Uint8Array,
-    request: number,
+    { request, cycle }: { readonly request: number; readonly cycle: number },
   ): Portal | undefined {
     const query = this.statement(statementName);
-    const portal = { name, request, query, bind, resultFormats: undefined };
-    if (name === "") this.#unnamed = portal;
-    else if (this.#portals.size >= PORTALS_MAX && !this.#portals.has(name)) return undefined;
-    else this.#portals.set(name, portal);
+    const before = this.#portalOf(name);
+    const isNew = name !== "" && before === undefined;
+    if (isNew && this.#portals.size >= PORTALS_MAX) return undefined;
+    if (before !== undefined) this.executed(before);
+    const portal: Portal = {
+      name,
+      request,
+      cycle,
+      isOpen: true,
+      hasReplaced: before !== undefined,
+      isSure: false,
+      isLost: false,
+      query,
+      bind,
+      resultFormats: undefined,
+    };
+    this.#setPortal(name, portal);
     this.#borrowing.push(portal);
     return portal;
+  }
+
+  /** A portal is to be closed. @returns What to say when it is; undefined if there is none. */
+  closePortal(name: string, request: number, cycle: number): Portal | undefined {
+    const before = this.#portalOf(name);
+    if (before === undefined) return undefined;
+    this.executed(before);
+    const closing = { ...before, request, cycle, isOpen: false, isSure: false, query: undefined };
+    this.#setPortal(name, closing);
+    return closing;
+  }
+
+  /** The server has bound, or closed, it. */
+  portalDone(portal: Portal): void {
+    if (this.#portalOf(portal.name) !== portal) return;
+    if (!portal.isOpen) this.#setPortal(portal.name, undefined);
+    portal.isSure = true;
+    portal.isLost = false;
+  }
+
+  /**
+   * Its Bind, or Close, has failed or was skipped.
+   *
+   * @param isUnsure The server may have carried it out nevertheless.
+   */
+  portalFailed(portal: Portal, isUnsure: boolean): void {
+    if (this.#portalOf(portal.name) !== portal) return;
+    this.executed(portal);
+    portal.isLost = true;
+    if (portal.isOpen && !portal.hasReplaced && !isUnsure) this.#setPortal(portal.name, undefined);
   }
 
   /** The view is going to change: what is still needed is copied. */
@@ -175,19 +240,27 @@ export class ClientState {
     this.#statements.delete(statementName);
   }
 
-  /** A portal is closed. @param request Number of the Close: what was bound behind it stays. */
-  forgetPortal(name: string, request: number): void {
-    const portal = this.portal(name);
-    if (portal === undefined || portal.request > request) return;
-    portal.bind = undefined;
-    if (name === "") this.#unnamed = undefined;
-    else this.#portals.delete(name);
-  }
-
   /** A transaction has ended with this request, and all portals of before with it. */
   onIdle(request: number): void {
-    this.forgetPortal("", request);
+    if (this.#unnamed !== undefined) this.#endPortal(this.#unnamed, request);
     if (this.#portals.size === 0) return;
-    for (const { name } of this.#portals.values()) this.forgetPortal(name, request);
+    for (const portal of this.#portals.values()) this.#endPortal(portal, request);
+  }
+
+  /** It is no more, unless it was bound behind the request. */
+  #endPortal(portal: Portal, request: number): void {
+    if (portal.request > request) return;
+    portal.bind = undefined;
+    this.#setPortal(portal.name, undefined);
+  }
+
+  #portalOf(name: string): Portal | undefined {
+    return name === "" ? this.#unnamed : this.#portals.get(name);
+  }
+
+  #setPortal(name: string, portal: Portal | undefined): void {
+    if (name === "") this.#unnamed = portal;
+    else if (portal === undefined) this.#portals.delete(name);
+    else this.#portals.set(name, portal);
   }
 }

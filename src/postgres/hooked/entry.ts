@@ -4,7 +4,7 @@
  * @module
  */
 
-import type { Closing, QueryInfo } from "./client_state.ts";
+import type { Closing, Portal, QueryInfo } from "./client_state.ts";
 import type { ReplyCapture } from "./reply_capture.ts";
 
 /** What an entry answers. */
@@ -57,6 +57,8 @@ export class Entry {
   isMuted = false;
   /** The statement that it closes. */
   closing: Closing | undefined;
+  /** The portal that it binds, or closes. */
+  portal: Portal | undefined;
   /** The client has been told that a plugin has refused it. */
   isRefused = false;
   /** A Parse that no server gets for now: it is done once this has been refused. */

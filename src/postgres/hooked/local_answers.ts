@@ -239,6 +239,7 @@ export class LocalAnswers {
     this.#unit = undefined;
     if (unit === undefined) return false;
     this.#pipeline.retract(unit.entries);
+    if (unit.bind !== undefined) this.#pipeline.onSkipped(unit.bind); // no server has its portal
     this.#hasServer = unit.hadServer;
     this.#lateParse = unit.parse ?? unit.late ?? this.#lateParse;
     return true;

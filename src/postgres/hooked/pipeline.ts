@@ -197,8 +197,8 @@ export class Pipeline {
     const end = sync < 0 ? rest.length : sync;
     const kept = rest.filter((entry, index) => {
       if (index >= end) return true;
-      this.onSkipped(entry);
       entry.isMuted = entry.local === undefined;
+      this.onSkipped(entry);
       if (!entry.isMuted) this.#count(entry, -1);
       return entry.isMuted;
     });

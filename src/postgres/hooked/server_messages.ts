@@ -268,7 +268,9 @@ export class ServerMessages {
       case BACKEND.parseComplete:
         if (entry?.query !== undefined) this.#state.prepared(entry.query);
         return;
+      case BACKEND.bindComplete:
       case BACKEND.closeComplete:
+        if (entry?.portal !== undefined) this.#state.portalDone(entry.portal);
         return this.#onClosed(entry);
       case BACKEND.errorResponse:
         this.#onRun(entry);

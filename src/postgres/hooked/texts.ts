@@ -27,10 +27,21 @@ export function parseWithText(
   return message(FRONTEND.parse, before, cut(text), NUL, parse.subarray(textEnd));
 }
 
+/** A name that no client can have given to a portal, as long as none gets to know it. */
+export const FAILING_PORTAL = crypto.randomUUID();
+
 /** An Execute that fails: so the server's transaction does, when a plugin has refused something. */
 export function failingExecute(plugin: string): Uint8Array {
-  const portal = utf8(`rejected by plugin ${plugin}`);
-  return message(FRONTEND.execute, portal, NUL, new Uint8Array(4));
+  return executing(`${FAILING_PORTAL} rejected by plugin ${plugin}`);
+}
+
+/** An Execute that fails, and whose error the client may see. */
+export function executeNothing(): Uint8Array {
+  return executing(`${crypto.randomUUID()} bind it again, plugins do not know what it holds`);
+}
+
+function executing(portal: string): Uint8Array {
+  return message(FRONTEND.execute, utf8(portal), NUL, new Uint8Array(4));
 }
 
 /** A Query that fails, in whichever state a transaction is: the server's log says why. */

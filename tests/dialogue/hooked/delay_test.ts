@@ -137,7 +137,9 @@ Deno.test("HookedSession answers in order around what it holds back", async () =
 
 Deno.test("HookedSession forgets what it holds back when the client goes", async () => {
   for (const goes of ["leaves", "breaks"] as const) {
-    const { client, server, world } = await relayed();
+    const { client, server, world } = await relayed({
+      onQuery: (event) => void (event.delayMs = 60_000),
+    });
     await client.says(query("slow"));
     await client[goes]();
     await server.hearsEnd(TERMINATE);

@@ -1,4 +1,5 @@
 import { deepEqual, equal } from "node:assert/strict";
+import { FAILING_PORTAL } from "../../../src/postgres/hooked/texts.ts";
 import { type Actor, type Pair, World } from "../../support/dialogue.ts";
 import { bind, copyFail, int16, parseNamed } from "../../support/extended_messages.ts";
 import {
@@ -29,7 +30,7 @@ const COPY_IN = message("G", "\0", int16(0));
 
 /** What a server makes of a Query, or an Execute, that is there to fail. */
 const FAILED_QUERY = query('rejected by plugin "p"');
-const FAILED_EXECUTE = message("E", "rejected by plugin p\0\0\0\0\0");
+const FAILED_EXECUTE = message("E", `${FAILING_PORTAL} rejected by plugin p\0\0\0\0\0`);
 const SYNTAX = error("ERROR", "42601", "syntax error");
 const NO_PORTAL = error("ERROR", "34000", "no such portal");
 
