@@ -159,6 +159,7 @@ export class ClientMessages {
   onMessage(tag: number, message: Uint8Array, outgoing: Outgoing): Decision {
     if (tag === FRONTEND.password) return PASS;
     if (this.#answers.discards(tag)) return DROP;
+    this.#answers.outgoing = outgoing;
     let bytes = message;
     if (this.#calls.chain.wantsType(HOOK.onTrafficFromClient, tag)) {
       const event = this.#trafficEvent(tag, message);

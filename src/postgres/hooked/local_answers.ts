@@ -48,6 +48,8 @@ export class LocalAnswers {
   #hasExecuted = false;
   /** Something has been answered here that a Sync has still to conclude. */
   #hasLocal = false;
+  /** Where what is passed on goes, once there has been anything. */
+  outgoing: Outgoing | undefined;
 
   constructor(calls: HookCalls, refuse: (why: string) => void) {
     this.#calls = calls;
@@ -87,8 +89,13 @@ export class LocalAnswers {
 
   // What passes -----------------------------------------------------------------------------------
 
-  /** A message that only a Sync concludes goes to the server, now or when its unit is closed. */
+  /**
+   * A message that only a Sync concludes goes to the server, now or when its unit is closed. The
+   * first one ends the server's unnamed statement, if it has another one than the client: behind
+   * something else that could be skipped, and the wrong one run.
+   */
   pass(entry: Entry): void {
+    if (!this.#hasServer && this.#lateParse !== undefined) this.#dropStale(this.#lateParse);
     this.#pipeline.push(entry);
     this.#hasServer = true;
     if (entry.kind === ENTRY.execute) this.#hasExecuted = true;
@@ -130,7 +137,9 @@ export class LocalAnswers {
   }
 
   onUnnamedParse(message: Uint8Array, entry: Entry): void {
-    if (this.#unit !== undefined) this.#unit.parse = { message: message.slice(), entry };
+    if (this.#unit !== undefined) {
+      this.#unit.parse = { message: message.slice(), entry, isDropped: false };
+    }
   }
 
   /** A Bind of the unnamed portal has come. */
@@ -169,9 +178,20 @@ export class LocalAnswers {
     if (this.#unit !== undefined) this.#unit.late = late;
   }
 
+  #dropStale(late: LateParse): void {
+    if (this.outgoing === undefined || late.isDropped) return;
+    late.isDropped = true;
+    if (late.isClose === true) return this.sendLateParse(this.outgoing);
+    const entry = new Entry(ENTRY.close, 0, undefined, this.#calls.startMs);
+    entry.isOwn = true;
+    this.outgoing.replace(0, CLOSE_UNNAMED);
+    this.pass(entry);
+    if (this.#unit !== undefined) this.#unit.late = late;
+  }
+
   /** A server would have no unnamed statement now. */
   dropUnnamed(entry: Entry): void {
-    this.#lateParse = { message: CLOSE_UNNAMED, entry, isClose: true };
+    this.#lateParse = { message: CLOSE_UNNAMED, entry, isClose: true, isDropped: false };
   }
 
   /** It failed, or something before it did. */
@@ -241,6 +261,7 @@ export class LocalAnswers {
     this.#pipeline.retract(unit.entries);
     if (unit.bind !== undefined) this.#pipeline.onSkipped(unit.bind); // no server has its portal
     this.#hasServer = unit.hadServer;
+    if (unit.late !== undefined) unit.late.isDropped = false;
     this.#lateParse = unit.parse ?? unit.late ?? this.#lateParse;
     return true;
   }

@@ -14,7 +14,7 @@ export interface Unit {
   /** What it has made, in order. */
   readonly entries: Entry[];
   /** Its own Parse. */
-  parse: { readonly message: Uint8Array; readonly entry: Entry } | undefined;
+  parse: LateParse | undefined;
   /** A Parse of before, which had not been passed on, and goes ahead of it. */
   late: LateParse | undefined;
   bind: Entry | undefined;
@@ -29,6 +29,8 @@ export interface LateParse {
   /** The client's message. */
   readonly entry: Entry;
   readonly isClose?: true;
+  /** The server has been told that what it has is none. */
+  isDropped: boolean;
 }
 
 /** @returns A unit that has just begun. */
