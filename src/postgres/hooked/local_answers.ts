@@ -235,12 +235,13 @@ export class LocalAnswers {
     const kind = isQuery ? ENTRY.query : ENTRY.execute;
     const failed = new Entry(kind, request, asked?.query, this.#calls.startMs);
     failed.closing = asked?.closing;
-    if (isQuery) this.onQuery();
+    if (tag === FRONTEND.query) this.onQuery();
+    else if (isQuery) this.closeUnit();
     else this.#isDiscarding = true;
     failed.prepares = this.#unit?.parse?.entry;
     const hasUnit = this.#retractUnit();
     if (this.#pipeline.isIdle && !this.#hasServer) {
-      if (isQuery) this.dropUnnamed(failed);
+      if (tag === FRONTEND.query) this.dropUnnamed(failed);
       failed.local = error;
       this.#pipeline.push(failed);
       if (!isQuery) this.#hasLocal = true;
