@@ -32,6 +32,9 @@ export const IS_CONCLUDED_BY_SYNC = Uint8Array.from({ length: 256 }, (_, tag) =>
   return [parse, bind, describe, execute, close].some((one) => one === tag) ? 1 : 0;
 });
 
+/** Messages that end what their name, or no name, has stood for. */
+export const HAS_TEXT: ReadonlySet<number> = new Set([FRONTEND.query, FRONTEND.parse]);
+
 /** What each message is answered as; those that are not in it are not answered. */
 export const ENTRY_OF: Readonly<Record<number, number>> = {
   [FRONTEND.query]: ENTRY.query,

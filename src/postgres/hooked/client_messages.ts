@@ -14,14 +14,13 @@ import { HEADER_SIZE } from "../wire/framer.ts";
 import { FRONTEND } from "../wire/tags.ts";
 import { readResultFormats } from "./bound_values.ts";
 import type { ClientState, Portal } from "./client_state.ts";
-import { CAN_BE, ENTRY_OF, IS_CONCLUDED_BY_SYNC } from "./client_kinds.ts";
+import { CAN_BE, ENTRY_OF, HAS_TEXT, IS_CONCLUDED_BY_SYNC } from "./client_kinds.ts";
 import { type ClientMessagesOwner, ClientVerdicts, type Decision } from "./client_verdicts.ts";
 import { ENTRY, Entry } from "./entry.ts";
 import type { HookCalls } from "./hook_calls.ts";
 import { LocalAnswers } from "./local_answers.ts";
 import type { Outgoing } from "./outgoing.ts";
 import type { Pipeline } from "./pipeline.ts";
-import { countMessages } from "./replacement.ts";
 import { ASSEMBLED_SIZE_MAX } from "./assembled.ts";
 import { executeNothing, parseWithText, queryWithText } from "./texts.ts";
 
@@ -116,15 +115,11 @@ export class ClientMessages {
     if (tag !== FRONTEND.bind || this.#state.isCertain) return true;
     const names = readBindNames(view.subarray(offset));
     if (names === undefined) {
-      return view.length - offset < HEADER_SIZE || this.#isShort(view, offset);
+      // The framer waits for all of it, if it is short.
+      if (view.length - offset < HEADER_SIZE) return true;
+      return 1 + int32At(view, offset + 1) <= READ_BUFFER_SIZE_MAX;
     }
     return !this.#state.isUncertain(names.statement, this.#pipeline.cycle);
-  }
-
-  /** Whether all of a message is there, or the framer waits for it. */
-  #isShort(view: Uint8Array, offset: number): boolean {
-    const size = 1 + int32At(view, offset + 1);
-    return size <= READ_BUFFER_SIZE_MAX;
   }
 
   /**
@@ -146,12 +141,24 @@ export class ClientMessages {
       chain.wantsType(HOOK.onTrafficToServer, tag);
   }
 
-  /** The start of a large message that nobody has to see. @returns Whether it is dropped. */
-  onLarge(tag: number): boolean {
+  /**
+   * A large message begins that nobody has to see: what was known of what it names is no more.
+   *
+   * @param start As much of it as there is.
+   * @returns Whether it is dropped.
+   */
+  onLarge(tag: number, start: Uint8Array): boolean {
     if (tag !== FRONTEND.password && this.#answers.discards(tag)) return true;
     if (tag === FRONTEND.query) this.#answers.onQuery();
     else this.#answers.closeUnit();
-    this.#push(tag);
+    const kind = ENTRY_OF[tag];
+    if (kind === undefined) return false;
+    const entry = this.#entry(kind);
+    const { cycle } = this.#pipeline;
+    const name = tag === FRONTEND.query ? "" : nameAt(start, HEADER_SIZE)?.text ?? "";
+    if (tag === FRONTEND.bind) entry.portal = this.#state.closePortal(name, entry.request, cycle);
+    else if (HAS_TEXT.has(tag)) entry.closing = this.#state.close(name, cycle);
+    this.#pass(tag, entry);
     return false;
   }
 
@@ -165,7 +172,7 @@ export class ClientMessages {
       const event = this.#trafficEvent(tag, message);
       const decision = this.#verdicts.ask(event, tag, undefined);
       if (decision !== undefined) return decision;
-      bytes = this.#replacement(event, tag, message);
+      bytes = this.#verdicts.replacement(event, tag, message);
       if (this.#owner.isOver) return DROP;
     }
     const decision = this.#decide(tag, bytes, outgoing);
@@ -181,15 +188,6 @@ export class ClientMessages {
     const event = this.#calls.event(HOOK.onTrafficFromClient, can, message, tag);
     event.request = this.#pipeline.nextRequest;
     return event;
-  }
-
-  #replacement(event: HookEvent, tag: number, message: Uint8Array): Uint8Array {
-    const { payload } = event;
-    if ((event.flags & CAN.replace) === 0) return message;
-    if (payload === message || countMessages(payload, tag) === 1) return payload;
-    const type = String.fromCharCode(tag);
-    this.#owner.refuse(`what a plugin puts in the place of a message of type "${type}" is none`);
-    return message;
   }
 
   /** What is passed on is told of. */
@@ -227,7 +225,10 @@ export class ClientMessages {
   #push(tag: number): Decision {
     const kind = ENTRY_OF[tag];
     if (kind === undefined) return PASS;
-    const entry = this.#entry(kind);
+    return this.#pass(tag, this.#entry(kind));
+  }
+
+  #pass(tag: number, entry: Entry): Decision {
     if (IS_CONCLUDED_BY_SYNC[tag] === 1) this.#answers.pass(entry);
     else this.#pipeline.push(entry);
     return PASS;
@@ -339,7 +340,12 @@ export class ClientMessages {
     const entry = this.#entry(ENTRY.execute, portal?.query);
     if (name.text !== "") this.#answers.closeUnit();
     if (this.#calls.wants(HOOK.onQuery)) {
-      if (this.#state.hasLost(name.text)) return this.#failExecute(entry);
+      if (this.#state.hasLost(name.text)) {
+        // What a plugin cannot be told of must not be executed.
+        this.#answers.closeUnit();
+        this.#answers.pass(entry);
+        return { kind: "replace", bytes: executeNothing() };
+      }
       const decision = this.#askExecute(entry, portal, int32At(message, name.end) === 0);
       if (decision !== undefined) return decision;
     }
@@ -352,13 +358,6 @@ export class ClientMessages {
     this.#answers.pass(entry);
     this.#answers.closeUnit();
     return PASS;
-  }
-
-  /** What a plugin cannot be told of must not be executed. */
-  #failExecute(entry: Entry): Decision {
-    this.#answers.closeUnit();
-    this.#answers.pass(entry);
-    return { kind: "replace", bytes: executeNothing() };
   }
 
   /** Who sees rows has to know their formats. */

@@ -12,6 +12,7 @@ import type { Entry } from "./entry.ts";
 import type { HookCalls } from "./hook_calls.ts";
 import type { LocalAnswers } from "./local_answers.ts";
 import type { Pipeline } from "./pipeline.ts";
+import { countMessages } from "./replacement.ts";
 import { ReplyCapture } from "./reply_capture.ts";
 
 /** What becomes of a message. */
@@ -97,6 +98,16 @@ export class ClientVerdicts {
     const describe = this.#answers.unit?.describe;
     if (describe !== undefined) describe.capture = entry.capture;
     return true;
+  }
+
+  /** @returns What is in a message's place, behind {@linkcode ClientVerdicts.ask}. */
+  replacement(event: HookEvent, tag: number, message: Uint8Array): Uint8Array {
+    const { payload } = event;
+    if ((event.flags & CAN.replace) === 0) return message;
+    if (payload === message || countMessages(payload, tag) === 1) return payload;
+    const type = String.fromCharCode(tag);
+    this.#owner.refuse(`what a plugin puts in the place of a message of type "${type}" is none`);
+    return message;
   }
 
   /** @returns What becomes of the message, or undefined if it goes its way. */

@@ -115,7 +115,7 @@ export class FromClient {
     if (this.#isAssembling) return this.#assemble(view.subarray(start, end), tag, isLast);
     if (!isFirst) return this.#isDropping ? this.#outgoing.drop(size) : this.#outgoing.pass(size);
     if (!isLast) {
-      this.#isDropping = this.#messages.onLarge(tag);
+      this.#isDropping = this.#messages.onLarge(tag, view.subarray(start, end));
       return this.#isDropping ? this.#outgoing.drop(size) : this.#outgoing.pass(size);
     }
     const message = size === view.length ? view : view.subarray(start, end);

@@ -267,7 +267,7 @@ export class ServerMessages {
         return this.#calls.facts.onParameterStatus(message);
       case BACKEND.parseComplete:
         if (entry?.query !== undefined) this.#state.prepared(entry.query);
-        return;
+        return this.#onClosed(entry); // if nobody has looked at it
       case BACKEND.bindComplete:
       case BACKEND.closeComplete:
         if (entry?.portal !== undefined) this.#state.portalDone(entry.portal);
