@@ -94,7 +94,7 @@ export class ClientVerdicts {
   #startCapture(sizeMax: number, onDone: (messages: Uint8Array) => void): boolean {
     const entry = this.#capturing;
     if (entry === undefined) return false;
-    entry.capture = new ReplyCapture(sizeMax, onDone);
+    entry.capture = new ReplyCapture(sizeMax, onDone, entry.capture);
     const describe = this.#answers.unit?.describe;
     if (describe !== undefined) describe.capture = entry.capture;
     return true;

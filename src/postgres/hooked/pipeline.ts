@@ -199,6 +199,7 @@ export class Pipeline {
       if (index >= end) return true;
       entry.isMuted = entry.local === undefined;
       this.onSkipped(entry);
+      entry.capture = undefined;
       if (!entry.isMuted) this.#count(entry, -1);
       return entry.isMuted;
     });
