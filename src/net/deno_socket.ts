@@ -119,7 +119,7 @@ export class DenoSocket implements Socket {
     if (this.#state !== "open" || bytes.length === 0) return;
     const isIdle = this.#sending === undefined && this.#queue.length === 0;
     if (!this.#round.isOpen) {
-      this.#enqueue(bytes);
+      this.#enqueueApart(bytes);
       this.flush();
       return;
     }
@@ -141,7 +141,7 @@ export class DenoSocket implements Socket {
   writeApart(bytes: Uint8Array): void {
     if (this.#state !== "open" || bytes.length === 0) return;
     this.#enqueueDirect();
-    this.#enqueue(bytes);
+    this.#enqueueApart(bytes);
     this.flush();
   }
 
@@ -278,11 +278,16 @@ export class DenoSocket implements Socket {
     }
   }
 
-  #enqueue(bytes: Uint8Array): void {
-    if (this.#queuedBytes + bytes.length > WRITE_QUEUE_SIZE_MAX) {
+  /** What no back-pressure holds up must not pile up. */
+  #enqueueApart(bytes: Uint8Array): void {
+    if (this.#queuedBytes > 0 && this.#queuedBytes + bytes.length > WRITE_QUEUE_SIZE_MAX) {
       const rule = `at most ${WRITE_QUEUE_SIZE_MAX} bytes may wait to be sent`;
       return this.#close(new Error(`Cannot send to ${this.peer}: ${rule}`));
     }
+    this.#enqueue(bytes);
+  }
+
+  #enqueue(bytes: Uint8Array): void {
     this.#queue.push(bytes.slice());
     this.#queuedBytes += bytes.length;
   }

@@ -26,7 +26,8 @@ export const READ_BUFFER_SIZE_MIN = 16 * 1024;
 export const READ_BUFFER_SIZE_MAX = 64 * 1024;
 
 /**
- * Bytes that may wait in a socket for its peer to take them. Only what is written outside of
+ * Bytes that may wait in a socket for its peer to take them, beside a single write that is larger,
+ * such as a message that plugins were shown as a whole. Only what is written outside of
  * back-pressure (error messages, cancels) can pile up, so reaching it means that a rule above was
  * broken by a peer that never reads: the socket is destroyed.
  */

@@ -190,3 +190,30 @@ onEachDriver(
     await harness.pass(10); // for the system to let go of what was being sent
   },
 );
+
+onEachDriver(
+  "Socket sends what one onData writes, however much",
+  async (harness) => {
+    const both = await connected(harness);
+    const { noted, peer } = both;
+    const large = new Uint8Array(3 * WRITE_QUEUE_SIZE_MAX).fill(7);
+    noted.take = (view) => {
+      noted.socket.write(utf8("<"));
+      noted.socket.write(large);
+      noted.socket.write(large);
+      noted.socket.write(view.slice());
+      return view.length;
+    };
+    const arrives = async (size: number) => {
+      let heard = 0;
+      await harness.until(() => {
+        heard += peer.take().length;
+        return heard === size;
+      }, "all of it arrives");
+    };
+    peer.write(utf8(">"));
+    await arrives(2 * large.length + 2);
+    deepEqual(noted.closes, []);
+    await over(harness, both);
+  },
+);

@@ -53,6 +53,8 @@ export class MemorySocket implements Socket {
   #closing: { readonly error: Error | undefined } | undefined;
   #unconsumed: Uint8Array = new Uint8Array();
   #queue: Uint8Array = new Uint8Array();
+  /** Bytes at the queue's start that the system is being given: they do not count. */
+  #leaving = 0;
   #linger: Timer | undefined;
   /** Sockets that the last `onData` wrote to and that have not sent it all. */
   #blockedOn: MemorySocket[] = [];
@@ -109,11 +111,13 @@ export class MemorySocket implements Socket {
     if (this.#state !== "open" || bytes.length === 0) return;
     if (this.#handler === undefined) throw new Error("A socket is started before it is written to");
     const { round } = this.#network;
-    if (round === undefined && this.#queue.length + bytes.length > WRITE_QUEUE_SIZE_MAX) {
+    const left = this.#queue.length - this.#leaving;
+    if (round === undefined && left > 0 && left + bytes.length > WRITE_QUEUE_SIZE_MAX) {
       return this.#close(new Error(`at most ${WRITE_QUEUE_SIZE_MAX} bytes may wait to be sent`));
     }
     round?.add(this);
     const sent = this.#queue.length === 0 ? this.#outgoing.put(bytes) : 0;
+    if (this.#queue.length === 0) this.#leaving = bytes.length - sent;
     this.#queue = concat(this.#queue, bytes.subarray(sent));
   }
 
@@ -188,6 +192,7 @@ export class MemorySocket implements Socket {
     if (this.#state === "closed" || this.#state === "lingering") return false;
     const sent = this.#outgoing.put(this.#queue);
     this.#queue = this.#queue.subarray(sent);
+    this.#leaving = this.#leaving > sent ? this.#leaving - sent : this.#queue.length;
     if (this.#queue.length === 0) this.#tellSent();
     if (this.#state !== "ending" || this.#queue.length > 0) return sent > 0;
     if (this.#hasSeenEnd || this.#handler === undefined) this.#close(undefined);

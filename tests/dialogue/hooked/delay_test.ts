@@ -54,6 +54,19 @@ Deno.test("HookedSession holds a Query back, and what is behind it, in order", a
   await client.hears(complete("SLOW"), ready(), complete("NEXT"), ready());
 });
 
+Deno.test("HookedSession holds back what is larger than a socket's queue", async () => {
+  const { client, server, world } = await relayed();
+  const large = query(`slow ${"x".repeat(3 * 1024 * 1024)}`);
+  await client.says(large, query("next"));
+  await world.pass(1_000);
+  let size = 0;
+  for (let i = 0; i < 100; i++) {
+    size += server.peer.take().length;
+    await world.settle();
+  }
+  equal(size, large.length + query("next").length);
+});
+
 Deno.test("HookedSession lets what came before pass while it holds something back", async () => {
   const { client, server, world } = await relayed();
   await client.says(query("first"), query("slow"), query("next"));
