@@ -9,10 +9,10 @@ import assert from "node:assert/strict";
 import { Buffer } from "node:buffer";
 import pg from "pg";
 import postgres from "postgres";
+import { configFor, type Gateway, startGateway } from "../support/gateway.ts";
 import { ASKS, LOOKING } from "../support/looking_plugin.ts";
-import type { PoolMode } from "../support/pooled_gateway.ts";
+import { pooledSettings, type PoolMode } from "../support/pooled_gateway.ts";
 import { psql } from "../support/psql.ts";
-import { PluginGateway } from "../support/shipped_plugins.ts";
 import { type Target, targetAt, testOnServers } from "../support/stories.ts";
 import { PATIENCE_MS, within } from "../support/wait.ts";
 
@@ -116,13 +116,29 @@ async function pipelined(sql: postgres.Sql, asks: typeof ASKS | undefined): Prom
   );
 }
 
-async function tellAll(server: Parameters<typeof PluginGateway.start>[0], mode?: PoolMode) {
-  await using gateway = await PluginGateway.start(server, LOOKING, {
-    config: {},
-    permissions: PERMISSIONS,
-    ...(mode === undefined ? {} : { mode }),
-  });
-  const targets = [targetAt(server), targetAt(gateway.gateway.target)] as const;
+/** Starts a gateway with the plugin in a folder of its own, which goes with `resources`. */
+async function startLooking(
+  { host, port }: Target,
+  mode: PoolMode | undefined,
+  resources: AsyncDisposableStack,
+): Promise<Gateway> {
+  const directory = await Deno.makeTempDir({ prefix: "sluice-plugins-" });
+  resources.defer(() => Deno.remove(directory, { recursive: true }));
+  const { name, wasm, manifest } = LOOKING;
+  await Deno.writeFile(`${directory}/${name}.wasm`, wasm);
+  await Deno.writeTextFile(`${directory}/${name}.yaml`, manifest);
+  const settings = mode === undefined ? {} : pooledSettings({ mode, size: 2 });
+  const plugins = { directory, [name]: { permissions: PERMISSIONS, onFailure: "closed" } };
+  const config = { ...configFor(`${host}:${port}`, settings), plugins };
+  const gateway = resources.use(await startGateway({ config }));
+  await gateway.untilLogged("plugin loaded", { plugin: name });
+  return gateway;
+}
+
+async function tellAll(server: Target, mode?: PoolMode) {
+  await using resources = new AsyncDisposableStack();
+  const gateway = await startLooking(server, mode, resources);
+  const targets = [server, targetAt(gateway.target)] as const;
   const via = targets[1];
   const bounded = <Result>(what: Promise<Result>) => within(PATIENCE_MS, "a driver", what);
   await bounded(same(targets, (target) => withClient(target, manyQueries)));
@@ -194,9 +210,9 @@ select 'last';
 
 await testOnServers("Plugins that look at everything", { newestOnly: true }, {
   "change nothing that they do not mean to, with servers that clients log in to": ({ server }) =>
-    tellAll(server),
+    tellAll(targetAt(server)),
   "change nothing that they do not mean to, in session mode": ({ server }) =>
-    tellAll(server, "session"),
+    tellAll(targetAt(server), "session"),
   "change nothing that they do not mean to, in transaction mode": ({ server }) =>
-    tellAll(server, "transaction"),
+    tellAll(targetAt(server), "transaction"),
 });
