@@ -29,9 +29,12 @@ type httpCollector struct {
 
 	pending        []byte
 	pendingRecords uint64
-	batch          []byte
-	batchRecords   uint64
-	attempts       int
+	// Records that were lost before, and that lines among the pending ones tell of.
+	pendingLost  uint64
+	batch        []byte
+	batchRecords uint64
+	batchLost    uint64
+	attempts     int
 	// Number of the request that has the batch, 0 if none has.
 	request uint64
 	// When the batch may be sent again.
@@ -66,17 +69,38 @@ func startCollector() error {
 	return nil
 }
 
-// add keeps a line until it is sent; false if there is no room for it.
+// add keeps a record until it is sent; false if there is no room for it.
 func (to *httpCollector) add(line []byte) bool {
+	if !to.keep(line) {
+		return false
+	}
+	to.pendingRecords++
+	to.flushFull()
+	return true
+}
+
+// addLost keeps a line that tells of lost records, which are lost again if it is.
+func (to *httpCollector) addLost(line []byte, lost uint64) bool {
+	if !to.keep(line) {
+		return false
+	}
+	to.pendingLost += lost
+	to.flushFull()
+	return true
+}
+
+func (to *httpCollector) keep(line []byte) bool {
 	if len(to.pending)+len(line)+1 > cap(to.pending) {
 		return false
 	}
 	to.pending = append(append(to.pending, line...), '\n')
-	to.pendingRecords++
+	return true
+}
+
+func (to *httpCollector) flushFull() {
 	if len(to.pending) >= to.batchBytes {
 		to.flush()
 	}
-	return true
 }
 
 // flush sends what there is, unless a batch is on its way or has to wait.
@@ -103,6 +127,7 @@ func (to *httpCollector) flush() {
 func (to *httpCollector) takeBatch() {
 	to.batch, to.pending = to.pending, to.batch[:0]
 	to.batchRecords, to.pendingRecords = to.pendingRecords, 0
+	to.batchLost, to.pendingLost = to.pendingLost, 0
 }
 
 // onResponse is told what came of the request that the event is about.
@@ -116,9 +141,7 @@ func (to *httpCollector) onResponse() {
 	if strings.HasPrefix(status, "2") {
 		batchesSent.Add(1)
 		to.forgetBatch()
-		if len(to.pending) >= to.batchBytes {
-			to.flush()
-		}
+		to.flushFull()
 		return
 	}
 	why := "it answered " + status
@@ -143,7 +166,7 @@ func (to *httpCollector) failed(why string, isFinal bool) {
 		return
 	}
 	droppedByCollector.Add(float64(to.batchRecords))
-	lostInCollector += to.batchRecords
+	lostInCollector += to.batchRecords + to.batchLost
 	sluice.Warn(fmt.Sprintf("The collector did not take %d records: %s", to.batchRecords, why))
 	to.forgetBatch()
 }
@@ -151,6 +174,7 @@ func (to *httpCollector) failed(why string, isFinal bool) {
 func (to *httpCollector) forgetBatch() {
 	to.batch = to.batch[:0]
 	to.batchRecords = 0
+	to.batchLost = 0
 	to.attempts = 0
 	to.notBefore = 0
 }

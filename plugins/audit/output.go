@@ -53,7 +53,7 @@ func reportDrops() {
 	if lostInLog > 0 && writeLog(dropRecord(lostInLog)) {
 		lostInLog = 0
 	}
-	if lostInCollector > 0 && collector.add(dropRecord(lostInCollector)) {
+	if lostInCollector > 0 && collector.addLost(dropRecord(lostInCollector), lostInCollector) {
 		lostInCollector = 0
 	}
 }
