@@ -20,6 +20,7 @@ import { FileRefresh } from "./file_refresh.ts";
 import { PluginControl } from "./plugins/plugin_control.ts";
 import { shownCertificates } from "./shown_certificates.ts";
 import { VERSION } from "./version.ts";
+import { chooseDriver } from "./net/choose_driver.ts";
 import { WorkerFleet } from "./worker_fleet.ts";
 
 /** Sessions that were told to end have this long for their goodbyes, beyond a socket's own. */
@@ -102,8 +103,11 @@ async function startParts(
   let current = config;
   const { memory: pluginMemory, actMemory } = plugins;
   const { level: logLevel } = log;
+  const { driver, reason } = await chooseDriver(config.runtime.driver);
+  write(log, "info", "driver chosen", { driver, reason });
   const fleet = new WorkerFleet({
     config,
+    driver,
     logLevel,
     log,
     pluginMemory,

@@ -18,6 +18,8 @@ import type { CounterLayout } from "./observe/counters.ts";
 import type { LogLevel, LogRecord } from "./observe/log_record.ts";
 import type { DefinedSeries } from "./plugin_host/metric_cells.ts";
 import type { PluginBuffers, PluginSpec } from "./plugin_host/plugin_spec.ts";
+import type { ThreadMemory } from "./net/native/thread_memory.ts";
+import type { DriverKind } from "./net/net_thread.ts";
 import type { PlaceMessage } from "./pool/server_pool_types.ts";
 import type { CancelResult } from "./postgres/cancel.ts";
 
@@ -26,6 +28,9 @@ export interface DataPlaneSnapshot {
   /** This worker's index, 0 to `workers - 1`. */
   readonly worker: number;
   readonly workers: number;
+  readonly driver: DriverKind;
+  /** What this worker shares with the others and the control plane: descriptors, and wake-ups. */
+  readonly threads: ThreadMemory;
   /** How often a worker of this index was started before this one. */
   readonly generation: number;
   /** The listeners that this worker is to start. */

@@ -4,7 +4,6 @@
  * @module
  */
 
-import { SYSTEM_CLOCK } from "./base/clock.ts";
 import { messageOf } from "./base/errors.ts";
 import { DataPlane } from "./data_plane.ts";
 import type {
@@ -14,7 +13,10 @@ import type {
   WorkerPlugin,
   WorkerReport,
 } from "./data_plane_messages.ts";
-import { DenoDriver } from "./net/deno_driver.ts";
+import { libC } from "./net/native/libc.ts";
+import { Waker } from "./net/native/thread_memory.ts";
+import { type NetThread, openNetThread } from "./net/net_thread.ts";
+import type { LogRecord } from "./observe/log_record.ts";
 import type { PluginThread } from "./plugins/plugin_factory.ts";
 import { type LivePlugin, PluginPlane } from "./plugins/plugin_plane.ts";
 import type { PluginSignals } from "./plugins/plugin_signals.ts";
@@ -29,10 +31,19 @@ interface WorkerScope {
 const scope = globalThis as unknown as WorkerScope;
 const peers = new Map<number, MessagePort>();
 let dataPlane: DataPlane | undefined;
+let net: NetThread | undefined;
+/** Messages of the control plane and of other workers. */
+let received = 0;
+let waker: Waker | undefined;
 let plugins: PluginPlane | undefined;
 let signals: PluginSignals | undefined;
 
 scope.onmessage = ({ data: command }) => {
+  received += 1;
+  obey(command);
+};
+
+function obey(command: WorkerCommand): void {
   switch (command.kind) {
     case "start":
       return void start(command);
@@ -53,14 +64,16 @@ scope.onmessage = ({ data: command }) => {
     case "terminate":
       return dataPlane?.terminate();
   }
-};
+}
 
 async function start({ snapshot }: Extract<WorkerCommand, { kind: "start" }>): Promise<void> {
   try {
-    plugins = makePlugins(snapshot);
+    net = openNetThread(snapshot.driver, snapshot.threads, snapshot.worker, () => received);
+    waker = new Waker(snapshot.threads, libC);
+    plugins = makePlugins(snapshot, net);
     dataPlane = new DataPlane(snapshot, {
-      driver: new DenoDriver(),
-      clock: SYSTEM_CLOCK,
+      driver: net.driver,
+      clock: net.clock,
       wallClockMs: () => Date.now(),
       randomBytes: (size) => crypto.getRandomValues(new Uint8Array(size)),
       hooks: snapshot.arePluginsEnabled ? plugins.hooks : undefined,
@@ -69,6 +82,7 @@ async function start({ snapshot }: Extract<WorkerCommand, { kind: "start" }>): P
     });
     await startPlugins(snapshot, dataPlane, plugins);
     scope.postMessage({ kind: "listening", addresses: await dataPlane.listen() });
+    net.serve(die);
   } catch (error) {
     scope.postMessage({ kind: "cannot_listen", message: messageOf(error) });
   }
@@ -77,12 +91,19 @@ async function start({ snapshot }: Extract<WorkerCommand, { kind: "start" }>): P
 /** Makes plugins of this worker. */
 type PluginMaker = (given: WorkerPlugin) => Promise<LivePlugin>;
 
-function makePlugins(snapshot: DataPlaneSnapshot): PluginPlane {
+/** What ends the loop ends the worker, and another one takes its place. */
+function die(error: unknown): void {
+  queueMicrotask(() => {
+    throw error;
+  });
+}
+
+function makePlugins(snapshot: DataPlaneSnapshot, net: NetThread): PluginPlane {
   const texts = new TextAnalysis();
   let maker: Promise<PluginMaker> | undefined;
   return new PluginPlane({
-    clock: SYSTEM_CLOCK,
-    create: async (given) => (await (maker ??= loadMaker(snapshot, texts)))(given),
+    clock: net.clock,
+    create: async (given) => (await (maker ??= loadMaker(snapshot, texts, net)))(given),
     provide: (permissions) => texts.provide(permissions),
   });
 }
@@ -91,13 +112,16 @@ function makePlugins(snapshot: DataPlaneSnapshot): PluginPlane {
 async function loadMaker(
   { worker, act, actCells }: DataPlaneSnapshot,
   texts: TextAnalysis,
+  { clock, fetch }: NetThread,
 ): Promise<PluginMaker> {
   const { createPlugin } = await import("./plugins/plugin_factory.ts");
   const { pluginSignals } = await import("./plugins/plugin_signals.ts");
-  signals = pluginSignals(act, actCells, { write: (record) => dataPlane?.log.write(record) });
+  const log = { write: (record: LogRecord) => dataPlane?.log.write(record) };
+  signals = pluginSignals(act, actCells, { log, clock, fetch });
   const thread: PluginThread = {
     worker,
-    clock: SYSTEM_CLOCK,
+    clock,
+    fetch,
     wallMs: () => Date.now(),
     emit: (fact) => dataPlane?.observer.emit(fact),
     signals,
@@ -125,7 +149,7 @@ async function preparePlugins(
 ): Promise<void> {
   let problem: string | undefined;
   try {
-    await plugins?.prepare(round, given);
+    await net?.background(plugins?.prepare(round, given) ?? Promise.resolve());
   } catch (error) {
     problem = messageOf(error);
   }
@@ -157,6 +181,7 @@ function addPeer(worker: number, port: MessagePort): void {
   peers.get(worker)?.close();
   peers.set(worker, port);
   port.onmessage = (event: MessageEvent<PeerMessage>) => {
+    received += 1;
     dataPlane?.onPeerMessage(worker, event.data);
   };
 }
@@ -164,5 +189,6 @@ function addPeer(worker: number, port: MessagePort): void {
 function tellPeer(worker: number, message: PeerMessage): boolean {
   const port = peers.get(worker);
   port?.postMessage(message);
+  waker?.onSent(worker);
   return port !== undefined;
 }

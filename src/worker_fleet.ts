@@ -8,12 +8,14 @@
 import type { Address } from "./base/address.ts";
 import { mapValues } from "./base/maps.ts";
 import type { Config, ServerConfig } from "./config/config.ts";
-import type { DataPlaneSnapshot, WorkerCommand, WorkerReport } from "./data_plane_messages.ts";
+import type { DataPlaneSnapshot, WorkerReport } from "./data_plane_messages.ts";
+import { FleetThreads } from "./fleet_threads.ts";
 import { counterBuffer, type CounterLayout, WorkerCounters } from "./observe/counters.ts";
 import type { LogLevel, LogSink } from "./observe/log_record.ts";
 import { clearGauges } from "./observe/state_cells.ts";
 import { budgetBuffer, SharedBudget } from "./pool/shared_budget.ts";
 import { placesBuffer, SharedPlaces } from "./pool/shared_places.ts";
+import type { DriverKind } from "./net/net_thread.ts";
 import type { PluginSpec } from "./plugin_host/plugin_spec.ts";
 import { mockKeyFrom } from "./mock_key.ts";
 import type { ActMemory } from "./plugins/act_memory.ts";
@@ -34,6 +36,8 @@ const RESTART_WINDOW_MS = 60_000;
 /** What the fleet is made from. */
 export interface WorkerFleetOptions {
   readonly config: Config;
+  /** How the workers use sockets. */
+  readonly driver: DriverKind;
   readonly logLevel: LogLevel | "off";
   readonly log: LogSink;
   /** Where the workers' plugins count. */
@@ -72,6 +76,7 @@ export class WorkerFleet {
   readonly #clientBudgets: ReadonlyMap<string, SharedArrayBuffer>;
   readonly #userBudgets: ReadonlyMap<string, SharedArrayBuffer>;
   readonly #places: SharedArrayBuffer;
+  readonly #threads: FleetThreads;
   readonly #schemaGeneration = new SharedArrayBuffer(4);
   readonly #mockKey: Uint8Array;
   readonly #members: Member[] = [];
@@ -106,10 +111,11 @@ export class WorkerFleet {
       ({ connectionsMax }) => budgetBuffer(connectionsMax, 0, workers),
     );
     this.#places = placesBuffer(workers);
+    this.#threads = new FleetThreads(options.driver, workers);
     this.#plugins = new PluginRounds({
       memory: options.pluginMemory,
       indexOf: ({ index }) => index,
-      send: ({ worker }, command) => send(worker, command),
+      send: (member, command) => this.#threads.send(member, command),
       onProblem: ({ index }, error) =>
         this.#log("error", "worker cannot use plugins", { worker: index, error }),
     });
@@ -140,8 +146,8 @@ export class WorkerFleet {
   drain(): Promise<void> {
     const { promise, resolve } = Promise.withResolvers<void>();
     this.#onDrained = resolve;
-    for (const { worker, state } of this.#members) {
-      if (state === "running") send(worker, { kind: "drain" });
+    for (const member of this.#members) {
+      if (member.state === "running") this.#threads.send(member, { kind: "drain" });
     }
     this.#checkDrained();
     return promise;
@@ -181,8 +187,8 @@ export class WorkerFleet {
 
   /** Ends every session; each client is told. */
   terminate(): void {
-    for (const { worker, state } of this.#members) {
-      if (state === "running") send(worker, { kind: "terminate" });
+    for (const member of this.#members) {
+      if (member.state === "running") this.#threads.send(member, { kind: "terminate" });
     }
   }
 
@@ -191,7 +197,7 @@ export class WorkerFleet {
     this.#isStopped = true;
     for (const member of this.#members) {
       member.state = "dead";
-      member.worker.terminate();
+      this.#threads.terminate(member);
     }
   }
 
@@ -201,10 +207,11 @@ export class WorkerFleet {
     return { serving: inState("running"), starting: inState("starting") };
   }
 
-  #refresh({ index, worker }: Member): void {
+  #refresh(member: Member): void {
     const { clients, pools } = this.#config;
     const round = this.#refreshes.last;
-    send(worker, { kind: "refresh", round, servers: this.#serversOf(index), clients, pools });
+    const servers = this.#serversOf(member.index);
+    this.#threads.send(member, { kind: "refresh", round, servers, clients, pools });
   }
 
   /** Every worker listens on every TCP port. A Unix socket has one listener: they take turns. */
@@ -247,7 +254,7 @@ export class WorkerFleet {
     };
     this.#introduce(member);
     this.#members[index] = member;
-    send(worker, { kind: "start", snapshot: this.#snapshotFor(member) });
+    this.#threads.send(member, { kind: "start", snapshot: this.#snapshotFor(member) });
     return promise;
   }
 
@@ -256,7 +263,7 @@ export class WorkerFleet {
     if (member.config === this.#config) this.#refreshes.forget(member);
     else this.#refresh(member); // files have changed meanwhile
     this.#plugins.onListening(member);
-    if (this.#onDrained !== undefined) send(member.worker, { kind: "drain" });
+    if (this.#onDrained !== undefined) this.#threads.send(member, { kind: "drain" });
   }
 
   #onReport(member: Member, report: LaterReport): void {
@@ -278,11 +285,12 @@ export class WorkerFleet {
   }
 
   #introduce(newcomer: Member): void {
-    for (const { index, worker, state } of this.#members) {
+    for (const member of this.#members) {
+      const { index, state } = member;
       if (index === newcomer.index || state === "dead") continue;
       const { port1, port2 } = new MessageChannel();
-      send(worker, { kind: "peer", worker: newcomer.index, port: port1 }, [port1]);
-      send(newcomer.worker, { kind: "peer", worker: index, port: port2 }, [port2]);
+      this.#threads.send(member, { kind: "peer", worker: newcomer.index, port: port1 }, [port1]);
+      this.#threads.send(newcomer, { kind: "peer", worker: index, port: port2 }, [port2]);
     }
   }
 
@@ -292,6 +300,8 @@ export class WorkerFleet {
     return {
       worker,
       workers: this.#workers,
+      driver: this.#threads.driver,
+      threads: this.#threads.memory,
       generation,
       servers: this.#serversOf(worker),
       clients,
@@ -330,7 +340,8 @@ export class WorkerFleet {
   /** Its sockets close with it. What it held, maybe before it reported, goes to those who wait. */
   #bury(member: Member): void {
     member.state = "dead";
-    member.worker.terminate();
+    this.#threads.terminate(member);
+    this.#threads.closeAll(member);
     this.#refreshes.forget(member);
     this.#plugins.forget(member);
     clearGauges(this.layout, this.counters[member.index]!);
@@ -366,7 +377,7 @@ export class WorkerFleet {
       for (
         const { worker, ticket } of new SharedBudget(buffer, dead, this.#workers).reclaim(dead)
       ) {
-        send(this.#members[worker]!.worker, { kind: "turn", pool, ticket });
+        this.#threads.send(this.#members[worker]!, { kind: "turn", pool, ticket });
       }
     }
   }
@@ -379,8 +390,4 @@ export class WorkerFleet {
   #log(level: LogLevel, message: string, fields: Record<string, string | number>): void {
     this.#options.log.write({ level, message, fields, timeMs: Date.now() });
   }
-}
-
-function send(worker: Worker, command: WorkerCommand, transfer: Transferable[] = []): void {
-  worker.postMessage(command, transfer);
 }

@@ -6,7 +6,12 @@ import { actBuffer } from "../src/observe/act_cells.ts";
 import { counterBuffer } from "../src/observe/counters.ts";
 import { budgetBuffer } from "../src/pool/shared_budget.ts";
 import { placesBuffer } from "../src/pool/shared_places.ts";
-import { CLIENT_DEFAULTS, POOL_DEFAULTS, SERVER_DEFAULTS } from "./support/configs.ts";
+import {
+  CLIENT_DEFAULTS,
+  POOL_DEFAULTS,
+  SERVER_DEFAULTS,
+  SNAPSHOT_DEFAULTS,
+} from "./support/configs.ts";
 import { startup } from "./support/messages.ts";
 import { PATIENCE_MS, within } from "./support/wait.ts";
 
@@ -32,17 +37,15 @@ function snapshotOf(one: ServerConfig, two: ServerConfig): DataPlaneSnapshot {
   return {
     worker: 0,
     workers: 1,
+    ...SNAPSHOT_DEFAULTS,
     generation: 0,
     servers: new Map([["one", one], ["two", two]]),
     clients: new Map([["main", { ...CLIENT_DEFAULTS, address }]]),
     proxies: new Map([["main", { client: "main", pool: "main" }]]),
     pools: new Map([["main", { config: POOL_DEFAULTS, budget: budgetBuffer(1, 0, 1) }]]),
-    users: new Map(),
-    userBudgets: new Map(),
     places: placesBuffer(1),
     serverConnectionsMax: 0,
     schemaGeneration: new SharedArrayBuffer(4),
-    mockKey: new Uint8Array(32),
     clientBudgets: new Map(NAMES.map((name) => [name, budgetBuffer(10, 0, 1)])),
     layout,
     counters: counterBuffer(layout),

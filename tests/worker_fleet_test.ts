@@ -52,11 +52,12 @@ class Fixture implements Disposable {
       plugins: NO_PLUGINS,
       loggers: new Map(),
       metrics: { enabled: false, address: LISTEN, path: "/metrics" },
-      runtime: { workers, shutdownTimeoutMs: 1_000, serverConnectionsMax: 0 },
+      runtime: { workers, driver: "deno", shutdownTimeoutMs: 1_000, serverConnectionsMax: 0 },
     };
     this.config = config;
     this.fleet = new WorkerFleet({
       config,
+      driver: "deno",
       logLevel: "info",
       log: { write: (record) => void this.log.push(record) },
       pluginMemory: new PluginMemory(() => {}),

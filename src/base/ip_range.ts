@@ -28,6 +28,17 @@ export function parseIpAddress(text: string): IpAddress | undefined {
   return words !== undefined && isMapped(words) ? words.slice(3) : words;
 }
 
+/** Reads an address as {@linkcode parseIpAddress} does; one that is mapped stays an IPv6 one. */
+export function parseWrittenAddress(text: string): IpAddress | undefined {
+  return writtenWords(text);
+}
+
+/** The one text of an address: "10.0.0.1", "2001:db8::1", "::ffff:10.0.0.1". */
+export function ipText(address: IpAddress): string {
+  if (address.length === 1) return ipv4Text(address[0]!);
+  return isMapped(address) ? `::ffff:${ipv4Text(address[3]!)}` : ipv6Text(address);
+}
+
 /**
  * Reads a mask such as `255.240.0.0` or `ffff::`.
  *
@@ -44,8 +55,7 @@ export function parseMask(
 
 /** The one text of a range: two ways to write it give the same. */
 export function cidrText({ network, prefixSize }: Cidr): string {
-  const address = network.length === 1 ? ipv4Text(network[0]!) : ipv6Text(network);
-  return `${address}/${prefixSize}`;
+  return `${ipText(network)}/${prefixSize}`;
 }
 
 /**

@@ -60,7 +60,7 @@ export function buildConfig(
   parts: BuildParts,
   cores: number,
 ): Config {
-  const { workers, shutdownTimeout, serverConnectionsMax } = complete(runtime);
+  const { workers, driver, shutdownTimeout, serverConnectionsMax } = complete(runtime);
   const autoWorkers = Math.min(AUTO_WORKERS_MAX, Math.max(1, Math.trunc(cores) || 1));
   return {
     servers: mapGroups(groups.servers, (values, name) => ({
@@ -89,6 +89,7 @@ export function buildConfig(
     metrics: { ...complete(groups.metrics) },
     runtime: {
       workers: workers === "auto" ? autoWorkers : workers,
+      driver,
       shutdownTimeoutMs: shutdownTimeout,
       serverConnectionsMax,
     },

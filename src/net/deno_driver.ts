@@ -4,17 +4,17 @@
  * @module
  */
 
-import { type Address, addressText } from "../base/address.ts";
-import { asError, systemReason } from "../base/errors.ts";
+import type { Address, TcpAddress, UnixAddress } from "../base/address.ts";
+import { asError } from "../base/errors.ts";
 import { DenoSocket, WriteRound } from "./deno_socket.ts";
-import {
-  type ConnectOptions,
-  ConnectTimeoutError,
-  type Driver,
-  type Listener,
-  type ListenHandler,
-  type ListenOptions,
-  type Socket,
+import { bindTcp, bindUnix, cannotConnect, noAnswer, removeFile } from "./listening.ts";
+import type {
+  ConnectOptions,
+  Driver,
+  Listener,
+  ListenHandler,
+  ListenOptions,
+  Socket,
 } from "./socket.ts";
 
 /** Pause after a failed accept: long enough for a few connections to end and free descriptors. */
@@ -23,9 +23,6 @@ const ACCEPT_RETRY_MS = 100;
 /** Permission bits of a Unix socket that is there only to see whether it can be. */
 const PROBE_MODE = 0o600;
 
-/** What an address is called where nobody says which key it is from. */
-const ANY_KEY = "address";
-
 /** Makes sockets that belong together: one driver a worker. */
 export class DenoDriver implements Driver {
   readonly #round = new WriteRound();
@@ -33,8 +30,8 @@ export class DenoDriver implements Driver {
   async listen(options: ListenOptions, handler: ListenHandler): Promise<Listener> {
     const { address } = options;
     const listener = address.kind === "unix"
-      ? await bindUnix(address.path, options.socketMode)
-      : bindTcp(address.host, address.port, options.reusePort);
+      ? await bindUnix(address, options.socketMode, () => listenOnUnix(address))
+      : await bindTcp(address, () => listenOnTcp(address, options.reusePort));
     let isClosed = false;
     const accepting = this.#acceptLoop(listener, options, handler, () => isClosed);
     accepting.catch((error) => handler.onAcceptError(asError(error)));
@@ -54,7 +51,7 @@ export class DenoDriver implements Driver {
     const connecting = address.kind === "unix"
       ? Deno.connect({ transport: "unix", path: address.path })
       : Deno.connect({ hostname: address.host, port: address.port });
-    const conn = await withTimeout(connecting, timeoutMs, addressText(address));
+    const conn = await withTimeout(connecting, timeoutMs, address);
     return this.#adopt(conn, options);
   }
 
@@ -112,8 +109,8 @@ export async function assertCanListen(addresses: ReadonlyMap<string, Address>): 
   try {
     for (const [key, address] of addresses) {
       const probe = address.kind === "unix"
-        ? await bindUnix(address.path, PROBE_MODE, key)
-        : bindTcp(address.host, address.port, false, key);
+        ? await bindUnix(address, PROBE_MODE, () => listenOnUnix(address), key)
+        : await bindTcp(address, () => listenOnTcp(address, false), key);
       probes.push(() => probe.close());
       if (address.kind === "unix") probes.push(() => removeFile(address.path));
     }
@@ -122,83 +119,12 @@ export async function assertCanListen(addresses: ReadonlyMap<string, Address>): 
   }
 }
 
-function bindTcp(
-  hostname: string,
-  port: number,
-  reusePort: boolean,
-  key = ANY_KEY,
-): Deno.Listener {
-  try {
-    return Deno.listen({ hostname, port, reusePort });
-  } catch (error) {
-    throw cannotListen({ kind: "tcp", host: hostname, port }, key, error);
-  }
+function listenOnTcp({ host, port }: TcpAddress, reusePort: boolean): Deno.Listener {
+  return Deno.listen({ hostname: host, port, reusePort });
 }
 
-async function bindUnix(path: string, socketMode: number, key = ANY_KEY): Promise<Deno.Listener> {
-  await removeStaleSocketFile(path, key);
-  // The file must never exist with wider permissions than asked for, not even for an instant.
-  const umask = Deno.build.os === "windows" ? 0 : Deno.umask(0o777 & ~socketMode);
-  try {
-    return Deno.listen({ transport: "unix", path });
-  } catch (error) {
-    throw cannotListen({ kind: "unix", path }, key, error);
-  } finally {
-    if (Deno.build.os !== "windows") Deno.umask(umask);
-  }
-}
-
-function cannotListen(address: Address, key: string, error: unknown): Error {
-  const reason = whyNot(address, key, error);
-  return new Error(`Cannot listen on ${addressText(address)}: ${reason}`, { cause: error });
-}
-
-function whyNot(address: Address, key: string, error: unknown): string {
-  const { AddrInUse, NotFound, PermissionDenied } = Deno.errors;
-  const choose = `choose another ${key}`;
-  if (error instanceof AddrInUse) {
-    // One that is a socket is somebody's, or was removed before.
-    return address.kind === "unix" && !isSocket(address.path)
-      ? `the file there is no socket; ${choose}, or remove it`
-      : `${systemReason(error)}; ${choose} or stop it`;
-  }
-  if (address.kind === "unix" && error instanceof NotFound) {
-    return `its folder does not exist; make it, or ${choose}`;
-  }
-  const isReserved = address.kind === "tcp" && address.port < 1024 &&
-    error instanceof PermissionDenied;
-  const right = isReserved ? "; ports below 1024 need the right CAP_NET_BIND_SERVICE" : "";
-  return `${systemReason(error)}${right}; ${choose}`;
-}
-
-function isSocket(path: string): boolean {
-  try {
-    return Deno.lstatSync(path).isSocket === true;
-  } catch {
-    return true; // gone meanwhile
-  }
-}
-
-/** A gateway that was killed leaves its socket's file behind, and nobody can bind it again. */
-async function removeStaleSocketFile(path: string, key: string): Promise<void> {
-  try {
-    // Connecting to a file that is no socket is refused, too: a mistyped path must not cost a file.
-    if (!Deno.lstatSync(path).isSocket) return;
-    (await Deno.connect({ transport: "unix", path })).close();
-  } catch (error) {
-    if (error instanceof Deno.errors.ConnectionRefused) removeFile(path);
-    return;
-  }
-  const advice = `choose another ${key} or stop it`;
-  throw new Error(`Cannot listen on ${path}: another process answers there; ${advice}`);
-}
-
-function removeFile(path: string): void {
-  try {
-    Deno.removeSync(path);
-  } catch {
-    // Gone already.
-  }
+function listenOnUnix({ path }: UnixAddress): Deno.Listener {
+  return Deno.listen({ transport: "unix", path });
 }
 
 function boundAddress(address: Deno.Addr): Address {
@@ -211,20 +137,18 @@ function boundAddress(address: Deno.Addr): Address {
 async function withTimeout(
   connecting: Promise<Deno.Conn>,
   timeoutMs: number,
-  target: string,
+  address: Address,
 ): Promise<Deno.Conn> {
   const { promise: expired, reject } = Promise.withResolvers<never>();
   const timer = setTimeout(() => {
-    reject(new ConnectTimeoutError(`no answer within ${timeoutMs} ms`));
+    reject(noAnswer(timeoutMs));
     // Deno.connect cannot be called off; a connection that comes too late is closed at once.
     connecting.then((conn) => conn.close(), () => {});
   }, timeoutMs);
   try {
     return await Promise.race([connecting, expired]);
   } catch (error) {
-    const message = `Cannot connect to ${target}: ${systemReason(error)}`;
-    if (error instanceof ConnectTimeoutError) throw new ConnectTimeoutError(message);
-    throw new Error(message, { cause: error });
+    throw cannotConnect(address, error);
   } finally {
     clearTimeout(timer);
   }

@@ -61,10 +61,12 @@ export class PluginControl {
     });
     this.actMemory = new ActMemory(config.act);
     const cells = this.actMemory.bufferOf(CONTROL_PLANE);
-    const signals = this.#signals = pluginSignals(config.act, cells, this.#limited);
+    const ports = { log: this.#limited, clock: SYSTEM_CLOCK, fetch };
+    const signals = this.#signals = pluginSignals(config.act, cells, ports);
     const thread = {
       worker: CONTROL_PLANE,
       clock: SYSTEM_CLOCK,
+      fetch,
       wallMs: Date.now,
       emit: (fact: Fact) => this.#emit(fact),
       signals,

@@ -18,6 +18,7 @@ export interface PluginThread {
   /** Number of the worker; 4,294,967,295 is the control plane. */
   readonly worker: number;
   readonly clock: Clock;
+  readonly fetch: typeof fetch;
   /** Milliseconds since 1970. */
   readonly wallMs: () => number;
   readonly emit: (fact: Fact) => void;
@@ -39,7 +40,7 @@ export async function createPlugin(
   { spec, buffers }: WorkerPlugin,
   thread: PluginThread,
 ): Promise<LivePlugin> {
-  const { worker, clock, wallMs, emit, signals, analyse, onSeries } = thread;
+  const { worker, clock, fetch, wallMs, emit, signals, analyse, onSeries } = thread;
   let judged: LivePlugin | undefined = undefined;
   const plugin = await Plugin.create(spec, buffers, {
     worker,
@@ -49,7 +50,7 @@ export async function createPlugin(
     signal: (signal) => signals.hear(signal),
     analyse,
     onSeries: (plugin, series) => onSeries(plugin, spec.generation, series),
-    fetch: (...request) => fetch(...request),
+    fetch,
     onResponse: (event) => void judged?.call(event),
     onFailure: (failure) => emit({ kind: "plugin_failed", ...failure }),
     onStateChange: (plugin, _state, message) =>

@@ -7,7 +7,7 @@
 
 import { Act } from "../act/act.ts";
 import { type ActOptions, policyLabels } from "../act/options.ts";
-import { SYSTEM_CLOCK } from "../base/clock.ts";
+import type { Clock } from "../base/clock.ts";
 import type { HookEvent } from "../hooks/event.ts";
 import type { Signal } from "../hooks/signal.ts";
 import type { Verdict } from "../hooks/verdict.ts";
@@ -69,14 +69,12 @@ export class PluginSignals {
 export function pluginSignals(
   options: ActOptions,
   cells: SharedArrayBuffer,
-  log: LogSink,
+  thread: { readonly log: LogSink; readonly clock: Clock; readonly fetch: typeof fetch },
 ): PluginSignals {
   const act = new Act(options, {
-    log,
+    ...thread,
     epochMs: Date.now,
     cells: new ActCells(policyLabels(options).length, cells),
-    fetch: (url, init) => fetch(url, init),
-    clock: SYSTEM_CLOCK,
     random: Math.random,
   });
   return new PluginSignals(act);

@@ -135,8 +135,8 @@ const PROBLEMS: readonly (readonly [env: Env, lines: readonly string[]])[] = [
     "PROXIES, USERS, PLUGINS, ACT, LOGGERS, METRICS, RUNTIME",
   ]],
   [{ SLUICE_RUNTIME_COLOUR: "x" }, [
-    "SLUICE_RUNTIME_COLOUR: unknown variable; the keys of runtime are workers, shutdownTimeout, " +
-    "serverConnectionsMax",
+    "SLUICE_RUNTIME_COLOUR: unknown variable; the keys of runtime are workers, driver, " +
+    "shutdownTimeout, serverConnectionsMax",
   ]],
   [{ SLUICE_POOLS_MY_GROUP_IS_BIG: "1" }, [
     "SLUICE_POOLS_MY_GROUP_IS_BIG: unknown variable; expected SLUICE_POOLS_NAME_KEY " +

@@ -49,7 +49,7 @@ Deno.test("loadConfig fills in everything that the smallest file leaves out", ()
       address: { kind: "tcp", host: "127.0.0.1", port: 9_090 },
       path: "/metrics",
     },
-    runtime: { workers: 2, shutdownTimeoutMs: 30_000, serverConnectionsMax: 0 },
+    runtime: { workers: 2, driver: "deno", shutdownTimeoutMs: 30_000, serverConnectionsMax: 0 },
   });
 });
 
@@ -123,7 +123,12 @@ runtime: { workers: 64, shutdownTimeout: 0ms }
     address: { kind: "tcp", host: "::", port: 0 },
     path: "/internal/metrics",
   });
-  deepEqual(config.runtime, { workers: 64, shutdownTimeoutMs: 0, serverConnectionsMax: 0 });
+  deepEqual(config.runtime, {
+    workers: 64,
+    driver: "deno",
+    shutdownTimeoutMs: 0,
+    serverConnectionsMax: 0,
+  });
 });
 
 Deno.test("loadConfig implies a proxy for a client, and a pool for a proxy", () => {

@@ -92,6 +92,7 @@ Deno.test("Signals of an answer to a request meet the policies, those of a start
     {
       worker: 0,
       clock: SYSTEM_CLOCK,
+      fetch,
       wallMs: Date.now,
       emit: () => {},
       signals,

@@ -5,6 +5,7 @@
  * @module
  */
 
+import { threadMemory } from "../../src/net/native/thread_memory.ts";
 import type { ClientConfig, PoolConfig, ServerConfig, TlsFiles } from "../../src/config/config.ts";
 import type { PluginsConfig } from "../../src/config/plugin_settings.ts";
 
@@ -104,3 +105,13 @@ export const POOL_DEFAULTS: PoolConfig = {
   limitsFile: "",
   limits: [],
 };
+
+/** What a worker is told beside the configuration, where a test has nothing to say to it. */
+export const SNAPSHOT_DEFAULTS = {
+  driver: "deno",
+  /** Nobody waits in the kernel. */
+  threads: threadMemory(8),
+  users: new Map(),
+  userBudgets: new Map(),
+  mockKey: new Uint8Array(32),
+} as const;

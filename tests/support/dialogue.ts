@@ -32,7 +32,7 @@ import type { LogRecord } from "../../src/observe/log_record.ts";
 import { CLIENT_STATE_CELL, SERVER_STATE_CELL } from "../../src/observe/state_cells.ts";
 import { budgetBuffer, SharedBudget } from "../../src/pool/shared_budget.ts";
 import { placesBuffer } from "../../src/pool/shared_places.ts";
-import { CLIENT_DEFAULTS, POOL_DEFAULTS, SERVER_DEFAULTS } from "./configs.ts";
+import { CLIENT_DEFAULTS, POOL_DEFAULTS, SERVER_DEFAULTS, SNAPSHOT_DEFAULTS } from "./configs.ts";
 import { FakeClock } from "./fake_clock.ts";
 import { MemoryNetwork } from "./memory_driver.ts";
 import type { MemoryPeer } from "./memory_pipe.ts";
@@ -356,6 +356,7 @@ export class World {
     return {
       worker,
       workers: this.#workers,
+      ...SNAPSHOT_DEFAULTS,
       generation: this.#generation,
       servers: new Map([["main", server]]),
       clients: new Map(
@@ -366,12 +367,9 @@ export class World {
         [...this.poolBudgets].map(([name, budget]) => [name, { config, budget }]),
       ),
       clientBudgets: new Map([["main", this.clientBudget]]),
-      users: new Map(),
-      userBudgets: new Map(),
       places: this.#places,
       serverConnectionsMax: 0,
       schemaGeneration: this.#schemaGeneration,
-      mockKey: new Uint8Array(32),
       layout,
       counters: counterBuffer(layout),
       logLevel: "trace",

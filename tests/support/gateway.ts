@@ -45,6 +45,9 @@ export interface Settings {
   readonly logger?: Sections;
 }
 
+/** The driver of all gateways in tests: SLUICE_TEST_DRIVER, or the default. */
+const DRIVER = Deno.env.get("SLUICE_TEST_DRIVER") ?? "deno";
+
 /**
  * A configuration with one listener on a free port of 127.0.0.1 in front of the database at
  * `address`, and metrics on a free port.
@@ -57,7 +60,7 @@ export function configFor(address: string, settings: Settings = {}): Sections {
     pools: { default: { ...pool } },
     loggers: { default: { level: "debug", format: "json", ...logger } },
     metrics: { address: "127.0.0.1:0" },
-    runtime: { workers, shutdownTimeout },
+    runtime: { workers, shutdownTimeout, driver: DRIVER },
   };
 }
 

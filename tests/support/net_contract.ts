@@ -7,19 +7,31 @@
 
 import { equal, ok } from "node:assert/strict";
 import type { Socket, SocketHandler } from "../../src/net/socket.ts";
+import { isSupported, openLibC } from "../../src/net/native/libc.ts";
+import { faultyLibC } from "./faulty_libc.ts";
 import {
   denoHarness,
   type Harness,
   listenForOne,
   memoryHarness,
+  nativeHarness,
   type Peer,
 } from "./net_harness.ts";
+import { Random } from "./random.ts";
 import { tlsDenoHarness, tlsMemoryHarness } from "./tls_harness.ts";
+
+/** Where the system has what it needs. */
+const NATIVE: Readonly<Record<string, () => Harness | Promise<Harness>>> = {
+  "native, TCP": () => nativeHarness("tcp"),
+  "native, Unix": () => nativeHarness("unix"),
+  "native, with faults": () => nativeHarness("tcp", faultyLibC(openLibC(), new Random(1))),
+};
 
 const HARNESSES: Readonly<Record<string, () => Harness | Promise<Harness>>> = {
   "memory": memoryHarness,
   "Deno's, TCP": () => denoHarness("tcp"),
   "Deno's, Unix": () => denoHarness("unix"),
+  ...(isSupported() ? NATIVE : {}),
   "TLS on memory": tlsMemoryHarness,
   "TLS on Deno's": tlsDenoHarness,
 };

@@ -9,6 +9,9 @@ import type { Address, TcpAddress } from "../../src/base/address.ts";
 import { ok } from "node:assert/strict";
 import { concat } from "../../src/base/bytes.ts";
 import { DenoDriver } from "../../src/net/deno_driver.ts";
+import { EventLoop } from "../../src/net/native/event_loop.ts";
+import { type LibC, openLibC } from "../../src/net/native/libc.ts";
+import { NativeDriver } from "../../src/net/native/native_driver.ts";
 import type { Driver, Listener, Socket } from "../../src/net/socket.ts";
 import { FakeClock } from "./fake_clock.ts";
 import { MemoryNetwork } from "./memory_driver.ts";
@@ -108,6 +111,26 @@ export async function denoHarness(
     async [Symbol.asyncDispose]() {
       for (const conn of conns) close(conn);
       await Deno.remove(folder, { recursive: true });
+    },
+  };
+}
+
+/** The driver on Linux's own sockets, on TCP or on Unix sockets. @param libC Its system calls. */
+export async function nativeHarness(
+  kind: "tcp" | "unix",
+  libC: LibC = openLibC(),
+): Promise<Harness> {
+  const loop = new EventLoop(libC);
+  const harness = await denoHarness(kind);
+  const running = loop.runBeside();
+  return {
+    ...harness,
+    name: `native, ${kind}`,
+    driver: new NativeDriver(loop),
+    async [Symbol.asyncDispose]() {
+      await harness[Symbol.asyncDispose]();
+      loop.stop();
+      await running;
     },
   };
 }

@@ -1,0 +1,259 @@
+/**
+ * One thread's event loop on epoll: waits for all sockets and timers with one system call, and
+ * calls who waits for them.
+ *
+ * While it waits, the thread's JavaScript event loop stands still, and with it promises, messages
+ * of other threads and whatever else the runtime delivers. So the loop hands over to it
+ *
+ * - at once after what may settle a promise: an accepted or ended connection, a timer, a wake-up;
+ * - a moment after the last traffic, before it waits for long;
+ * - again and again while somebody {@linkcode EventLoop.hold}s it.
+ *
+ * Who sends this thread a message wakes it through its eventfd: see thread_memory.ts.
+ *
+ * @module
+ */
+
+import { setImmediate } from "node:timers";
+import type { Clock, Timer } from "../../base/clock.ts";
+import { ERRNO, type LibC, LINUX, systemError } from "./libc.ts";
+import { type Inbox, OwnDescriptors } from "./thread_memory.ts";
+import { TimerHeap } from "./timer_heap.ts";
+
+/** Events that one system call returns at most. */
+const EVENTS_MAX = 512;
+
+/** `struct epoll_event`, which is packed on x86-64 only: words of it, and which has the fd. */
+const [EVENT_WORDS, FD_WORD] = Deno.build.arch === "x86_64" ? [3, 1] : [4, 2];
+
+/** How long promises wait at most that were settled unnoticed, in milliseconds. */
+const SETTLING_MS = 1;
+
+/**
+ * Turns of the runtime's loop within which a message is delivered that was sent before: its
+ * scheduler (tokio's) looks at what other threads have woken in every 31st turn only.
+ */
+const TURNS_FOR_MESSAGES = 128;
+
+/** Turns under load after which the runtime's own loop gets its turn whatever happens. */
+const TURNS_MAX = 64;
+
+/** A wait in milliseconds is 32 bits wide. */
+const WAIT_MAX_MS = 2 ** 31 - 1;
+
+/** Who waits for a file descriptor. */
+export interface Watched {
+  /** @param events `EPOLLIN` and its kind. Must not throw. */
+  onReady(events: number): void;
+}
+
+/** One thread's event loop, and its clock. */
+export class EventLoop implements Clock {
+  readonly libC: LibC;
+  readonly #descriptors: OwnDescriptors;
+  readonly #epoll: number;
+  readonly #wakeFd: number;
+  readonly #watched: (Watched | undefined)[] = [];
+  readonly #event = new Int32Array(EVENT_WORDS);
+  readonly #eventBytes = new Uint8Array(this.#event.buffer);
+  readonly #events = new Int32Array(EVENT_WORDS * EVENTS_MAX);
+  readonly #eventsBytes = new Uint8Array(this.#events.buffer);
+  readonly #timers = new TimerHeap();
+  #soon: (() => void)[] = [];
+  #holds = 0;
+  /** Something may have settled a promise: the runtime's loop has to have its turn. */
+  #isUnsettled = true;
+  /** Traffic may have, too, which is less likely. */
+  #mayBeUnsettled = false;
+  #isStopped = false;
+
+  /**
+   * @param descriptors Where it notes what it has open: a byte a descriptor.
+   * @throws {Error} If the system has no descriptors left.
+   */
+  constructor(libC: LibC, descriptors?: SharedArrayBuffer) {
+    this.libC = libC;
+    this.#descriptors = new OwnDescriptors(descriptors);
+    this.#epoll = this.own(this.#must(libC.epoll_create1(LINUX.SOCK_CLOEXEC)));
+    this.#wakeFd = this.own(
+      this.#must(libC.eventfd(0, LINUX.EFD_NONBLOCK | LINUX.EFD_CLOEXEC)),
+    );
+    this.watch(this.#wakeFd, LINUX.EPOLLIN, { onReady: () => this.#onWakeUp() });
+  }
+
+  /** What other threads of the process wake this one with. */
+  get wakeFd(): number {
+    return this.#wakeFd;
+  }
+
+  // Descriptors ----------------------------------------------------------------------------------
+
+  /** Notes that a descriptor is this thread's. @returns The descriptor. */
+  own(fd: number): number {
+    return this.#descriptors.add(fd);
+  }
+
+  /** Closes a descriptor that is this thread's, and is not watched. */
+  close(fd: number): void {
+    this.#descriptors.delete(fd);
+    this.libC.close(fd);
+  }
+
+  // What is waited for ----------------------------------------------------------------------------
+
+  /** @throws {Error} If the kernel's limits are reached. */
+  watch(fd: number, events: number, watched: Watched): void {
+    this.#control(LINUX.EPOLL_CTL_ADD, fd, events);
+    this.#watched[fd] = watched;
+  }
+
+  /** To be called before the descriptor is closed. */
+  unwatch(fd: number): void {
+    this.#watched[fd] = undefined;
+    this.#control(LINUX.EPOLL_CTL_DEL, fd, 0);
+  }
+
+  #control(operation: number, fd: number, events: number): void {
+    this.#event[0] = events;
+    this.#event[FD_WORD!] = fd;
+    this.#must(this.libC.epoll_ctl(this.#epoll, operation, fd, this.#eventBytes));
+  }
+
+  nowMs(): number {
+    return performance.now();
+  }
+
+  after(delayMs: number, run: () => void): Timer {
+    return this.#timers.add(performance.now() + delayMs, run);
+  }
+
+  /** Calls `run` in this turn or the next, and not from here. It must not throw. */
+  soon(run: () => void): void {
+    this.#soon.push(run);
+  }
+
+  /** A promise has been settled, or may have been: who waits for it is called soon. */
+  settled(): void {
+    this.#isUnsettled = true;
+  }
+
+  /** Has the runtime's own loop turn until the promise is settled, which needs it. */
+  async hold<Result>(waiting: Promise<Result>): Promise<Result> {
+    this.#holds += 1;
+    try {
+      return await waiting;
+    } finally {
+      this.#holds -= 1;
+    }
+  }
+
+  // The loop --------------------------------------------------------------------------------------
+
+  /**
+   * Serves the thread until {@linkcode EventLoop.stop}. Nothing else should wait in it.
+   *
+   * @param inbox Where other threads count what they send this one; without it, nobody does.
+   */
+  async run(inbox?: Inbox): Promise<void> {
+    inbox?.open(this.#wakeFd);
+    let [turns, turnsForMessages] = [0, 0];
+    for (; !this.#isStopped; turns += 1) {
+      const isDue = inbox?.isDue === true;
+      turnsForMessages = isDue ? turnsForMessages + 1 : 0;
+      // What was sent to a port that has been closed never comes.
+      if (turnsForMessages > TURNS_FOR_MESSAGES) inbox!.giveUp();
+      if (isDue || this.#isUnsettled || turns >= TURNS_MAX) {
+        this.#isUnsettled = this.#mayBeUnsettled = false;
+        turns = 0;
+        await runtimeTurn();
+      }
+      const wasIdle = this.turn(inbox?.isDue === true ? 0 : this.#waitMs()) === 0;
+      if (wasIdle && this.#mayBeUnsettled) this.settled();
+      // What handlers have put off goes on now; what that puts off, before the next turn.
+      await undefined;
+    }
+  }
+
+  /** Serves beside the runtime's own loop, without ever waiting: for tests. */
+  async runBeside(): Promise<void> {
+    while (!this.#isStopped) {
+      this.turn(0);
+      await runtimeTurn();
+    }
+  }
+
+  /** Gives up all descriptors. */
+  stop(): void {
+    if (this.#isStopped) return;
+    this.#isStopped = true;
+    this.close(this.#wakeFd);
+    this.close(this.#epoll);
+  }
+
+  #waitMs(): number {
+    if (this.#soon.length > 0 || this.#isUnsettled) return 0;
+    const { nextMs } = this.#timers;
+    const timerMs = nextMs === undefined ? WAIT_MAX_MS : Math.ceil(nextMs - performance.now());
+    const restMs = this.#holds > 0 || this.#mayBeUnsettled ? SETTLING_MS : -1;
+    if (nextMs === undefined) return restMs;
+    const waitMs = Math.min(WAIT_MAX_MS, Math.max(0, timerMs));
+    return restMs < 0 ? waitMs : Math.min(restMs, waitMs);
+  }
+
+  /**
+   * Waits, and calls who has waited.
+   *
+   * @param waitMs At most so long; -1 is forever.
+   * @returns How many descriptors were ready.
+   */
+  turn(waitMs: number): number {
+    if (this.#isStopped) return 0;
+    const { libC } = this;
+    const count = libC.epoll_wait(this.#epoll, this.#eventsBytes, EVENTS_MAX, waitMs);
+    if (count < 0 && libC.errno !== ERRNO.EINTR) throw systemError(libC, libC.errno);
+    for (let i = 0; i < count; i += 1) {
+      const at = i * EVENT_WORDS!;
+      this.#watched[this.#events[at + FD_WORD!]!]?.onReady(this.#events[at]!);
+    }
+    if (count > 0) this.#mayBeUnsettled = true;
+    if (this.#holds > 0) this.settled();
+    this.#runDue();
+    this.#runSoon();
+    return Math.max(0, count);
+  }
+
+  #runDue(): void {
+    if (this.#timers.count === 0) return;
+    const nowMs = performance.now();
+    for (
+      let run = this.#timers.takeDue(nowMs);
+      run !== undefined;
+      run = this.#timers.takeDue(nowMs)
+    ) {
+      this.settled();
+      run();
+    }
+  }
+
+  #runSoon(): void {
+    if (this.#soon.length === 0) return;
+    const soon = this.#soon;
+    this.#soon = [];
+    for (const run of soon) run();
+  }
+
+  #onWakeUp(): void {
+    this.libC.read(this.#wakeFd, new Uint8Array(8), 8);
+    this.settled();
+  }
+
+  #must(result: number): number {
+    if (result < 0) throw systemError(this.libC, this.libC.errno);
+    return result;
+  }
+}
+
+/** Lets the runtime deliver what has come meanwhile, and run what waits for it. */
+function runtimeTurn(): Promise<void> {
+  return new Promise((resolve) => setImmediate(resolve));
+}

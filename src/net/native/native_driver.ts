@@ -1,0 +1,165 @@
+/**
+ * The native driver: sockets of Linux on a thread's own {@linkcode EventLoop}.
+ *
+ * @module
+ */
+
+import { lookup } from "node:dns/promises";
+import type { Address, TcpAddress } from "../../base/address.ts";
+import { asError } from "../../base/errors.ts";
+import { bindTcp, bindUnix, cannotConnect, noAnswer, removeFile } from "../listening.ts";
+import type {
+  ConnectOptions,
+  Driver,
+  Listener,
+  ListenHandler,
+  ListenOptions,
+  Socket,
+} from "../socket.ts";
+import type { EventLoop } from "./event_loop.ts";
+import { ERRNO, LINUX, systemError } from "./libc.ts";
+import { NativeListener } from "./native_listener.ts";
+import { NativeRound } from "./native_round.ts";
+import { NativeSocket, SOCKET_EVENTS } from "./native_socket.ts";
+import { decodeSocketAddress, encodeSocketAddress, familyOf } from "./socket_address.ts";
+import { openSocket, setOption, setSocketOptions, socketName } from "./socket_calls.ts";
+
+/** Connections that the kernel keeps until they are accepted; net.core.somaxconn may say less. */
+const BACKLOG = 4096;
+
+/** Makes sockets that belong together: one driver a worker. */
+export class NativeDriver implements Driver {
+  readonly #loop: EventLoop;
+  readonly #round: NativeRound;
+
+  constructor(loop: EventLoop) {
+    this.#loop = loop;
+    this.#round = new NativeRound(loop);
+  }
+
+  async listen(options: ListenOptions, handler: ListenHandler): Promise<Listener> {
+    const { address } = options;
+    const fd = address.kind === "unix"
+      ? await this.#loop.hold(
+        bindUnix(address, options.socketMode, () => this.#bind(encode(address), options)),
+      )
+      : await bindTcp(address, async () => this.#bind((await this.#resolve(address))[0]!, options));
+    const accepting = new NativeListener(fd, options, this.#round, handler);
+    return {
+      address: address.kind === "unix" ? address : decodeSocketAddress(socketName(this.#loop, fd))!,
+      close: () => {
+        if (accepting.close() && address.kind === "unix") removeFile(address.path);
+      },
+    };
+  }
+
+  #bind(address: Uint8Array, { reusePort }: ListenOptions): number {
+    const { libC } = this.#loop;
+    const fd = openSocket(this.#loop, familyOf(address));
+    const isTcp = familyOf(address) !== LINUX.AF_UNIX;
+    if (isTcp) setOption(libC, fd, LINUX.SOL_SOCKET, LINUX.SO_REUSEADDR, 1);
+    if (isTcp && reusePort) setOption(libC, fd, LINUX.SOL_SOCKET, LINUX.SO_REUSEPORT, 1);
+    const isBound = libC.bind(fd, address, address.length) === 0 && libC.listen(fd, BACKLOG) === 0;
+    if (isBound) return fd;
+    const error = systemError(libC, libC.errno);
+    this.#loop.close(fd);
+    throw error;
+  }
+
+  async connect(options: ConnectOptions): Promise<Socket> {
+    const { address, timeoutMs } = options;
+    const endMs = this.#loop.nowMs() + timeoutMs;
+    try {
+      let problem: unknown;
+      for (const target of await this.#resolve(address)) {
+        try {
+          return await this.#connectTo(target, endMs, options);
+        } catch (error) {
+          problem = error;
+        }
+      }
+      throw problem;
+    } catch (error) {
+      throw cannotConnect(address, error);
+    }
+  }
+
+  /** Every address that a name stands for, as the kernel wants it. */
+  async #resolve(address: Address): Promise<readonly Uint8Array[]> {
+    const known = encodeSocketAddress(address);
+    if (known !== undefined) return [known];
+    const { host, port } = address as TcpAddress;
+    try {
+      const found = await this.#loop.hold(lookup(host, { all: true, order: "verbatim" }));
+      return found.map((one) => encode({ kind: "tcp", host: one.address, port }));
+    } catch (error) {
+      const { code } = error as { code?: unknown };
+      throw new Error(`no address is known for "${host}" (${code ?? asError(error).message})`);
+    }
+  }
+
+  #connectTo(target: Uint8Array, endMs: number, options: ConnectOptions): Promise<Socket> {
+    const loop = this.#loop;
+    const { libC } = loop;
+    const { promise, resolve, reject } = Promise.withResolvers<Socket>();
+    const leftMs = endMs - loop.nowMs();
+    if (leftMs <= 0) return Promise.reject(noAnswer(options.timeoutMs));
+    const fd = openSocket(loop, familyOf(target));
+    const { address } = options;
+    const peer = address.kind === "tcp" ? decodeSocketAddress(target) : undefined;
+    const fail = (error: Error) => {
+      loop.close(fd);
+      loop.settled();
+      reject(error);
+    };
+    const succeed = () => {
+      if (peer !== undefined) setSocketOptions(libC, fd, options);
+      loop.settled();
+      resolve(new NativeSocket(fd, peer, this.#round));
+    };
+    if (libC.connect(fd, target, target.length) === 0) {
+      succeed();
+      return promise;
+    }
+    const { errno } = libC;
+    if (errno !== ERRNO.EINPROGRESS) {
+      fail(systemError(libC, errno));
+      return promise;
+    }
+    const timer = loop.after(leftMs, () => {
+      loop.unwatch(fd);
+      fail(noAnswer(options.timeoutMs));
+    });
+    loop.watch(fd, SOCKET_EVENTS, {
+      onReady: (events) => {
+        if ((events & (LINUX.EPOLLOUT | LINUX.EPOLLERR | LINUX.EPOLLHUP)) === 0) return;
+        timer.cancel();
+        loop.unwatch(fd);
+        const problem = socketError(loop, fd);
+        if (problem === 0) succeed();
+        else fail(systemError(libC, problem));
+      },
+    });
+    return promise;
+  }
+}
+
+/** @returns The error number that a connection ended with; 0 if it is there. */
+function socketError({ libC }: EventLoop, fd: number): number {
+  const value = new Int32Array(1);
+  const size = new Int32Array([4]);
+  libC.getsockopt(
+    fd,
+    LINUX.SOL_SOCKET,
+    LINUX.SO_ERROR,
+    new Uint8Array(value.buffer),
+    new Uint8Array(size.buffer),
+  );
+  return value[0]!;
+}
+
+function encode(address: Address): Uint8Array {
+  const bytes = encodeSocketAddress(address);
+  if (bytes === undefined) throw new Error("it is no address");
+  return bytes;
+}

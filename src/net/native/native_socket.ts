@@ -1,0 +1,323 @@
+/**
+ * A socket on an epoll loop: read into the thread's one buffer when the kernel has something,
+ * written at once when the handler has returned. A connection that waits keeps no buffer.
+ *
+ * @module
+ */
+
+import { addressText, type TcpAddress } from "../../base/address.ts";
+import type { Timer } from "../../base/clock.ts";
+import { asError } from "../../base/errors.ts";
+import {
+  LINGER_MS,
+  type PeerAddress,
+  READ_BUFFER_SIZE_MAX,
+  type Socket,
+  type SocketHandler,
+  WRITE_QUEUE_SIZE_MAX,
+} from "../socket.ts";
+import type { Watched } from "./event_loop.ts";
+import { ERRNO, LINUX, systemError } from "./libc.ts";
+import type { NativeRound } from "./native_round.ts";
+
+/** Registered once, and never changed: the kernel tells of each change, and flags remember it. */
+export const SOCKET_EVENTS = LINUX.EPOLLIN | LINUX.EPOLLOUT | LINUX.EPOLLRDHUP | LINUX.EPOLLET;
+
+const READABLE = LINUX.EPOLLIN | LINUX.EPOLLRDHUP | LINUX.EPOLLHUP | LINUX.EPOLLERR;
+const ENDED = LINUX.EPOLLRDHUP | LINUX.EPOLLHUP | LINUX.EPOLLERR;
+
+const NOTHING = new Uint8Array();
+
+/** One TCP or Unix connection. */
+export class NativeSocket implements Socket, Watched {
+  readonly #fd: number;
+  readonly #round: NativeRound;
+  readonly peerAddress: PeerAddress;
+  #handler: SocketHandler | undefined;
+  /** `ending`: nothing more is accepted, the queue is still sent. `lingering`: it has been. */
+  #state: "open" | "ending" | "lingering" | "closed" = "open";
+  /** The kernel may have something: it has said so, and has not been found empty since. */
+  #mayRead = false;
+  /** The kernel has said that the peer ends: there is no later word of it. */
+  #isPeerEnding = false;
+  #hasEnded = false;
+  /** What the handler has left. */
+  #rest: Uint8Array = NOTHING;
+  /** Sockets that have still to send what this one's handler wrote to them. */
+  #waitsFor = 0;
+  /** Sockets that are read on when everything is sent. */
+  #waiting: NativeSocket[] = [];
+  /** What the handler that runs has written, as it gave it. */
+  #pieces: Uint8Array[] = [];
+  /** What the kernel did not take, and what came behind it. */
+  #queue: Uint8Array[] = [];
+  #queuedBytes = 0;
+  #whenSent: (() => void)[] = [];
+  #linger: Timer | undefined;
+  readonly #readSoon = () => this.#read();
+
+  /** @param fd Not blocking; it is the socket's from now on. */
+  constructor(fd: number, peer: TcpAddress | undefined, round: NativeRound) {
+    this.#fd = fd;
+    this.#round = round;
+    this.peerAddress = peer ?? { kind: "unix" };
+    round.loop.watch(fd, SOCKET_EVENTS, this);
+  }
+
+  get peer(): string {
+    const { peerAddress } = this;
+    return peerAddress.kind === "unix" ? "unix" : addressText(peerAddress);
+  }
+
+  start(handler: SocketHandler): void {
+    this.#handler = handler;
+    this.#round.loop.soon(this.#readSoon);
+  }
+
+  setHandler(handler: SocketHandler): void {
+    if (this.#handler === undefined) return this.start(handler);
+    this.#handler = handler;
+    this.reoffer();
+  }
+
+  // Writing ---------------------------------------------------------------------------------------
+
+  write(bytes: Uint8Array): void {
+    if (this.#state !== "open" || bytes.length === 0) return;
+    if (!this.#round.isOpen) return this.#sendApart(bytes);
+    if (this.#pieces.length === 0) this.#round.join(this);
+    const last = this.#pieces.at(-1);
+    if (last === undefined || !adjoins(last, bytes)) this.#pieces.push(bytes);
+    else this.#pieces[this.#pieces.length - 1] = joined(last, bytes);
+  }
+
+  writeApart(bytes: Uint8Array): void {
+    if (this.#state !== "open" || bytes.length === 0) return;
+    this.#sendPieces();
+    if (this.#state === "open") this.#sendApart(bytes);
+  }
+
+  get isSending(): boolean {
+    return this.#queue.length > 0 || this.#pieces.length > 0;
+  }
+
+  whenSent(then: () => void): void {
+    if (this.isSending && this.#state !== "closed") this.#whenSent.push(then);
+    else this.#round.loop.soon(then);
+  }
+
+  beforeSending(prepare: () => void): void {
+    this.#round.beforeFlush(prepare);
+  }
+
+  /** Sends what the handler has written. `reader` is not read while something of it is left. */
+  flush(reader: NativeSocket): void {
+    this.#sendPieces();
+    if (this.#state === "closed") return;
+    if (this.#queue.length === 0) {
+      if (this.#state === "ending") this.#finishSending();
+      return;
+    }
+    this.#waiting.push(reader);
+    reader.#waitsFor += 1;
+  }
+
+  #sendPieces(): void {
+    const pieces = this.#pieces;
+    if (pieces.length === 0) return;
+    if (pieces.length === 1) {
+      this.#sendApart(pieces.pop()!);
+      return;
+    }
+    this.#pieces = [];
+    const bytes = this.#round.gather(pieces);
+    if (bytes !== undefined) this.#sendApart(bytes);
+    else for (const piece of pieces) this.#sendApart(piece);
+  }
+
+  /** Sends as much as the kernel takes, and keeps a copy of the rest. */
+  #sendApart(bytes: Uint8Array): void {
+    if (this.#state === "closed") return;
+    let sent = 0;
+    while (this.#queue.length === 0 && sent < bytes.length) {
+      const taken = this.#send(sent === 0 ? bytes : bytes.subarray(sent));
+      if (taken < 0) return; // closed
+      if (taken === 0) break;
+      sent += taken;
+    }
+    if (sent === bytes.length) return;
+    const size = this.#queuedBytes + bytes.length - sent;
+    if (size > WRITE_QUEUE_SIZE_MAX) {
+      const rule = `at most ${WRITE_QUEUE_SIZE_MAX} bytes may wait to be sent`;
+      return this.#close(new Error(`Cannot send to ${this.peer}: ${rule}`));
+    }
+    this.#queuedBytes = size;
+    this.#queue.push(bytes.slice(sent));
+  }
+
+  /** @returns How many bytes the kernel has taken; -1 if the connection is broken. */
+  #send(bytes: Uint8Array): number {
+    const { libC } = this.#round.loop;
+    for (;;) {
+      const taken = libC.send(this.#fd, bytes, bytes.length, LINUX.MSG_NOSIGNAL);
+      if (taken >= 0) return taken;
+      const { errno } = libC;
+      if (errno === ERRNO.EAGAIN) return 0;
+      if (errno === ERRNO.EINTR) continue;
+      this.#close(systemError(libC, errno));
+      return -1;
+    }
+  }
+
+  #sendQueue(): void {
+    while (this.#queue.length > 0) {
+      const bytes = this.#queue[0]!;
+      const taken = this.#send(bytes);
+      if (taken <= 0) return;
+      this.#queuedBytes -= taken;
+      if (taken === bytes.length) this.#queue.shift();
+      else this.#queue[0] = bytes.subarray(taken);
+    }
+    this.#onSent();
+  }
+
+  #onSent(): void {
+    this.#release();
+    if (this.#state === "ending") this.#finishSending();
+  }
+
+  /** Whoever has waited for this socket to send goes on. */
+  #release(): void {
+    const { loop } = this.#round;
+    for (const reader of this.#waiting) {
+      reader.#waitsFor -= 1;
+      if (reader.#waitsFor === 0) loop.soon(reader.#readSoon);
+    }
+    this.#waiting = [];
+    for (const then of this.#whenSent) loop.soon(then);
+    this.#whenSent = [];
+  }
+
+  // Reading ---------------------------------------------------------------------------------------
+
+  onReady(events: number): void {
+    if ((events & READABLE) !== 0) this.#mayRead = true;
+    if ((events & ENDED) !== 0) this.#isPeerEnding = true;
+    if ((events & LINUX.EPOLLOUT) !== 0 && this.#queue.length > 0) this.#sendQueue();
+    if (this.#mayRead) this.#read();
+  }
+
+  /** One read: whoever has more to say has its next turn behind all others. */
+  #read(): void {
+    if (!this.#mayRead || this.#handler === undefined || this.#state === "closed") return;
+    if (this.#state === "open" && this.#waitsFor > 0) return;
+    const { buffer, loop } = this.#round;
+    const kept = this.#state === "open" ? this.#rest.length : 0;
+    const room = READ_BUFFER_SIZE_MAX - kept;
+    if (room === 0) return; // until the handler asks to see it again
+    const target = kept === 0 ? buffer : buffer.subarray(kept);
+    const size = loop.libC.recv(this.#fd, target, room, 0);
+    if (size < 0) return this.#onReadError(loop.libC.errno);
+    if (size === 0) return this.#onEnd();
+    this.#mayRead = size === room || this.#isPeerEnding;
+    if (this.#state === "open") {
+      if (kept > 0) buffer.set(this.#rest);
+      const filled = kept + size;
+      this.#offer(filled === buffer.length ? buffer : buffer.subarray(0, filled));
+    }
+    if (this.#mayRead) loop.soon(this.#readSoon);
+  }
+
+  #onReadError(errno: number): void {
+    if (errno === ERRNO.EAGAIN) this.#mayRead = false;
+    else if (errno === ERRNO.EINTR) this.#round.loop.soon(this.#readSoon);
+    else this.#close(systemError(this.#round.loop.libC, errno));
+  }
+
+  /** @param view All that is not consumed. */
+  #offer(view: Uint8Array): void {
+    this.#round.open();
+    let taken = view.length;
+    try {
+      taken = this.#handler!.onData(view);
+    } catch (error) {
+      // A defect of ours costs this connection, not the worker.
+      this.#close(asError(error));
+    }
+    const isKept = taken < view.length && this.#state === "open";
+    if (!isKept) this.#rest = NOTHING;
+    else if (taken > 0 || view.buffer !== this.#rest.buffer) this.#rest = view.slice(taken);
+    this.#round.flush(this);
+  }
+
+  reoffer(): void {
+    this.#round.loop.soon(() => {
+      if (this.#state !== "open" || this.#handler === undefined) return;
+      if (this.#rest.length > 0) this.#offer(this.#rest);
+      this.#read();
+    });
+  }
+
+  #onEnd(): void {
+    this.#mayRead = false;
+    if (this.#hasEnded) return;
+    this.#hasEnded = true;
+    this.#round.loop.settled();
+    if (this.#state === "lingering") return this.#close(undefined);
+    if (this.#state !== "open") return;
+    try {
+      this.#handler!.onEnd();
+    } catch (error) {
+      this.#close(asError(error));
+    }
+  }
+
+  // Ending ----------------------------------------------------------------------------------------
+
+  end(lingerMs = LINGER_MS): void {
+    if (this.#state !== "open") return;
+    this.#state = "ending";
+    this.#rest = NOTHING;
+    this.#linger = this.#round.loop.after(lingerMs, () => this.#close(undefined));
+    if (!this.isSending) this.#finishSending();
+    else if (this.#mayRead) this.#round.loop.soon(this.#readSoon);
+  }
+
+  #finishSending(): void {
+    if (this.#hasEnded || this.#handler === undefined) return this.#close(undefined);
+    this.#state = "lingering";
+    const { loop } = this.#round;
+    if (loop.libC.shutdown(this.#fd, LINUX.SHUT_WR) < 0) return this.#close(undefined);
+    if (this.#mayRead) loop.soon(this.#readSoon);
+  }
+
+  destroy(): void {
+    this.#close(undefined);
+  }
+
+  #close(error: Error | undefined): void {
+    if (this.#state === "closed") return;
+    // A peer that resets while we are saying goodbye has heard enough.
+    const cause = this.#state === "open" ? error : undefined;
+    this.#state = "closed";
+    this.#linger?.cancel();
+    this.#pieces = [];
+    this.#queue = [];
+    this.#rest = NOTHING;
+    const { loop } = this.#round;
+    loop.unwatch(this.#fd);
+    loop.close(this.#fd);
+    this.#release();
+    loop.settled();
+    loop.soon(() => this.#handler?.onClose(cause));
+  }
+}
+
+function adjoins(a: Uint8Array, b: Uint8Array): boolean {
+  return a.buffer === b.buffer && a.byteOffset + a.length === b.byteOffset;
+}
+
+/** A view of two that lie side by side. */
+function joined(a: Uint8Array, b: Uint8Array): Uint8Array {
+  return new Uint8Array(a.buffer as ArrayBuffer, a.byteOffset, a.length + b.length);
+}

@@ -1,0 +1,26 @@
+/**
+ * A worker that waits in the kernel, and says again what it is told.
+ *
+ * @module
+ */
+
+import type { ThreadMemory } from "../../src/net/native/thread_memory.ts";
+import { openNetThread } from "../../src/net/net_thread.ts";
+
+const scope = globalThis as unknown as {
+  onmessage: ((event: MessageEvent) => void) | null;
+  postMessage(data: unknown): void;
+};
+
+scope.onmessage = ({ data: memory }: MessageEvent<ThreadMemory>) => {
+  let received = 0;
+  const net = openNetThread("epoll", memory, 0, () => received);
+  scope.onmessage = ({ data }) => {
+    received += 1;
+    scope.postMessage(data);
+  };
+  net.serve((error) => {
+    throw error;
+  });
+  scope.postMessage("ready");
+};
