@@ -104,7 +104,6 @@ async function startParts(
   const { memory: pluginMemory, actMemory } = plugins;
   const { level: logLevel } = log;
   const { driver, reason } = await chooseDriver(config.runtime.driver);
-  write(log, "info", "driver chosen", { driver, reason });
   const fleet = new WorkerFleet({
     config,
     driver,
@@ -127,6 +126,7 @@ async function startParts(
     await plugins.attach((all) => fleet.publishPlugins(all));
     announce(config, plugins);
     await assertAddressesAreFree(config);
+    write(log, "info", "driver chosen", { driver, reason });
     const addresses = await fleet.start();
     for (const listener of addresses.keys()) plugins.call("onBooted", listener);
     for (const [listener, address] of addresses) {

@@ -126,17 +126,26 @@ export class NativeSocket implements Socket, Watched {
     const pieces = this.#pieces;
     if (pieces.length === 0) return;
     if (pieces.length === 1) {
-      this.#sendApart(pieces.pop()!);
+      this.#deliver(pieces.pop()!);
       return;
     }
     this.#pieces = [];
     const bytes = this.#round.gather(pieces);
-    if (bytes !== undefined) this.#sendApart(bytes);
-    else for (const piece of pieces) this.#sendApart(piece);
+    if (bytes !== undefined) this.#deliver(bytes);
+    else for (const piece of pieces) this.#deliver(piece);
+  }
+
+  /** What no back-pressure holds up must not pile up. */
+  #sendApart(bytes: Uint8Array): void {
+    if (this.#queuedBytes > 0 && this.#queuedBytes + bytes.length > WRITE_QUEUE_SIZE_MAX) {
+      const rule = `at most ${WRITE_QUEUE_SIZE_MAX} bytes may wait to be sent`;
+      return this.#close(new Error(`Cannot send to ${this.peer}: ${rule}`));
+    }
+    this.#deliver(bytes);
   }
 
   /** Sends as much as the kernel takes, and keeps a copy of the rest. */
-  #sendApart(bytes: Uint8Array): void {
+  #deliver(bytes: Uint8Array): void {
     if (this.#state === "closed") return;
     let sent = 0;
     while (this.#queue.length === 0 && sent < bytes.length) {
@@ -146,12 +155,7 @@ export class NativeSocket implements Socket, Watched {
       sent += taken;
     }
     if (sent === bytes.length) return;
-    const size = this.#queuedBytes + bytes.length - sent;
-    if (size > WRITE_QUEUE_SIZE_MAX) {
-      const rule = `at most ${WRITE_QUEUE_SIZE_MAX} bytes may wait to be sent`;
-      return this.#close(new Error(`Cannot send to ${this.peer}: ${rule}`));
-    }
-    this.#queuedBytes = size;
+    this.#queuedBytes += bytes.length - sent;
     this.#queue.push(bytes.slice(sent));
   }
 
