@@ -21,6 +21,8 @@ export interface PluginsFacts extends RunFacts {
   readonly loadAfter: number;
   readonly scale: number;
   readonly poolSize: number;
+  /** How long each gateway has served each protocol before, all of them together. */
+  readonly warmUpSeconds: number;
 }
 
 /** Everything that was measured. */
@@ -93,7 +95,9 @@ ${facts.programs.map((program) => `- ${program}\n`).join("")}${
     facts.scale * 100_000
   } accounts, ${facts.rounds} rounds of ${facts.seconds} s for each row, all
   gateways in each round, in an order that changes; in transaction mode they have ${facts.poolSize}
-  server connections each.
+  server connections each. Before, all of them together have served each protocol for
+  ${facts.warmUpSeconds} s: the engine takes some 40,000 queries until it has compiled all of a
+  session's path as well as it can, and the path through plugins is longer.
 
 Run it yourself: \`deno task bench:plugins\` (\`--quick\` for a rough answer, \`--help\` for
 everything). It needs Linux and a PostgreSQL with \`pgbench\`; Go for the comparison with gRPC.
