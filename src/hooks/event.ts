@@ -5,6 +5,8 @@
  * @module
  */
 
+import type { LateMap } from "../base/late_collections.ts";
+
 /** Numbers of the fields that can be read of an event, as in `wit/sluice.wit`. */
 export const FIELD = numbered([
   "payload",
@@ -52,7 +54,7 @@ export interface SessionFacts {
   /** What the server reported under this name, or else the client's StartupMessage said. */
   parameter(name: string): string | undefined;
   /** What each plugin keeps for the session, by the plugin's name; made when first needed. */
-  readonly values: Map<string, Uint8Array>;
+  readonly values: LateMap<string, Uint8Array>;
 }
 
 /** Has the reply to the request of the event stored; false if it is too late for that. */

@@ -5,6 +5,7 @@
  * @module
  */
 
+import { LateSet } from "../base/late_collections.ts";
 import { ProtocolError } from "./wire/errors.ts";
 import { ACCEPTED, DECLINED } from "./wire/messages.ts";
 import { isTlsHandshake, readStartupPacket, type StartupPacket } from "./wire/startup_packet.ts";
@@ -21,7 +22,7 @@ const ALPN_PROTOCOL = "postgresql";
 /** The first packets of one connection. Not shared: it remembers what was declined. */
 export class Startup {
   readonly #packetSizeMax: number;
-  readonly #declined = new Set<StartupPacket["kind"]>();
+  readonly #declined = new LateSet<StartupPacket["kind"]>();
   /** `offered`: the client may ask. `direct`: it began without asking. */
   #tls: "none" | "offered" | "begun" | "direct" | "secured";
 

@@ -12,6 +12,7 @@ import {
   type PolicyOptions,
 } from "../../src/act/options.ts";
 import { utf8 } from "../../src/base/bytes.ts";
+import { LateMap } from "../../src/base/late_collections.ts";
 import { FIELD, HookEvent } from "../../src/hooks/event.ts";
 import { HOOK, type HookName, HOOKS } from "../../src/hooks/hooks.ts";
 import type { Signal } from "../../src/hooks/signal.ts";
@@ -34,7 +35,7 @@ export function eventOf(hook: HookName = "onQuery"): HookEvent {
     number: 1,
     field: (field) => fields.has(field) ? utf8(fields.get(field)!) : undefined,
     parameter: () => undefined,
-    values: new Map(),
+    values: new LateMap(),
   });
   event.flags = HOOKS[HOOK[hook] - 1]!.can;
   event.payload = utf8("SELECT 1");

@@ -97,6 +97,7 @@ Deno.test("pluginsSection says on which machine, and what was left out", () => {
       seconds: 6,
       scale: 1,
       poolSize: 8,
+      warmUpSeconds: 60,
     },
     { summary: table, pgbench: table, memory: table, calls: table },
   );

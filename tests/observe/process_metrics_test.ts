@@ -45,10 +45,15 @@ Deno.test("processResidentBytes() is more than a megabyte", () => {
 });
 
 Deno.test("processOpenFds() rises by one with a file that is opened", { ignore: !isLinux }, () => {
-  const before = processOpenFds()!;
-  using _file = Deno.openSync(new URL(import.meta.url));
-  assertEquals(processOpenFds(), before + 1);
-  assertEquals(before, [...Deno.readDirSync("/proc/self/fd")].length - 2);
+  // Tests of other files may run in this process at the same time, and open files, too.
+  const seen = Array.from({ length: 100 }, () => {
+    const before = processOpenFds()!;
+    using _file = Deno.openSync(new URL(import.meta.url));
+    const after = processOpenFds()!;
+    return [after - before, [...Deno.readDirSync("/proc/self/fd")].length - after].join();
+  });
+  // The folder that is read is open meanwhile.
+  assert(seen.includes("1,1"), seen.join(" "));
 });
 
 Deno.test("processMaxFds() is the limit that /proc shows", { ignore: !isLinux }, () => {

@@ -5,6 +5,7 @@
  */
 
 import { utf8 } from "../../src/base/bytes.ts";
+import { LateMap } from "../../src/base/late_collections.ts";
 import { FIELD, HookEvent, type SessionFacts } from "../../src/hooks/event.ts";
 import { HOOK, type HookName, HOOKS } from "../../src/hooks/hooks.ts";
 import { hostCallCost } from "../../src/plugin_host/host_costs.ts";
@@ -188,6 +189,6 @@ export function sessionOf(fields: Partial<Record<keyof typeof FIELD, string>>): 
     number: 2 ** 40 + 5,
     field: (field) => bytes.get(field),
     parameter: (name) => name === "TimeZone" ? "Europe/Zürich" : undefined,
-    values: new Map(),
+    values: new LateMap(),
   };
 }

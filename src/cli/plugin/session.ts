@@ -5,6 +5,7 @@
  */
 
 import { utf8 } from "../../base/bytes.ts";
+import { LateMap } from "../../base/late_collections.ts";
 import { FIELD, type SessionFacts } from "../../hooks/event.ts";
 
 /** What the client's StartupMessage says. */
@@ -38,7 +39,7 @@ export function knownSession(): SessionFacts {
     number: 7,
     field: (field) => FIELDS[field],
     parameter: (name) => SETTINGS.get(name) ?? (name === "user" ? "app" : undefined),
-    values: new Map(),
+    values: new LateMap(),
   };
 }
 
@@ -48,6 +49,6 @@ export function unknownSession(): SessionFacts {
     number: 8,
     field: (field) => field === FIELD.clientAddress ? FIELDS[field] : undefined,
     parameter: () => undefined,
-    values: new Map(),
+    values: new LateMap(),
   };
 }

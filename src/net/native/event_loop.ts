@@ -6,7 +6,7 @@
  * of other threads and whatever else the runtime delivers. So the loop hands over to it
  *
  * - at once after what may settle a promise: an accepted or ended connection, a timer, a wake-up;
- * - a moment after the last traffic, before it waits for long;
+ * - a moment after the last traffic, and then every second;
  * - again and again while somebody {@linkcode EventLoop.hold}s it.
  *
  * Who sends this thread a message wakes it through its eventfd: see thread_memory.ts.
@@ -38,8 +38,11 @@ const TURNS_FOR_MESSAGES = 128;
 /** Turns under load after which the runtime's own loop gets its turn whatever happens. */
 const TURNS_MAX = 64;
 
-/** A wait in milliseconds is 32 bits wide. */
-const WAIT_MAX_MS = 2 ** 31 - 1;
+/**
+ * How long the runtime waits at most for its turn: the engine's collector, too, goes on in it, and
+ * gives memory back where nothing else happens.
+ */
+const HOUSEKEEPING_MS = 1_000;
 
 /** Who waits for a file descriptor. */
 export interface Watched {
@@ -168,7 +171,7 @@ export class EventLoop implements Clock {
         await runtimeTurn();
       }
       const wasIdle = this.turn(inbox?.isDue === true ? 0 : this.#waitMs()) === 0;
-      if (wasIdle && this.#mayBeUnsettled) this.settled();
+      if (wasIdle) this.settled();
       // What handlers have put off goes on now; what that puts off, before the next turn.
       await undefined;
     }
@@ -193,11 +196,9 @@ export class EventLoop implements Clock {
   #waitMs(): number {
     if (this.#soon.length > 0 || this.#isUnsettled) return 0;
     const { nextMs } = this.#timers;
-    const timerMs = nextMs === undefined ? WAIT_MAX_MS : Math.ceil(nextMs - performance.now());
-    const restMs = this.#holds > 0 || this.#mayBeUnsettled ? SETTLING_MS : -1;
-    if (nextMs === undefined) return restMs;
-    const waitMs = Math.min(WAIT_MAX_MS, Math.max(0, timerMs));
-    return restMs < 0 ? waitMs : Math.min(restMs, waitMs);
+    const timerMs = nextMs === undefined ? Infinity : Math.ceil(nextMs - performance.now());
+    const restMs = this.#holds > 0 || this.#mayBeUnsettled ? SETTLING_MS : HOUSEKEEPING_MS;
+    return Math.min(restMs, Math.max(0, timerMs));
   }
 
   /**

@@ -5,6 +5,8 @@
  * @module
  */
 
+import { LateMap } from "../../base/late_collections.ts";
+
 /** Statements that one session may have prepared while plugins look on. */
 const STATEMENTS_MAX = 25_000;
 
@@ -60,13 +62,13 @@ export interface Portal {
 
 /** Statements and portals of one session. */
 export class ClientState {
-  readonly #statements = new Map<string, QueryInfo>();
+  readonly #statements = new LateMap<string, QueryInfo>();
   /** Those that a server has not said to be prepared, or closed, yet. */
-  readonly #pending = new Map<string, QueryInfo | Closing>();
+  readonly #pending = new LateMap<string, QueryInfo | Closing>();
   /** The portal without a name, which most drivers use for everything. */
   #unnamed: Portal | undefined;
   /** Those with a name. */
-  readonly #portals = new Map<string, Portal>();
+  readonly #portals = new LateMap<string, Portal>();
   /** Portals whose Bind may still be a view of the client's read buffer. */
   readonly #borrowing: Portal[] = [];
   /** Bytes of all texts, pending ones included. */

@@ -5,6 +5,7 @@
  */
 
 import { concat, textOf, utf8 } from "../../base/bytes.ts";
+import { LateMap } from "../../base/late_collections.ts";
 import { FIELD, type SessionFacts } from "../../hooks/event.ts";
 import { HEADER_SIZE } from "../wire/framer.ts";
 
@@ -25,12 +26,12 @@ export interface Place {
 /** One session's facts. */
 export class HookedFacts implements SessionFacts {
   readonly number: number;
-  readonly values = new Map<string, Uint8Array>();
+  readonly values = new LateMap<string, Uint8Array>();
   readonly #listener: string;
   readonly #peer: string;
   #parameters: ReadonlyMap<string, string> = NO_PARAMETERS;
   /** Those that do not change, once they have been asked for. */
-  readonly #fields = new Map<number, Uint8Array>();
+  readonly #fields = new LateMap<number, Uint8Array>();
   /** What the server reported; undefined once something may have been missed. */
   #settings: Map<string, string> | undefined = new Map();
   #place: () => Place | undefined = () => undefined;

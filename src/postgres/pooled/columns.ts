@@ -7,6 +7,7 @@
  */
 
 import { int32At } from "../../base/bytes.ts";
+import { LateWeakMap } from "../../base/late_collections.ts";
 import { ProtocolError } from "../wire/errors.ts";
 import { HEADER_SIZE } from "../wire/framer.ts";
 import { BACKEND } from "../wire/tags.ts";
@@ -64,7 +65,7 @@ class Digest {
 
 /** Columns of statements, as a client was told of them or a server knows them. */
 export class KnownColumns {
-  readonly #known = new WeakMap<Statement, Columns>();
+  readonly #known = new LateWeakMap<Columns>();
   /** True if there may be any. */
   hasAny = false;
 

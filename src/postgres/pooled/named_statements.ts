@@ -5,6 +5,7 @@
  * @module
  */
 
+import { LateMap, LateSet } from "../../base/late_collections.ts";
 import { ProtocolError } from "../wire/errors.ts";
 import type { Statement } from "./statements.ts";
 
@@ -25,9 +26,9 @@ const TOO_MUCH = "54000";
 
 /** The names of one client. */
 export class NamedStatements {
-  readonly #statements = new Map<string, Statement>();
+  readonly #statements = new LateMap<string, Statement>();
   /** Names that are on one server only, under the client's own name: their texts are not kept. */
-  readonly #raw = new Set<string>();
+  readonly #raw = new LateSet<string>();
   #bytes = 0;
 
   /** True if what is prepared now is to be added by `addRaw`. */

@@ -13,6 +13,7 @@
  */
 
 import { concat } from "../../base/bytes.ts";
+import { LateMap } from "../../base/late_collections.ts";
 import { ProtocolError } from "../wire/errors.ts";
 import { nameBytes, nameOf } from "../wire/extended_messages.ts";
 import { HEADER_SIZE } from "../wire/framer.ts";
@@ -56,7 +57,7 @@ export class SessionParameters {
   /** What the client has been told by ParameterStatus, under the names the server gives them. */
   readonly told = new Map<string, string>();
   /** What must be set on a server that works for it. */
-  readonly wanted = new Map<string, string>();
+  readonly wanted = new LateMap<string, string>();
   /** What RESET goes back to: what the client's StartupMessage asked for, as servers put it. */
   defaults: ReadonlyMap<string, string> = new Map();
 

@@ -7,6 +7,7 @@
  * @module
  */
 
+import { LateMap } from "../../base/late_collections.ts";
 import type { ReplyQueue } from "./reply_queue.ts";
 
 /** Entries from which on those that have been answered are dropped. */
@@ -15,7 +16,7 @@ const CHANGES_MAX = 1_000;
 /** Changes of one kind of thing. */
 export class PendingChanges<Thing> {
   /** The number of the request that changes it last. */
-  readonly #requests = new Map<Thing, number>();
+  readonly #requests = new LateMap<Thing, number>();
 
   /** The request that is being sent changes it. */
   note(thing: Thing, replies: ReplyQueue): void {

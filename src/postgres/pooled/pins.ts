@@ -5,6 +5,7 @@
  * @module
  */
 
+import { LateSet } from "../../base/late_collections.ts";
 import { type Cells, POOL_CELL } from "../../observe/counters.ts";
 import type { Observer } from "../../observe/facts.ts";
 import type { PooledRoute } from "./pooled_context.ts";
@@ -15,7 +16,7 @@ export class Pins {
   readonly #session: number;
   readonly #route: () => PooledRoute;
   /** No more than there are `PIN_REASONS`. */
-  readonly #reasons = new Set<string>();
+  readonly #reasons = new LateSet<string>();
   /** Where the session is counted as pinned; undefined while it is not. */
   #countedIn: Cells | undefined;
   #isOver = false;

@@ -6,6 +6,7 @@
  */
 
 import { utf8 } from "../../base/bytes.ts";
+import { LateMap, LateWeakMap } from "../../base/late_collections.ts";
 import type { StatementName, Traits } from "../sql/traits.ts";
 import { nameOf, query } from "../wire/extended_messages.ts";
 import type { Backend } from "./backend.ts";
@@ -51,9 +52,9 @@ export class PreparedBySql {
   readonly #statements: ClientStatements;
   readonly #hooks: Hooks;
   /** Texts of PREPARE by the name they prepare. */
-  readonly #texts = new Map<string, Uint8Array>();
+  readonly #texts = new LateMap<string, Uint8Array>();
   /** What those do when they are executed, if it is anything. */
-  readonly #traits = new WeakMap<Uint8Array, Traits>();
+  readonly #traits = new LateWeakMap<Traits>();
 
   /** @param statements Those that were prepared by Parse, which SQL may name, too. */
   constructor(

@@ -8,6 +8,7 @@
  * @module
  */
 
+import { LateMap } from "../../base/late_collections.ts";
 import { nameOf } from "../wire/extended_messages.ts";
 import type { ReplyQueue } from "./reply_queue.ts";
 import { SERVER_NAME_PREFIX, type Statement } from "./statements.ts";
@@ -27,7 +28,7 @@ interface Use {
 
 /** One client's. */
 export class ServerNames {
-  readonly #uses = new Map<string, Use[]>();
+  readonly #uses = new LateMap<string, Use[]>();
   /** Added to the numbers of this server's entries, so that they are above the last one's. */
   #base = 0;
   #last = 0;

@@ -8,6 +8,7 @@
  */
 
 import { utf8 } from "../../base/bytes.ts";
+import { LateSet } from "../../base/late_collections.ts";
 import { isPlain, type Traits } from "../sql/traits.ts";
 import { ProtocolError } from "../wire/errors.ts";
 import { executeOnce, nameOf, query } from "../wire/extended_messages.ts";
@@ -42,7 +43,7 @@ export class SqlState {
   #resettingRequest = 0;
   #hasFollowed = false;
   /** In session mode: what the client has reset since, and its StartupMessage asked for. */
-  readonly #resetNames = new Set<string>();
+  readonly #resetNames = new LateSet<string>();
 
   /** @param untracked What a statement does that keeps the client's own name, in session mode. */
   constructor(

@@ -8,6 +8,7 @@
  * @module
  */
 
+import { LateSet } from "../../base/late_collections.ts";
 import { FRONTEND } from "../wire/tags.ts";
 import { STALE_NAME, type Statement } from "./statements.ts";
 import type { Piece } from "./unnamed_statement.ts";
@@ -111,7 +112,7 @@ class RetryBuffer {
   #answersBefore = 0;
   #describes = false;
   /** What it executes, by the server's names. */
-  readonly statements = new Set<Statement>();
+  readonly statements = new LateSet<Statement>();
 
   get isEmpty(): boolean {
     return this.#size === 0;

@@ -6,6 +6,7 @@
  * @module
  */
 
+import { LateMap } from "../../base/late_collections.ts";
 import { NAMING_PARAMETERS } from "../sql/traits.ts";
 import { executeOnce, nameOf } from "../wire/extended_messages.ts";
 import type { Backend } from "./backend.ts";
@@ -31,7 +32,7 @@ interface Touch {
 export class TouchedParameters {
   readonly #session: Toucher;
   /** By name, what touched it last. */
-  readonly #touched = new Map<string, Touch>();
+  readonly #touched = new LateMap<string, Touch>();
   #isReading = false;
   #hasLocalNames = false;
 

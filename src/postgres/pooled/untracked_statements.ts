@@ -5,6 +5,7 @@
  * @module
  */
 
+import { LateMap } from "../../base/late_collections.ts";
 import type { QueryScanner } from "../sql/query_scanner.ts";
 import { isPlain, type Traits } from "../sql/traits.ts";
 import { nameOf } from "../wire/extended_messages.ts";
@@ -20,7 +21,7 @@ export class UntrackedStatements {
   readonly #scanner: QueryScanner;
   readonly #onExecute: (backend: Backend, traits: Traits) => void;
   /** Those that do anything to the session. */
-  readonly #traits = new Map<string, Traits>();
+  readonly #traits = new LateMap<string, Traits>();
 
   /** @param onExecute A statement is going to be executed that is not plain. */
   constructor(scanner: QueryScanner, onExecute: (backend: Backend, traits: Traits) => void) {

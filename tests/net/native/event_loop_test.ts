@@ -69,6 +69,19 @@ Deno.test({
 });
 
 Deno.test({
+  name: "EventLoop lets Deno work every now and then, though nobody holds it and nothing comes",
+  ignore,
+  async fn() {
+    await whileRunning(async (loop) => {
+      let isLate = false;
+      loop.after(PATIENCE_MS / 2, () => isLate = true);
+      for (let i = 0; i < 2; i += 1) await new Promise((resolve) => setTimeout(resolve, 10));
+      equal(isLate, false);
+    });
+  },
+});
+
+Deno.test({
   name: "EventLoop hears messages of other threads that wake it",
   ignore,
   async fn() {
