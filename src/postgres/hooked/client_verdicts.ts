@@ -8,7 +8,7 @@ import { type Capture, type HookEvent, IS, PHASE } from "../../hooks/event.ts";
 import { CAN, HOOK } from "../../hooks/hooks.ts";
 import type { Verdict } from "../../hooks/verdict.ts";
 import { STATUS_FAILED } from "../wire/tags.ts";
-import type { Entry } from "./entry.ts";
+import { ENTRY, type Entry } from "./entry.ts";
 import type { HookCalls } from "./hook_calls.ts";
 import type { LocalAnswers } from "./local_answers.ts";
 import type { Pipeline } from "./pipeline.ts";
@@ -94,9 +94,11 @@ export class ClientVerdicts {
   #startCapture(sizeMax: number, onDone: (messages: Uint8Array) => void): boolean {
     const entry = this.#capturing;
     if (entry === undefined) return false;
+    const { unit } = this.#answers;
+    // A server that has its Bind may have taken its snapshot: nobody knows before what else.
+    if (entry.kind === ENTRY.execute && unit?.bind === undefined) return false;
     entry.capture = new ReplyCapture(sizeMax, onDone, entry.capture);
-    const describe = this.#answers.unit?.describe;
-    if (describe !== undefined) describe.capture = entry.capture;
+    if (unit?.describe !== undefined) unit.describe.capture = entry.capture;
     return true;
   }
 

@@ -12,6 +12,7 @@ import {
   dataRow,
   error,
   EXECUTE,
+  FLUSH,
   message,
   parse,
   query,
@@ -95,8 +96,7 @@ Deno.test("HookedSession captures each unit of a pipeline for itself, up to one 
 Deno.test("HookedSession captures nothing that is no whole answer", async () => {
   const kept: [string, string[]][] = [];
   const { client, server } = await relayed(capturing(kept));
-  const part = [parseNamed("s", "part"), message("B", "p\0s\0\0\0\0\0\0\0"), execute("p", 1), SYNC];
-  await client.says(...part);
+  await client.says(parse("part"), BIND, execute("", 1), SYNC);
   await server.says(PARSED, BOUND, dataRow("1"), SUSPENDED, ready());
   await client.says(query("copy t to stdout"));
   const copyOut = [message("H", "\0", int16(0)), copyData("1"), COPY_DONE];
@@ -111,6 +111,28 @@ Deno.test("HookedSession captures nothing that is no whole answer", async () => 
   await client.says(query("noticed"));
   await server.says(error("NOTICE", "00000", "psst", "N"), complete("X"), ready());
   deepEqual(kept, [["noticed", textsOf(complete("X"))]]);
+});
+
+Deno.test("HookedSession captures nothing whose Bind a server may have got before", async () => {
+  const isTaken: unknown[] = [];
+  const { client, server } = await relayed({
+    onQuery(event) {
+      if (runs(event)) isTaken.push(event.capture?.(1_000, () => isTaken.push("kept")));
+    },
+  });
+  await client.says(parse("x"), BIND, FLUSH);
+  await server.says(PARSED, BOUND);
+  await client.says(EXECUTE, SYNC);
+  await server.says(...ROWS, ready());
+  const portal = message("B", "p\0s\0\0\0\0\0\0\0");
+  await client.says(parseNamed("s", "x"), portal, execute("p"), SYNC);
+  await server.says(PARSED, BOUND, ...ROWS, ready());
+  deepEqual(isTaken, [false, false]);
+  await client.says(parseNamed("t", "x"), FLUSH);
+  await server.says(PARSED);
+  await client.says(message("B", "\0t\0\0\0\0\0\0\0"), EXECUTE, SYNC);
+  await server.says(BOUND, ...ROWS, ready());
+  deepEqual(isTaken.slice(2), [true, "kept"]);
 });
 
 Deno.test("HookedSession captures up to a limit, to the byte", async () => {
