@@ -10,6 +10,8 @@ declare function host_session_set(value: usize, size: i32): i32;
 declare function host_kv_get(key: usize, size: i32, into: usize, capacity: i32): i32;
 @external("sluice", "kv_set")
 declare function host_kv_set(key: usize, size: i32, value: usize, valueSize: i32, ttl: i32): i32;
+@external("sluice", "kv_increment")
+declare function host_kv_increment(key: usize, size: i32, by: i64, ttl: i32): i64;
 @external("sluice", "kv_write")
 declare function host_kv_write(key: usize, size: i32): i32;
 @external("sluice", "kv_capture")
@@ -121,6 +123,11 @@ export function storeGet(key: usize, size: i32, into: usize, capacity: i32): i32
 
 export function storeSet(key: usize, size: i32, value: usize, valueSize: i32): bool {
   return host_kv_set(key, size, value, valueSize, 0) >= 0;
+}
+
+/** The sum, or i64.MIN_VALUE where it cannot be done; `ttlMs` is from when the number is made. */
+export function storeIncrement(key: usize, size: i32, by: i64, ttlMs: i32): i64 {
+  return host_kv_increment(key, size, by, ttlMs);
 }
 
 export function storeWrite(key: usize, size: i32): i32 {

@@ -7,7 +7,9 @@ import { exceptTables, knowledge, related, tables } from "./settings";
 import { DIGEST_SIZE, sha256 } from "./sha256";
 
 /** Why a query is not looked for in the cache. */
-export enum Reason { none, statement, table, volatile, transaction, pipelined, session, other }
+export enum Reason {
+  none, statement, table, volatile, transaction, pipelined, session, writing, other,
+}
 
 /** One text. */
 export class Decision {
@@ -27,6 +29,8 @@ export class Decision {
   /** SET LOCAL and SET TRANSACTION: good until the transaction ends. */
   isLocal: bool = false;
   isDiscardAll: bool = false;
+  /** It may commit a transaction that was open before. */
+  mayCommit: bool = false;
 
   constructor(text: StaticArray<u8>) {
     this.text = text;
@@ -53,6 +57,7 @@ const unknown = new Decision(new StaticArray<u8>(0));
 unknown.reason = Reason.statement;
 unknown.writesAll = true;
 unknown.changesSession = true;
+unknown.mayCommit = true;
 
 export function unknownText(): Decision {
   return unknown;
@@ -87,6 +92,7 @@ function examine(decision: Decision, text: Buffer): void {
   if (isNothing) return;
   const runsUnknown = found.hasUnknown && !(isOne && isDefinition(all[0].kind));
   decision.writesAll = runsUnknown || all.length == 0;
+  decision.mayCommit = all.length == 0;
   decision.changesSession = runsUnknown || found.changesSession || all.length == 0;
   noteTables(decision);
   for (let i = 0; i < all.length; i++) examineKind(decision, all[i].kind, found, isOne);
@@ -173,6 +179,7 @@ const HARMLESS = [
 
 function examineKind(decision: Decision, kind: string, found: Found, isOne: bool): void {
   if (kind == "SELECT" || kind == "INSERT" || kind == "UPDATE" || kind == "DELETE") return;
+  if (kind == "COMMIT") decision.mayCommit = true;
   if (HARMLESS.includes(kind)) {
     // LOCK TABLE names the tables that it locks as written.
     if (kind == "LOCK TABLE" && isOne) decision.writes = new Array<string>();

@@ -3,6 +3,7 @@
 import { Counter, event, Field, Flag, forward, Phase, respondMessages } from "../sluice/sluice";
 import { fieldText, Verdict } from "../sluice/sluice";
 import { Buffer, storeCapture, storeGet, storeWrite } from "./buffer";
+import { beginCommit, endCommit, isCommitting, keepCommits, lastCommitting } from "./commits";
 import { decide, Decision, Reason, TEXT_SIZE_MAX, unknownText } from "./decision";
 import { saysNow } from "./lexer";
 import { currentSession, forgetSession, isReported, knownSession, learn } from "./session";
@@ -13,6 +14,8 @@ import { addCommonVersion, addTableVersion, renew, renewAll } from "./versions";
 export { sluice_event } from "../sluice/sluice";
 
 const IDLE: u8 = 73; // I
+const IN_TRANSACTION: u8 = 84; // T
+const FAILED: u8 = 69; // E
 const FUNCTION_CALL: u8 = 70; // F
 const PARSE: u8 = 80; // P
 const PARAMETER_STATUS: u8 = 83; // S
@@ -25,7 +28,8 @@ const invalidatedAll = new Counter('cache_invalidations_total{scope="everything"
 
 /** In the order of `Reason`. */
 const bypasses: Counter[] = [
-  "", "statement", "table", "volatile", "transaction", "pipelined", "session", "other",
+  "", "statement", "table", "volatile", "transaction", "pipelined", "session", "writing",
+  "other",
 ].map<Counter>((reason) => new Counter(`cache_bypassed_total{reason="${reason}"}`));
 
 // An instance is new because the plugin is, or because a call failed: who knows what was missed.
@@ -44,8 +48,11 @@ export function onQuery(): Verdict {
   const decision = text.read(Field.text) ? decide(text) : unknownText();
   pending.load();
   note(decision);
+  if (pending.hasWrites && mayCommit(decision.mayCommit)) beginCommit();
   const reason = decision.reason != Reason.none ? decision.reason : whyNot();
   if (reason != Reason.none) return bypass(reason);
+  // Before versions are read: see commits.ts.
+  if (isCommitting(decision.reads)) return bypass(Reason.writing);
   const session = currentSession();
   const problem = makeKey(session, decision);
   if (problem != Reason.none) return bypass(problem);
@@ -76,6 +83,13 @@ function note(decision: Decision): void {
     for (let i = 0; i < decision.writes.length; i++) pending.add(decision.writes[i]);
   }
   pending.save();
+}
+
+/** Whether the request may commit what is pending. */
+function mayCommit(endsTransaction: bool): bool {
+  const status = event.transactionStatus;
+  const isOpen = status == IN_TRANSACTION || status == FAILED;
+  return !isOpen || endsTransaction || event.has(Flag.pipelined);
 }
 
 function changesSession(decision: Decision): bool {
@@ -139,6 +153,7 @@ export function onTrafficFromClient(): Verdict {
   pending.discards = 0;
   pending.state |= State.changed | State.wroteAll;
   pending.save();
+  if (mayCommit(false)) beginCommit();
   return forward();
 }
 
@@ -164,6 +179,9 @@ function onReady(status: u8): void {
     pending.state &= ~State.committed;
   }
   if (status == IDLE && isLast) pending.clearWrites();
+  // In a transaction that is still open, what might have ended it has not.
+  const isOver = status == IDLE ? isLast : event.request >= lastCommitting();
+  if (isOver) endCommit();
   pending.clearEnds();
   pending.save();
 }
@@ -218,10 +236,16 @@ export function onTransactionEnd(): Verdict {
 export function onClosing(): Verdict {
   pending.load();
   if (pending.hasWrites) invalidate();
+  endCommit();
   return forward();
 }
 
 export function onClosed(): Verdict {
   forgetSession();
+  return forward();
+}
+
+export function onTick(): Verdict {
+  keepCommits();
   return forward();
 }

@@ -26,6 +26,9 @@ const ENDS = State.rolledBack | State.endedOnce | State.endedOften;
 
 const HEADER_SIZE = 17;
 
+/** A call may have 1,000 operations of the store, and a table that was written takes up to five. */
+export const TABLES_MAX = 128;
+
 /**
  * The value of one session while a hook runs: the state, the request that wrote last (u64), that of
  * a DISCARD ALL that runs (u64), then names of tables, each with its size (u8) before it.
@@ -75,17 +78,28 @@ class Pending {
     return this.has(State.wroteAll) || this.buffer.size > HEADER_SIZE;
   }
 
+  /** The names, as they are kept. */
+  get names(): usize {
+    return this.buffer.start + HEADER_SIZE;
+  }
+
+  get namesSize(): i32 {
+    return this.buffer.size - HEADER_SIZE;
+  }
+
   /** Adds a table, if it is not there; when there is no more room, it is everything. */
   add(name: string): void {
     if (this.has(State.wroteAll)) return;
     const bytes = Uint8Array.wrap(String.UTF8.encode(name));
     const size = bytes.length;
     const buffer = this.buffer;
+    let count = 0;
     for (let at = HEADER_SIZE; at < buffer.size; at += 1 + <i32>buffer.at(at)) {
+      count += 1;
       if (<i32>buffer.at(at) != size) continue;
       if (memory.compare(buffer.start + at + 1, bytes.dataStart, size) == 0) return;
     }
-    const fits = size < 256 && buffer.size + size < buffer.capacity;
+    const fits = count < TABLES_MAX && size < 256 && buffer.size + size < buffer.capacity;
     if (!fits) this.state |= State.wroteAll;
     else {
       buffer.addByte(<u8>size);
