@@ -217,3 +217,49 @@ onEachDriver(
     await over(harness, both);
   },
 );
+
+onEachDriver("Socket says when it has sent what the handler that runs writes", async (harness) => {
+  const both = await connected(harness);
+  const { noted, peer } = both;
+  let told = 0;
+  let isInside = false;
+  const tell = () => {
+    ok(!isInside, "not from here");
+    told += 1;
+  };
+  noted.take = (view) => {
+    isInside = true;
+    noted.socket.whenSent(tell);
+    noted.socket.write(view);
+    noted.socket.whenSent(tell);
+    isInside = false;
+    return view.length;
+  };
+  peer.write(utf8("a"));
+  await harness.until(() => peer.take().length === 1, "the answer comes");
+  await harness.until(() => told === 2, "it is told");
+  equal(noted.socket.isSending, false);
+  await over(harness, both);
+});
+
+onEachDriver("Socket says when a peer has taken all that it was slow to take", async (harness) => {
+  const both = await connected(harness);
+  const { noted, peer } = both;
+  const large = new Uint8Array(8 * WRITE_QUEUE_SIZE_MAX);
+  let told = 0;
+  noted.take = (view) => {
+    noted.socket.write(large);
+    noted.socket.whenSent(() => told += 1);
+    return view.length;
+  };
+  peer.isReading = false;
+  peer.write(utf8(">"));
+  await harness.until(() => noted.seen.length === 1, "it is shown");
+  await harness.pass(50);
+  deepEqual([noted.socket.isSending, told], [true, 0]);
+  peer.isReading = true;
+  let heard = 0;
+  await harness.until(() => (heard += peer.take().length) === large.length, "all of it arrives");
+  await harness.until(() => told === 1, "it is told");
+  await over(harness, both);
+});

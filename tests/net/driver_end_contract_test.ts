@@ -5,8 +5,8 @@
  */
 
 import { deepEqual, equal, ok, rejects } from "node:assert/strict";
-import { utf8 } from "../../src/base/bytes.ts";
-import type { Listener, Socket } from "../../src/net/socket.ts";
+import { concat, utf8 } from "../../src/base/bytes.ts";
+import { type Listener, type Socket, WRITE_QUEUE_SIZE_MAX } from "../../src/net/socket.ts";
 import { connected, Noted, onEachDriver, over } from "../support/net_contract.ts";
 import { LISTEN, listenForOne } from "../support/net_harness.ts";
 
@@ -29,6 +29,32 @@ onEachDriver(
     await over(harness, both);
   },
 );
+
+onEachDriver("Socket sends all of a long answer to a peer that has ended", async (harness) => {
+  const both = await connected(harness);
+  const { noted, peer } = both;
+  const answer = new Uint8Array(new Uint32Array(WRITE_QUEUE_SIZE_MAX).map((_, i) => i).buffer);
+  noted.take = (view) => {
+    noted.socket.write(answer);
+    noted.socket.end();
+    return view.length;
+  };
+  peer.isReading = false;
+  peer.write(utf8("question"));
+  peer.end();
+  await harness.until(() => noted.seen.length === 1, "the question comes");
+  await harness.pass(20);
+  peer.isReading = true;
+  const pieces: Uint8Array[] = [];
+  await harness.until(() => {
+    pieces.push(peer.take());
+    return peer.hasSeenEnd;
+  }, "the answer ends");
+  deepEqual(concat(...pieces, peer.take()), answer);
+  await harness.until(() => noted.closes.length === 1, "onClose is called");
+  equal(noted.closes[0], undefined);
+  await over(harness, both);
+});
 
 onEachDriver(
   "Socket ends without destroying its last message, whatever is unread",

@@ -61,3 +61,24 @@ export function faultyLibC(libC: LibC, random: Random): LibC {
     get: () => injected === 0 ? libC.errno : injected,
   }) as LibC;
 }
+
+/**
+ * Makes one call fail whenever `next` gives a number of errno(3); the others, and this one
+ * otherwise, are as they were.
+ */
+export function failing(
+  libC: LibC,
+  call: Exclude<keyof LibC, "errno">,
+  next: (...args: number[]) => number | undefined,
+): LibC {
+  let injected: number | undefined;
+  const changed: Record<string, unknown> = {};
+  for (const [name, real] of Object.entries(libC)) {
+    changed[name] = (...args: number[]) => {
+      injected = name === call ? next(...args) : undefined;
+      return injected === undefined ? real(...args) : -1;
+    };
+  }
+  const errno = { get: () => injected ?? libC.errno };
+  return Object.defineProperty(changed, "errno", errno) as unknown as LibC;
+}

@@ -23,8 +23,11 @@ import { TimerHeap } from "./timer_heap.ts";
 /** Events that one system call returns at most. */
 const EVENTS_MAX = 512;
 
-/** `struct epoll_event`, which is packed on x86-64 only: words of it, and which has the fd. */
-const [EVENT_WORDS, FD_WORD] = Deno.build.arch === "x86_64" ? [3, 1] : [4, 2];
+/**
+ * `struct epoll_event`, which is packed on x86-64 only: words of it, and which two are ours. They
+ * have the descriptor, and a number that tells who waited for it.
+ */
+const [EVENT_WORDS, FD_WORD, WATCH_WORD] = Deno.build.arch === "x86_64" ? [3, 1, 2] : [4, 2, 3];
 
 /** How long promises wait at most that were settled unnoticed, in milliseconds. */
 const SETTLING_MS = 1;
@@ -57,6 +60,9 @@ export class EventLoop implements Clock {
   readonly #epoll: number;
   readonly #wakeFd: number;
   readonly #watched: (Watched | undefined)[] = [];
+  /** For each descriptor the number of who waits for it: the next one gets another. */
+  readonly #watches: number[] = [];
+  #lastWatch = 0;
   readonly #event = new Int32Array(EVENT_WORDS);
   readonly #eventBytes = new Uint8Array(this.#event.buffer);
   readonly #events = new Int32Array(EVENT_WORDS * EVENTS_MAX);
@@ -106,8 +112,10 @@ export class EventLoop implements Clock {
 
   /** @throws {Error} If the kernel's limits are reached. */
   watch(fd: number, events: number, watched: Watched): void {
+    this.#lastWatch = (this.#lastWatch + 1) | 0;
     this.#control(LINUX.EPOLL_CTL_ADD, fd, events);
     this.#watched[fd] = watched;
+    this.#watches[fd] = this.#lastWatch;
   }
 
   /** To be called before the descriptor is closed. */
@@ -119,6 +127,7 @@ export class EventLoop implements Clock {
   #control(operation: number, fd: number, events: number): void {
     this.#event[0] = events;
     this.#event[FD_WORD!] = fd;
+    this.#event[WATCH_WORD!] = this.#lastWatch;
     this.#must(this.libC.epoll_ctl(this.#epoll, operation, fd, this.#eventBytes));
   }
 
@@ -214,7 +223,10 @@ export class EventLoop implements Clock {
     if (count < 0 && libC.errno !== ERRNO.EINTR) throw systemError(libC, libC.errno);
     for (let i = 0; i < count; i += 1) {
       const at = i * EVENT_WORDS!;
-      this.#watched[this.#events[at + FD_WORD!]!]?.onReady(this.#events[at]!);
+      const fd = this.#events[at + FD_WORD!]!;
+      // Somebody called before may have closed it, and its number may be another's by now.
+      if (this.#watches[fd] !== this.#events[at + WATCH_WORD!]) continue;
+      this.#watched[fd]?.onReady(this.#events[at]!);
     }
     if (count > 0) this.#mayBeUnsettled = true;
     if (this.#holds > 0) this.settled();

@@ -27,14 +27,20 @@ import { openSocket, setOption, setSocketOptions, socketName } from "./socket_ca
 /** Connections that the kernel keeps until they are accepted; net.core.somaxconn may say less. */
 const BACKLOG = 4096;
 
+/** Finds the IP addresses that a host's name stands for, the one to try first in front. */
+export type Lookup = (host: string) => Promise<readonly string[]>;
+
 /** Makes sockets that belong together: one driver a worker. */
 export class NativeDriver implements Driver {
   readonly #loop: EventLoop;
   readonly #round: NativeRound;
+  readonly #lookup: Lookup;
 
-  constructor(loop: EventLoop) {
+  /** @param lookup Works while the loop is held. */
+  constructor(loop: EventLoop, lookup: Lookup = systemLookup) {
     this.#loop = loop;
     this.#round = new NativeRound(loop);
+    this.#lookup = lookup;
   }
 
   async listen(options: ListenOptions, handler: ListenHandler): Promise<Listener> {
@@ -69,9 +75,10 @@ export class NativeDriver implements Driver {
   async connect(options: ConnectOptions): Promise<Socket> {
     const { address, timeoutMs } = options;
     const endMs = this.#loop.nowMs() + timeoutMs;
+    this.#loop.settled(); // all that follows is by promises
     try {
-      let problem: unknown;
-      for (const target of await this.#resolve(address)) {
+      let problem: unknown = new Error("its name stands for no address");
+      for (const target of await this.#resolveWithin(timeoutMs, address)) {
         try {
           return await this.#connectTo(target, endMs, options);
         } catch (error) {
@@ -84,63 +91,75 @@ export class NativeDriver implements Driver {
     }
   }
 
-  /** Every address that a name stands for, as the kernel wants it. */
+  /** As `#resolve`; a lookup cannot be called off, but nobody has to wait for it. */
+  async #resolveWithin(timeoutMs: number, address: Address): Promise<readonly Uint8Array[]> {
+    const { promise: expired, reject } = Promise.withResolvers<never>();
+    const timer = this.#loop.after(timeoutMs, () => reject(noAnswer(timeoutMs)));
+    try {
+      return await Promise.race([this.#resolve(address), expired]);
+    } finally {
+      timer.cancel();
+    }
+  }
+
+  /** Every address that a name stands for, as the kernel wants it: there is at least one. */
   async #resolve(address: Address): Promise<readonly Uint8Array[]> {
     const known = encodeSocketAddress(address);
     if (known !== undefined) return [known];
     const { host, port } = address as TcpAddress;
     try {
-      const found = await this.#loop.hold(lookup(host, { all: true, order: "verbatim" }));
-      return found.map((one) => encode({ kind: "tcp", host: one.address, port }));
+      const hosts = await this.#loop.hold(this.#lookup(host));
+      return hosts.map((host) => encode({ kind: "tcp", host, port }));
     } catch (error) {
       const { code } = error as { code?: unknown };
       throw new Error(`no address is known for "${host}" (${code ?? asError(error).message})`);
     }
   }
 
-  #connectTo(target: Uint8Array, endMs: number, options: ConnectOptions): Promise<Socket> {
+  async #connectTo(target: Uint8Array, endMs: number, options: ConnectOptions): Promise<Socket> {
+    const loop = this.#loop;
+    if (endMs <= loop.nowMs()) throw noAnswer(options.timeoutMs);
+    const fd = openSocket(loop, familyOf(target));
+    try {
+      await this.#establish(fd, target, endMs, options.timeoutMs);
+      const peer = options.address.kind === "tcp" ? decodeSocketAddress(target) : undefined;
+      if (peer !== undefined) setSocketOptions(loop.libC, fd, options);
+      return new NativeSocket(fd, peer, this.#round);
+    } catch (error) {
+      loop.close(fd);
+      throw error;
+    }
+  }
+
+  /** Resolves when the peer has answered. */
+  async #establish(
+    fd: number,
+    target: Uint8Array,
+    endMs: number,
+    timeoutMs: number,
+  ): Promise<void> {
     const loop = this.#loop;
     const { libC } = loop;
-    const { promise, resolve, reject } = Promise.withResolvers<Socket>();
-    const leftMs = endMs - loop.nowMs();
-    if (leftMs <= 0) return Promise.reject(noAnswer(options.timeoutMs));
-    const fd = openSocket(loop, familyOf(target));
-    const { address } = options;
-    const peer = address.kind === "tcp" ? decodeSocketAddress(target) : undefined;
-    const fail = (error: Error) => {
-      loop.close(fd);
-      loop.settled();
-      reject(error);
-    };
-    const succeed = () => {
-      if (peer !== undefined) setSocketOptions(libC, fd, options);
-      loop.settled();
-      resolve(new NativeSocket(fd, peer, this.#round));
-    };
-    if (libC.connect(fd, target, target.length) === 0) {
-      succeed();
-      return promise;
-    }
+    if (libC.connect(fd, target as Uint8Array<ArrayBuffer>, target.length) === 0) return;
     const { errno } = libC;
-    if (errno !== ERRNO.EINPROGRESS) {
-      fail(systemError(libC, errno));
-      return promise;
-    }
-    const timer = loop.after(leftMs, () => {
-      loop.unwatch(fd);
-      fail(noAnswer(options.timeoutMs));
-    });
+    if (errno !== ERRNO.EINPROGRESS) throw systemError(libC, errno);
+    const { promise, resolve, reject } = Promise.withResolvers<void>();
     loop.watch(fd, SOCKET_EVENTS, {
-      onReady: (events) => {
+      onReady(events) {
         if ((events & (LINUX.EPOLLOUT | LINUX.EPOLLERR | LINUX.EPOLLHUP)) === 0) return;
-        timer.cancel();
-        loop.unwatch(fd);
         const problem = socketError(loop, fd);
-        if (problem === 0) succeed();
-        else fail(systemError(libC, problem));
+        if (problem === 0) resolve();
+        else reject(systemError(libC, problem));
+        loop.settled();
       },
     });
-    return promise;
+    const timer = loop.after(endMs - loop.nowMs(), () => reject(noAnswer(timeoutMs)));
+    try {
+      await promise;
+    } finally {
+      timer.cancel();
+      loop.unwatch(fd);
+    }
   }
 }
 
@@ -156,6 +175,10 @@ function socketError({ libC }: EventLoop, fd: number): number {
     new Uint8Array(size.buffer),
   );
   return value[0]!;
+}
+
+async function systemLookup(host: string): Promise<readonly string[]> {
+  return (await lookup(host, { all: true, order: "verbatim" })).map(({ address }) => address);
 }
 
 function encode(address: Address): Uint8Array {

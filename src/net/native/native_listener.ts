@@ -64,12 +64,22 @@ export class NativeListener implements Watched {
     const { errno } = libC;
     if (IGNORED.has(errno)) return -1;
     loop.unwatch(this.#fd);
+    this.#goOnLater(systemError(libC, errno));
+    return -1;
+  }
+
+  /** To be called while nobody waits for the descriptor. */
+  #goOnLater(error: Error): void {
+    const { loop } = this.#round;
     this.#retry = loop.after(ACCEPT_RETRY_MS, () => {
       this.#retry = undefined;
-      loop.watch(this.#fd, LINUX.EPOLLIN, this);
+      try {
+        loop.watch(this.#fd, LINUX.EPOLLIN, this);
+      } catch (error) {
+        this.#goOnLater(asError(error));
+      }
     });
-    this.#handler.onAcceptError(systemError(libC, errno));
-    return -1;
+    this.#handler.onAcceptError(error);
   }
 
   #open(fd: number): void {

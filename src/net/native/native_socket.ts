@@ -114,10 +114,7 @@ export class NativeSocket implements Socket, Watched {
   flush(reader: NativeSocket): void {
     this.#sendPieces();
     if (this.#state === "closed") return;
-    if (this.#queue.length === 0) {
-      if (this.#state === "ending") this.#finishSending();
-      return;
-    }
+    if (this.#queue.length === 0) return this.#onSent();
     this.#waiting.push(reader);
     reader.#waitsFor += 1;
   }
@@ -192,6 +189,7 @@ export class NativeSocket implements Socket, Watched {
 
   /** Whoever has waited for this socket to send goes on. */
   #release(): void {
+    if (this.#waiting.length === 0 && this.#whenSent.length === 0) return;
     const { loop } = this.#round;
     for (const reader of this.#waiting) {
       reader.#waitsFor -= 1;

@@ -4,10 +4,16 @@
  * @module
  */
 
-import { deepEqual, equal } from "node:assert/strict";
+import { deepEqual, equal, rejects } from "node:assert/strict";
 import { EventLoop } from "../../../src/net/native/event_loop.ts";
-import { isSupported, openLibC } from "../../../src/net/native/libc.ts";
-import { closeDescriptors, threadMemory, Waker } from "../../../src/net/native/thread_memory.ts";
+import { ERRNO, isSupported, LINUX, openLibC } from "../../../src/net/native/libc.ts";
+import {
+  closeDescriptors,
+  Inbox,
+  threadMemory,
+  Waker,
+} from "../../../src/net/native/thread_memory.ts";
+import { failing } from "../../support/faulty_libc.ts";
 import { PATIENCE_MS, within } from "../../support/wait.ts";
 
 const ignore = !isSupported();
@@ -78,6 +84,116 @@ Deno.test({
       for (let i = 0; i < 2; i += 1) await new Promise((resolve) => setTimeout(resolve, 10));
       equal(isLate, false);
     });
+  },
+});
+
+Deno.test({
+  name: "EventLoop calls nobody for what was ready before a descriptor was theirs",
+  ignore,
+  fn() {
+    const loop = new EventLoop(openLibC());
+    const { libC } = loop;
+    const open = () => loop.own(libC.eventfd(1, LINUX.EFD_NONBLOCK));
+    const called: string[] = [];
+    const fds = [open(), open()] as const;
+    let given = -1;
+    // As if it were closed, and its number given to a new one, for which nothing has come.
+    const giveAway = (name: string, other: number) => ({
+      onReady() {
+        called.push(name);
+        if (given >= 0) return;
+        given = other;
+        loop.unwatch(other);
+        equal(libC.read(other, new Uint8Array(8), 8), 8);
+        loop.watch(other, LINUX.EPOLLIN, { onReady: () => void called.push("new") });
+      },
+    });
+    loop.watch(fds[0], LINUX.EPOLLIN | LINUX.EPOLLET, giveAway("first", fds[1]));
+    loop.watch(fds[1], LINUX.EPOLLIN | LINUX.EPOLLET, giveAway("second", fds[0]));
+    equal(loop.turn(0), 2);
+    equal(called.length, 1, "only who was ready");
+    loop.turn(0);
+    equal(called.length, 1);
+    libC.write(given, Uint8Array.of(1, 0, 0, 0, 0, 0, 0, 0), 8);
+    loop.turn(0);
+    equal(called.at(-1), "new");
+    for (const fd of fds) loop.close(fd);
+    loop.stop();
+  },
+});
+
+Deno.test({
+  name: "EventLoop goes on when a signal interrupts it, and ends when it cannot wait",
+  ignore,
+  async fn() {
+    const errnos: number[] = [ERRNO.EINTR, ERRNO.EINTR];
+    const loop = new EventLoop(failing(openLibC(), "epoll_wait", () => errnos.shift()));
+    const running = loop.run();
+    await new Promise<void>((resolve) => loop.after(20, resolve));
+    equal(errnos.length, 0);
+    errnos.push(ERRNO.ENOMEM);
+    await rejects(running, /os error 12/);
+    loop.stop();
+  },
+});
+
+Deno.test("Inbox waits for what was sent, until it is given up", () => {
+  const memory = threadMemory(2);
+  let received = 0;
+  const inbox = new Inbox(memory, 1, () => received);
+  const waker = new Waker(memory, () => {
+    throw new Error("nobody waits in the kernel");
+  });
+  equal(inbox.isDue, false);
+  waker.onSent(0);
+  equal(inbox.isDue, false, "another thread's");
+  waker.onSent(1);
+  waker.onSent(1);
+  equal(inbox.isDue, true);
+  received += 1;
+  equal(inbox.isDue, true, "one is missing");
+  inbox.giveUp();
+  equal(inbox.isDue, false);
+  waker.onSent(1);
+  equal(inbox.isDue, true, "the next one is waited for");
+  received += 1;
+  equal(inbox.isDue, false);
+  received += 1; // the one that was given up comes after all
+  equal(inbox.isDue, true);
+  inbox.giveUp();
+  equal(inbox.isDue, false);
+});
+
+Deno.test({
+  name: "EventLoop gives up what was sent to a port that is closed, and waits again",
+  ignore,
+  async fn() {
+    const memory = threadMemory(1);
+    let waits = 0;
+    const libC = openLibC();
+    const counting: typeof libC = Object.create(libC, {
+      "epoll_wait": {
+        value: (...[epoll, events, count, waitMs]: Parameters<typeof libC.epoll_wait>) => {
+          if (waitMs !== 0) waits += 1;
+          return libC.epoll_wait(epoll, events, count, waitMs);
+        },
+      },
+    });
+    const loop = new EventLoop(counting);
+    const inbox = new Inbox(memory, 0, () => 0);
+    new Waker(memory, openLibC).onSent(0);
+    equal(inbox.isDue, true);
+    const running = loop.run(inbox);
+    await within(PATIENCE_MS, "a timer", new Promise<void>((resolve) => loop.after(50, resolve)));
+    for (let i = 0; inbox.isDue && i < 1_000; i += 1) {
+      await new Promise<void>((resolve) => loop.after(1, resolve));
+    }
+    equal(inbox.isDue, false);
+    const before = waits;
+    await within(PATIENCE_MS, "a timer", new Promise<void>((resolve) => loop.after(50, resolve)));
+    equal(waits > before, true, "it waits in the kernel");
+    loop.stop();
+    await running;
   },
 });
 
