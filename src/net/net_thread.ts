@@ -7,6 +7,7 @@
 import { type Clock, SYSTEM_CLOCK } from "../base/clock.ts";
 import { DenoDriver } from "./deno_driver.ts";
 import { EventLoop } from "./native/event_loop.ts";
+import { heldFetch } from "./native/held_fetch.ts";
 import { libC } from "./native/libc.ts";
 import { NativeDriver } from "./native/native_driver.ts";
 import { Inbox, type ThreadMemory } from "./native/thread_memory.ts";
@@ -60,18 +61,5 @@ export function openNetThread(
     serve(onFailure) {
       loop.run(inbox).catch(onFailure);
     },
-  };
-}
-
-/** A request is over when its response has been read, or given up. */
-function heldFetch(loop: EventLoop): typeof fetch {
-  return async (...request) => {
-    const response = await loop.hold(fetch(...request));
-    const { body, status, statusText, headers } = response;
-    if (body === null) return response;
-    const passing = new TransformStream<Uint8Array<ArrayBuffer>, Uint8Array<ArrayBuffer>>();
-    // What breaks it off breaks off who reads it, who says so.
-    loop.hold(body.pipeTo(passing.writable)).catch(() => {});
-    return new Response(passing.readable, { status, statusText, headers });
   };
 }

@@ -164,12 +164,23 @@ onEachDriver("Socket stops a fast writer behind a peer that does not read", asyn
   }
   ok(last < blocks * block.length, "it is stopped before all of it is read");
   equal(sink.noted.closes.length, 0, "a slow reader is no error");
+  // What waits to be sent is not what others read meanwhile.
+  const other = await connected(harness);
+  other.peer.write(new Uint8Array(READ_BUFFER_SIZE_MAX));
+  const otherSize = () => other.noted.seen.reduce((sum, view) => sum + view.length, 0);
+  await harness.until(() => otherSize() === READ_BUFFER_SIZE_MAX, "others are read");
   sink.peer.isReading = true;
   let size = 0;
+  let wrong = 0;
   await harness.until(() => {
-    size += sink.peer.take().length;
+    for (const byte of sink.peer.take()) {
+      if (byte !== block[size % block.length]) wrong += 1;
+      size += 1;
+    }
     return size === blocks * block.length;
   }, "all of it arrives in the end");
+  equal(wrong, 0, "as it was");
+  await over(harness, other);
   await over(harness, source);
   await over(harness, sink);
 });

@@ -65,6 +65,7 @@ export class Noted implements SocketHandler {
     return this.#alone(() => {
       ok(view.length > 0, "a view has bytes");
       ok(this.closes.length === 0, "nothing is called after onClose");
+      ok(this.ends === 0, "nothing comes after the end");
       this.seen.push(view.slice());
       return this.take(view);
     });

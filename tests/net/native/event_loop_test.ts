@@ -14,21 +14,10 @@ import {
   Waker,
 } from "../../../src/net/native/thread_memory.ts";
 import { failing } from "../../support/faulty_libc.ts";
+import { whileRunning } from "../../support/native_loop.ts";
 import { PATIENCE_MS, within } from "../../support/wait.ts";
 
 const ignore = !isSupported();
-
-/** A loop that runs as in a worker while `body` does. */
-async function whileRunning<Result>(body: (loop: EventLoop) => Promise<Result>): Promise<Result> {
-  const loop = new EventLoop(openLibC());
-  const running = loop.run();
-  try {
-    return await within(PATIENCE_MS, "a loop", body(loop));
-  } finally {
-    loop.stop();
-    await running;
-  }
-}
 
 Deno.test({
   name: "EventLoop runs timers when they are due, and in order",
