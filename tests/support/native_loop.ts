@@ -5,8 +5,9 @@
  */
 
 import { EventLoop } from "../../src/net/native/event_loop.ts";
-import { type LibC, openLibC } from "../../src/net/native/libc.ts";
+import type { LibC } from "../../src/net/native/libc.ts";
 import { PATIENCE_MS } from "./wait.ts";
+import { openedLibC } from "./opened_libc.ts";
 
 /**
  * Runs a loop while `body` does.
@@ -15,7 +16,7 @@ import { PATIENCE_MS } from "./wait.ts";
  */
 export async function whileRunning<Result>(
   body: (loop: EventLoop) => Promise<Result>,
-  libC: LibC = openLibC(),
+  libC: LibC = openedLibC(),
 ): Promise<Result> {
   const loop = new EventLoop(libC);
   const { promise: expired, reject } = Promise.withResolvers<never>();

@@ -7,7 +7,7 @@
 
 import { equal, ok } from "node:assert/strict";
 import type { Socket, SocketHandler } from "../../src/net/socket.ts";
-import { isSupported, openLibC } from "../../src/net/native/libc.ts";
+import { isSupported } from "../../src/net/native/libc.ts";
 import { faultyLibC } from "./faulty_libc.ts";
 import {
   denoHarness,
@@ -19,12 +19,13 @@ import {
 } from "./net_harness.ts";
 import { Random } from "./random.ts";
 import { tlsDenoHarness, tlsMemoryHarness } from "./tls_harness.ts";
+import { openedLibC } from "./opened_libc.ts";
 
 /** Where the system has what it needs. */
 const NATIVE: Readonly<Record<string, () => Harness | Promise<Harness>>> = {
   "native, TCP": () => nativeHarness("tcp"),
   "native, Unix": () => nativeHarness("unix"),
-  "native, with faults": () => nativeHarness("tcp", faultyLibC(openLibC(), new Random(1))),
+  "native, with faults": () => nativeHarness("tcp", faultyLibC(openedLibC(), new Random(1))),
 };
 
 const HARNESSES: Readonly<Record<string, () => Harness | Promise<Harness>>> = {

@@ -10,11 +10,12 @@ import { ok } from "node:assert/strict";
 import { concat } from "../../src/base/bytes.ts";
 import { DenoDriver } from "../../src/net/deno_driver.ts";
 import { EventLoop } from "../../src/net/native/event_loop.ts";
-import { type LibC, openLibC } from "../../src/net/native/libc.ts";
+import type { LibC } from "../../src/net/native/libc.ts";
 import { NativeDriver } from "../../src/net/native/native_driver.ts";
 import type { Driver, Listener, Socket } from "../../src/net/socket.ts";
 import { FakeClock } from "./fake_clock.ts";
 import { MemoryNetwork } from "./memory_driver.ts";
+import { openedLibC } from "./opened_libc.ts";
 
 /** Patience with the machine, not a measure: a test that waits longer than this has failed. */
 const PATIENCE_MS = 20_000;
@@ -118,7 +119,7 @@ export async function denoHarness(
 /** The driver on Linux's own sockets, on TCP or on Unix sockets. @param libC Its system calls. */
 export async function nativeHarness(
   kind: "tcp" | "unix",
-  libC: LibC = openLibC(),
+  libC: LibC = openedLibC(),
 ): Promise<Harness> {
   const loop = new EventLoop(libC);
   const harness = await denoHarness(kind);

@@ -32,12 +32,6 @@ const [EVENT_WORDS, FD_WORD, WATCH_WORD] = Deno.build.arch === "x86_64" ? [3, 1,
 /** How long promises wait at most that were settled unnoticed, in milliseconds. */
 const SETTLING_MS = 1;
 
-/**
- * Turns of the runtime's loop within which a message is delivered that was sent before: its
- * scheduler (tokio's) looks at what other threads have woken in every 31st turn only.
- */
-const TURNS_FOR_MESSAGES = 128;
-
 /** Turns under load after which the runtime's own loop gets its turn whatever happens. */
 const TURNS_MAX = 64;
 
@@ -168,16 +162,12 @@ export class EventLoop implements Clock {
    */
   async run(inbox?: Inbox): Promise<void> {
     inbox?.open(this.#wakeFd);
-    let [turns, turnsForMessages] = [0, 0];
-    for (; !this.#isStopped; turns += 1) {
-      const isDue = inbox?.isDue === true;
-      turnsForMessages = isDue ? turnsForMessages + 1 : 0;
-      // What was sent to a port that has been closed never comes.
-      if (turnsForMessages > TURNS_FOR_MESSAGES) inbox!.giveUp();
-      if (isDue || this.#isUnsettled || turns >= TURNS_MAX) {
+    for (let turns = 0; !this.#isStopped; turns += 1) {
+      if (inbox?.isDue === true || this.#isUnsettled || turns >= TURNS_MAX) {
         this.#isUnsettled = this.#mayBeUnsettled = false;
         turns = 0;
         await runtimeTurn();
+        inbox?.onTurn();
       }
       const wasIdle = this.turn(inbox?.isDue === true ? 0 : this.#waitMs()) === 0;
       if (wasIdle) this.settled();

@@ -14,6 +14,13 @@ const DESCRIPTORS_MAX = 1 << 20;
 const WORD = { wakeFd: 0, sent: 1 } as const;
 const WORDS = 2;
 
+/**
+ * Turns of the runtime's loop within which a message is delivered that was sent before. Its
+ * scheduler (tokio's) looks at what other threads have woken in every 31st turn only, more than
+ * once for a message: up to some 100 turns have been seen.
+ */
+const TURNS_FOR_MESSAGE = 1_024;
+
 /** Memory of all threads; it survives a structured clone. */
 export interface ThreadMemory {
   /**
@@ -63,6 +70,10 @@ export class Inbox {
   readonly #at: number;
   readonly #received: () => number;
   #lost = 0;
+  /** How many had come when the last one came. */
+  #before = 0;
+  /** Turns that have brought none since, while one is due. */
+  #vainTurns = 0;
 
   /** @param received How many messages have come to this thread, of all that are counted. */
   constructor({ inboxes }: ThreadMemory, thread: number, received: () => number) {
@@ -81,8 +92,13 @@ export class Inbox {
     return this.#missing !== 0;
   }
 
-  /** What has not come does not come any more. */
-  giveUp(): void {
+  /** The runtime's loop has had a turn. What was sent to a port that is closed is given up. */
+  onTurn(): void {
+    const received = this.#received();
+    this.#vainTurns = this.isDue && received === this.#before ? this.#vainTurns + 1 : 0;
+    this.#before = received;
+    if (this.#vainTurns < TURNS_FOR_MESSAGE) return;
+    this.#vainTurns = 0;
     this.#lost = (this.#lost + this.#missing) | 0;
   }
 

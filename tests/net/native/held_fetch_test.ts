@@ -8,9 +8,10 @@
 import { deepEqual, equal, ok, rejects } from "node:assert/strict";
 import type { EventLoop } from "../../../src/net/native/event_loop.ts";
 import { heldFetch } from "../../../src/net/native/held_fetch.ts";
-import { isSupported, openLibC } from "../../../src/net/native/libc.ts";
+import { isSupported } from "../../../src/net/native/libc.ts";
 import { failing } from "../../support/faulty_libc.ts";
 import { passOn, whileRunning } from "../../support/native_loop.ts";
+import { openedLibC } from "../../support/opened_libc.ts";
 
 /** Longer than a loop that is held ever waits. */
 const LONG_WAIT_MS = 10;
@@ -35,7 +36,7 @@ function testFetch(name: string, body: (scene: Scene) => Promise<void>): void {
         worker.onmessage = ({ data }) => resolve(data);
       });
       let longest = 0;
-      const libC = failing(openLibC(), "epoll_wait", (_epoll, _events, _count, waitMs) => {
+      const libC = failing(openedLibC(), "epoll_wait", (_epoll, _events, _count, waitMs) => {
         longest = Math.max(longest, waitMs!);
         return undefined;
       });

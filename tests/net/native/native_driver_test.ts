@@ -8,12 +8,13 @@
 import { deepEqual, equal, ok, rejects } from "node:assert/strict";
 import { type Address, addressText, type TcpAddress } from "../../../src/base/address.ts";
 import { EventLoop } from "../../../src/net/native/event_loop.ts";
-import { ERRNO, isSupported, type LibC, LINUX, openLibC } from "../../../src/net/native/libc.ts";
+import { ERRNO, isSupported, type LibC, LINUX } from "../../../src/net/native/libc.ts";
 import { type Lookup, NativeDriver } from "../../../src/net/native/native_driver.ts";
 import { ConnectTimeoutError, type ListenHandler, type Socket } from "../../../src/net/socket.ts";
 import { failing } from "../../support/faulty_libc.ts";
 import { freeAddress, LISTEN } from "../../support/net_harness.ts";
 import { eventually, PATIENCE_MS, within } from "../../support/wait.ts";
+import { openedLibC } from "../../support/opened_libc.ts";
 
 const TCP: TcpAddress = { kind: "tcp", host: "127.0.0.1", port: 0 };
 const OPTIONS = { timeoutMs: PATIENCE_MS, keepAlive: true, noDelay: true } as const;
@@ -26,7 +27,7 @@ class Thread implements AsyncDisposable {
   readonly #running: Promise<void>;
 
   /** @param isWaiting Whether it waits in the kernel, as workers do. */
-  constructor({ libC = openLibC(), lookup, isWaiting = false }: {
+  constructor({ libC = openedLibC(), lookup, isWaiting = false }: {
     readonly libC?: LibC;
     readonly lookup?: Lookup;
     readonly isWaiting?: boolean;
@@ -169,7 +170,7 @@ Deno.test({
   ignore: !isSupported(),
   async fn() {
     let isFull = true;
-    const libC = failing(openLibC(), "accept4", () => isFull ? ERRNO.EMFILE : undefined);
+    const libC = failing(openedLibC(), "accept4", () => isFull ? ERRNO.EMFILE : undefined);
     await using thread = new Thread({ libC });
     const errors: string[] = [];
     const handler = {
@@ -206,7 +207,7 @@ Deno.test({
     const ENOSPC = 28;
     let isFull = false;
     const libC = failing(
-      openLibC(),
+      openedLibC(),
       "epoll_ctl",
       (_epoll, operation) => isFull && operation === LINUX.EPOLL_CTL_ADD ? ENOSPC : undefined,
     );
@@ -237,7 +238,7 @@ Deno.test({
   ignore: !isSupported(),
   async fn() {
     let problems: number[] = [];
-    const real = openLibC();
+    const real = openedLibC();
     const watching = failing(
       real,
       "epoll_ctl",
