@@ -4,7 +4,7 @@
  * @module
  */
 
-import { lookup } from "node:dns/promises";
+import { lookup } from "node:dns";
 import type { Address, TcpAddress } from "../../base/address.ts";
 import { asError } from "../../base/errors.ts";
 import { bindTcp, bindUnix, cannotConnect, noAnswer, removeFile } from "../listening.ts";
@@ -177,8 +177,14 @@ function socketError({ libC }: EventLoop, fd: number): number {
   return value[0]!;
 }
 
-async function systemLookup(host: string): Promise<readonly string[]> {
-  return (await lookup(host, { all: true, order: "verbatim" })).map(({ address }) => address);
+/** Not by `node:dns/promises`: that one writes a warning of Deno's own on stderr before 2.9. */
+function systemLookup(host: string): Promise<readonly string[]> {
+  return new Promise((resolve, reject) =>
+    lookup(host, { all: true, order: "verbatim" }, (error, found) => {
+      if (error) reject(error);
+      else resolve(found.map(({ address }) => address));
+    })
+  );
 }
 
 function encode(address: Address): Uint8Array {
