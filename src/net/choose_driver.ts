@@ -6,8 +6,9 @@
 
 import { messageOf } from "../base/errors.ts";
 import { EventLoop } from "./native/event_loop.ts";
-import { libC } from "./native/libc.ts";
+import { type LibC, libC } from "./native/libc.ts";
 import { NativeDriver } from "./native/native_driver.ts";
+import { closeDescriptors, threadMemory } from "./native/thread_memory.ts";
 import type { DriverKind } from "./net_thread.ts";
 import type { Socket } from "./socket.ts";
 
@@ -26,12 +27,16 @@ const SELF_TEST_MS = 1_000;
 /**
  * Chooses, and tries what is chosen.
  *
+ * @param open Opens the library that epoll is in, of this thread.
  * @throws {Error} If the one that is wanted does not work here; the message says why.
  */
-export async function chooseDriver(wanted: WantedDriver): Promise<ChosenDriver> {
+export async function chooseDriver(
+  wanted: WantedDriver,
+  open: () => LibC = libC,
+): Promise<ChosenDriver> {
   if (wanted === "deno") return { driver: "deno", reason: "runtime.driver says so" };
   try {
-    await tryEpoll();
+    await tryEpoll(open());
   } catch (error) {
     const why = messageOf(error);
     if (wanted === "auto") return { driver: "deno", reason: `epoll does not work here: ${why}` };
@@ -44,19 +49,26 @@ export async function chooseDriver(wanted: WantedDriver): Promise<ChosenDriver> 
 }
 
 /** Has one connection of this process say a byte to another. */
-async function tryEpoll(): Promise<void> {
-  const loop = new EventLoop(libC());
-  const running = loop.runBeside();
+async function tryEpoll(libC: LibC): Promise<void> {
+  const memory = threadMemory(1);
   try {
-    await exchange(new NativeDriver(loop), loop);
+    const loop = new EventLoop(libC, memory.descriptors[0]);
+    const running = loop.runBeside();
+    try {
+      await Promise.race([exchange(new NativeDriver(loop), loop), running]);
+    } finally {
+      loop.stop();
+      await running;
+    }
   } finally {
-    loop.stop();
-    await running;
+    // Where it has failed there are some left.
+    closeDescriptors(memory, 0, libC);
   }
 }
 
 async function exchange(driver: NativeDriver, loop: EventLoop): Promise<void> {
   const { promise, resolve, reject } = Promise.withResolvers<void>();
+  promise.catch(() => {}); // it may fail while a connection is still awaited
   const timer = loop.after(
     SELF_TEST_MS,
     () => reject(new Error(`a byte took more than ${SELF_TEST_MS} ms on the loopback`)),

@@ -1,0 +1,93 @@
+/**
+ * Which driver a gateway runs on, and what it says of that.
+ *
+ * @module
+ */
+
+import { deepEqual, equal, match, rejects } from "node:assert/strict";
+import { chooseDriver } from "../../src/net/choose_driver.ts";
+import { ERRNO, isSupported, type LibC } from "../../src/net/native/libc.ts";
+import { failing } from "../support/faulty_libc.ts";
+import { openedLibC } from "../support/opened_libc.ts";
+
+const ENOSYS = 38;
+
+Deno.test("chooseDriver takes epoll where it works", { ignore: !isSupported() }, async () => {
+  deepEqual(await chooseDriver("auto"), { driver: "epoll", reason: "its self-test has passed" });
+  deepEqual(await chooseDriver("epoll"), { driver: "epoll", reason: "runtime.driver says so" });
+});
+
+Deno.test("chooseDriver takes Deno's where it is told to, and tries nothing", async () => {
+  const open = () => {
+    throw new Error("nobody asked for it");
+  };
+  const reason = "runtime.driver says so";
+  deepEqual(await chooseDriver("deno", open), { driver: "deno", reason });
+});
+
+Deno.test("chooseDriver takes Deno's where there is no library", async () => {
+  const open = () => {
+    throw new Error("libc.so.6: cannot open shared object file");
+  };
+  deepEqual(await chooseDriver("auto", open), {
+    driver: "deno",
+    reason: "epoll does not work here: libc.so.6: cannot open shared object file",
+  });
+  await rejects(chooseDriver("epoll", open), {
+    message: "Cannot use runtime.driver epoll: libc.so.6: cannot open shared object file; " +
+      "auto chooses what works, and deno works everywhere",
+  });
+});
+
+/** A library in which a call always fails, and which notes what is open. */
+function without(
+  call: "accept4" | "connect" | "epoll_create1" | "epoll_ctl" | "epoll_wait" | "eventfd" | "send",
+  open: Set<number>,
+): LibC {
+  const errno = call === "accept4" ? ERRNO.EMFILE : ENOSYS;
+  const libC = openedLibC();
+  const noting = (fd: number) => {
+    if (fd >= 0) open.add(fd);
+    return fd;
+  };
+  const counted: LibC = Object.defineProperty(
+    {
+      ...libC,
+      socket: (...args: Parameters<LibC["socket"]>) => noting(libC.socket(...args)),
+      accept4: (...args: Parameters<LibC["accept4"]>) => noting(libC.accept4(...args)),
+      eventfd: (...args: Parameters<LibC["eventfd"]>) => noting(libC.eventfd(...args)),
+      "epoll_create1": (flags: number) => noting(libC.epoll_create1(flags)),
+      close(fd: number) {
+        open.delete(fd);
+        return libC.close(fd);
+      },
+    },
+    "errno",
+    { get: () => libC.errno },
+  ) as LibC;
+  return failing(counted, call, () => errno);
+}
+
+for (
+  const call of [
+    "accept4",
+    "connect",
+    "epoll_create1",
+    "epoll_ctl",
+    "epoll_wait",
+    "eventfd",
+    "send",
+  ] as const
+) {
+  Deno.test(
+    `chooseDriver takes Deno's where ${call} does not work, and leaves nothing open`,
+    { ignore: !isSupported() },
+    async () => {
+      const open = new Set<number>();
+      const { driver, reason } = await chooseDriver("auto", () => without(call, open));
+      equal(driver, "deno");
+      match(reason, /^epoll does not work here: ./);
+      deepEqual([...open], []);
+    },
+  );
+}
