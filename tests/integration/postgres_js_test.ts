@@ -12,7 +12,7 @@ import { pipeline } from "node:stream/promises";
 import postgres from "postgres";
 import { type Target, testThroughGateway } from "../support/stories.ts";
 import { untilSleeping } from "../support/observe.ts";
-import { PATIENCE_MS, within } from "../support/wait.ts";
+import { eventually, PATIENCE_MS, within } from "../support/wait.ts";
 
 async function withSql(
   target: Target,
@@ -102,14 +102,24 @@ await testThroughGateway("npm:postgres through the gateway", { workers: [1, 4], 
       await unlisten();
     }),
 
-  "a query that is cancelled ends with 57014, and its connection goes on": ({ via, direct }) =>
+  "a query that is cancelled ends with 57014, and its connection goes on": (
+    { via, direct, gateway },
+  ) =>
     withSql(via, 1, async (sql) => {
+      const forwarded = 'sluice_cancel_requests_total{listener="default",outcome="forwarded"}';
       for (let round = 0; round < 4; round++) {
+        const before = await gateway.metric(forwarded);
         const query = sql`select pg_sleep(120)`.execute();
         const failed = assert.rejects(query, { code: "57014" });
         await untilSleeping(direct);
         query.cancel();
         await within(PATIENCE_MS, "the query is cancelled", failed);
+        // PostgreSQL signals the process and then its group (`signal_child` in postmaster.c): the
+        // second one may end the next query, unless one waits until the request is over.
+        await eventually(
+          "the request is over",
+          async () => await gateway.metric(forwarded) > before,
+        );
         assert.deepEqual([...await sql`select ${round}::int as n`], [{ n: round }]);
       }
     }),
