@@ -21,6 +21,7 @@ import { PluginControl } from "./plugins/plugin_control.ts";
 import { shownCertificates } from "./shown_certificates.ts";
 import { VERSION } from "./version.ts";
 import { chooseDriver } from "./net/choose_driver.ts";
+import type { DriverKind } from "./net/net_thread.ts";
 import { WorkerFleet } from "./worker_fleet.ts";
 
 /** Sessions that were told to end have this long for their goodbyes, beyond a socket's own. */
@@ -122,7 +123,8 @@ async function startParts(
   const refresh = watchFiles(config, reload, apply, log);
   let metricsServer: MetricsServer | undefined;
   try {
-    metricsServer = startMetrics(config, () => shownCertificates(current), fleet, plugins, log);
+    const certificates = () => shownCertificates(current);
+    metricsServer = startMetrics(config, driver, certificates, fleet, plugins, log);
     await plugins.attach((all) => fleet.publishPlugins(all));
     announce(config, plugins);
     await assertAddressesAreFree(config);
@@ -180,6 +182,7 @@ async function assertAddressesAreFree({ servers }: Config): Promise<void> {
 
 function startMetrics(
   config: Config,
+  driver: DriverKind,
   certificates: () => readonly ShownCertificate[],
   fleet: WorkerFleet,
   plugins: PluginControl,
@@ -193,6 +196,7 @@ function startMetrics(
     workersRunning: () => fleet.runningCount,
     pools: config.pools,
     version: VERSION,
+    driver,
     certificates,
     plugins: () => plugins.readings(),
     pluginLife: () => plugins.life(),

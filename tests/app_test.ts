@@ -6,6 +6,7 @@ import type { Log } from "../src/observe/log.ts";
 import type { LogRecord } from "../src/observe/log_record.ts";
 import { Certificates } from "./support/certificates.ts";
 import { PATIENCE_MS, within } from "./support/wait.ts";
+import "./support/opened_libc.ts";
 
 /** One listener on a free port in front of a server that is not there. */
 function configWith(settings: { readonly server?: unknown; readonly client?: unknown }): Config {

@@ -138,10 +138,11 @@ export const RUNTIME_KEYS = {
     "Threads that serve clients. auto is one for each core, at most 4.",
   ),
   driver: key(
-    oneOf("deno", "epoll", "auto"),
-    "deno",
-    "How sockets are used. deno works on every system; epoll calls Linux itself, which takes a " +
-      "third less CPU time, and is new. auto is epoll where it works, which is tried at the start.",
+    oneOf("auto", "epoll", "deno"),
+    "auto",
+    "How sockets are used. epoll calls Linux itself, which takes a third less CPU time; deno " +
+      "works on every system. auto is epoll where a test at the start shows that it works, and " +
+      "deno elsewhere.",
   ),
   shutdownTimeout: key(
     duration("0ms", "1h"),

@@ -60,6 +60,14 @@ export const METRICS: readonly MetricDeclaration[] = [
       { labels: { version: options.version, deno: Deno.version.deno }, value: 1 },
     ],
   },
+  {
+    name: "sluice_driver_info",
+    type: "gauge",
+    labels: ["driver"],
+    help: "How workers use sockets, as it was chosen at the start; the value is always 1.",
+    read: ({ options: { driver } }) =>
+      driver === undefined ? [] : [{ labels: { driver }, value: 1 }],
+  },
   oneNumber(
     "gauge",
     "sluice_workers",

@@ -33,6 +33,8 @@ export interface MetricsOptions {
   readonly pools: ReadonlyMap<string, { readonly size: number }>;
   /** Sluice's own version. */
   readonly version: string;
+  /** How workers use sockets (`runtime.driver` as it was chosen); not shown if left out. */
+  readonly driver?: string;
   /** Certificates that are shown now; may change from one scrape to the next. None if left out. */
   readonly certificates?: () => readonly ShownCertificate[];
   /** What was counted of each plugin that is loaded now; none if left out. */

@@ -49,7 +49,7 @@ Deno.test("loadConfig fills in everything that the smallest file leaves out", ()
       address: { kind: "tcp", host: "127.0.0.1", port: 9_090 },
       path: "/metrics",
     },
-    runtime: { workers: 2, driver: "deno", shutdownTimeoutMs: 30_000, serverConnectionsMax: 0 },
+    runtime: { workers: 2, driver: "auto", shutdownTimeoutMs: 30_000, serverConnectionsMax: 0 },
   });
 });
 
@@ -125,7 +125,7 @@ runtime: { workers: 64, shutdownTimeout: 0ms }
   });
   deepEqual(config.runtime, {
     workers: 64,
-    driver: "deno",
+    driver: "auto",
     shutdownTimeoutMs: 0,
     serverConnectionsMax: 0,
   });

@@ -204,6 +204,7 @@ export const GATE_SCENES: Scenes = {
       "sluice_workers": 1,
       "sluice_pool_size": 10,
       [`sluice_build_info{version=1.2.3,deno=${Deno.version.deno}}`]: 1,
+      "sluice_driver_info{driver=epoll}": 1,
     });
     await page.showsSome(world, [
       "process_cpu_seconds_total",

@@ -360,6 +360,7 @@ Deno.test("metricReference() keeps to Prometheus' naming: units, help, bounded l
     "action",
     "deno",
     "direction",
+    "driver",
     "hook",
     "listener",
     "name",

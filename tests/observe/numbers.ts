@@ -66,6 +66,7 @@ export class Page {
       workers: () => world.counters,
       pools: new Map([["db0", { size: 10 }]]),
       version: "1.2.3",
+      driver: "epoll",
       certificates: () => certificates,
       nowMs: () => world.clock.nowMs(),
     });

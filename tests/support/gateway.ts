@@ -45,8 +45,8 @@ export interface Settings {
   readonly logger?: Sections;
 }
 
-/** The driver of all gateways in tests: SLUICE_TEST_DRIVER, or the default. */
-const DRIVER = Deno.env.get("SLUICE_TEST_DRIVER") ?? "deno";
+/** The driver of gateways whose configuration does not say one; undefined is their default. */
+const DRIVER = Deno.env.get("SLUICE_TEST_DRIVER");
 
 /**
  * A configuration with one listener on a free port of 127.0.0.1 in front of the database at
@@ -60,7 +60,7 @@ export function configFor(address: string, settings: Settings = {}): Sections {
     pools: { default: { ...pool } },
     loggers: { default: { level: "debug", format: "json", ...logger } },
     metrics: { address: "127.0.0.1:0" },
-    runtime: { workers, shutdownTimeout, driver: DRIVER },
+    runtime: { workers, shutdownTimeout },
   };
 }
 
@@ -88,7 +88,7 @@ export async function startGateway(options: GatewayOptions): Promise<Gateway> {
   const child = new Deno.Command(program, {
     args,
     clearEnv: true,
-    env: { ...cleanEnvironment(), ...options.env },
+    env: { ...cleanEnvironment(), ...driverOf(config), ...options.env },
     stdin: "null",
     stdout: "null",
     stderr: "piped",
@@ -102,6 +102,11 @@ export async function startGateway(options: GatewayOptions): Promise<Gateway> {
     await gateway.kill();
     throw error;
   }
+}
+
+function driverOf(config: string | Sections): Record<string, string> {
+  const text = typeof config === "string" ? config : JSON.stringify(config["runtime"] ?? {});
+  return DRIVER === undefined || text.includes("driver") ? {} : { SLUICE_RUNTIME_DRIVER: DRIVER };
 }
 
 function limited(

@@ -1,13 +1,14 @@
 /**
- * The driver on Linux's own system calls, in workers that wait in the kernel: what comes from other
- * threads still gets there, and what clients get is what they get on the other driver. The rest of
- * these tests runs on it with SLUICE_TEST_DRIVER=epoll.
+ * Both drivers: what comes from other threads gets to workers that wait in the kernel, and what
+ * clients get is the same. The rest of these tests runs on what `auto` chooses, which is epoll
+ * where it works, or on what SLUICE_TEST_DRIVER says: `deno` or `epoll`.
  *
  * @module
  */
 
 import assert from "node:assert/strict";
 import { isSupported } from "../../src/net/native/libc.ts";
+import type { DriverKind } from "../../src/net/net_thread.ts";
 import { HeldClient } from "../support/clients.ts";
 import { configFor, type Gateway, type Settings, startGateway } from "../support/gateway.ts";
 import { queryOnce } from "../support/postgres.ts";
@@ -17,23 +18,28 @@ import { type ServerScene, targetAt, testOnServers } from "../support/stories.ts
 
 const WORKERS = 4;
 
+/** Those that work here, the one that is preferred first. */
+const DRIVERS: readonly DriverKind[] = isSupported() ? ["epoll", "deno"] : ["deno"];
+
 async function start(
   { server }: ServerScene,
-  driver: "epoll" | "auto",
+  driver: DriverKind | "auto",
   settings: Settings = {},
 ): Promise<Gateway> {
   const config = configFor(`${server.host}:${server.port}`, settings);
   const gateway = await startGateway({
     config: { ...config, runtime: { workers: WORKERS, driver } },
   });
-  assert.match(gateway.logText, /"driver":"epoll".*"msg":"driver chosen"/);
+  const chosen = driver === "auto" ? DRIVERS[0] : driver;
+  assert.match(gateway.logText, new RegExp(`"driver":"${chosen}".*"msg":"driver chosen"`));
+  assert.equal((await gateway.metrics()).get(`sluice_driver_info{driver="${chosen}"}`), 1);
   return gateway;
 }
 
-if (isSupported()) {
-  await testOnServers("the epoll driver", { newestOnly: true, programs: ["psql"] }, {
+for (const driver of DRIVERS) {
+  await testOnServers(`the driver ${driver}`, { newestOnly: true, programs: ["psql"] }, {
     "serves clients of all workers, and cancels whichever worker hears of it": async (scene) => {
-      await using gateway = await start(scene, "auto");
+      await using gateway = await start(scene, driver === DRIVERS[0] ? "auto" : driver);
       const via = targetAt(gateway.target);
       for (let i = 0; i < 8; i++) {
         const { stderr } = await interruptPsql(via, scene.direct);
@@ -44,7 +50,7 @@ if (isSupported()) {
     "hands servers of a small pool from worker to worker": async (scene) => {
       await using gateway = await start(
         scene,
-        "epoll",
+        driver,
         pooledSettings({ mode: "transaction", size: 2 }),
       );
       const via = targetAt(gateway.target);
@@ -63,7 +69,7 @@ if (isSupported()) {
     },
 
     "passes results larger than any buffer, to readers that take their time": async (scene) => {
-      await using gateway = await start(scene, "epoll");
+      await using gateway = await start(scene, driver);
       const script = "select repeat('x', 3000000) || i from generate_series(1, 20) i";
       const { stdout } = await psql(targetAt(gateway.target), script);
       const lines = stdout.trim().split("\n");
@@ -73,7 +79,7 @@ if (isSupported()) {
 
     "stops when it is told, with clients and without": async (scene) => {
       for (const isBusy of [false, true]) {
-        await using gateway = await start(scene, "epoll");
+        await using gateway = await start(scene, driver);
         const via = targetAt(gateway.target);
         if (isBusy) await queryOnce(via, "select 1");
         gateway.signal("SIGTERM");
