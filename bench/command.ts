@@ -34,7 +34,7 @@ export interface RunOptions {
 /**
  * Reads what {@linkcode RUN_OPTIONS} gave.
  *
- * @param seconds Of each run, if the command line does not say.
+ * @param defaults If the command line does not say.
  * @throws {BenchError} If a number is wrong.
  */
 export function runOptionsOf(
@@ -46,14 +46,14 @@ export function runOptionsOf(
     readonly quick: boolean;
     readonly write: boolean;
   },
-  seconds: number,
+  defaults: { readonly rounds: number; readonly seconds: number },
 ): RunOptions {
-  const { quick } = values;
+  const quickly = values.quick ? { rounds: 2, seconds: 2 } : defaults;
   return {
     workers: wholeNumber("--workers", values.workers),
     isFromSource: values.source,
-    rounds: wholeNumber("--rounds", values.rounds ?? (quick ? "2" : "5")),
-    seconds: wholeNumber("--seconds", values.seconds ?? (quick ? "2" : String(seconds))),
+    rounds: wholeNumber("--rounds", values.rounds ?? String(quickly.rounds)),
+    seconds: wholeNumber("--seconds", values.seconds ?? String(quickly.seconds)),
     isWriting: values.write,
   };
 }

@@ -1,7 +1,7 @@
 /**
- * Compares Sluice with PgBouncer and with no proxy at all: select-only pgbench and large results,
- * in interleaved rounds, with a server connection for each client or with few for many. Starts
- * everything it needs, prints tables, and with `--write` writes docs/performance.md.
+ * Compares Sluice with PgBouncer, HAProxy, Pgpool-II, pgagroal, Odyssey and no proxy at all, in
+ * cells of interleaved rounds. Starts everything it needs, prints tables, and with `--write` writes
+ * docs/performance.md.
  *
  *     deno run -A bench/compare.ts --help
  *
@@ -9,217 +9,164 @@
  */
 
 import { join } from "node:path";
-import {
-  type EmbeddedPostgres,
-  obtainPostgres,
-  startPostgres,
-} from "../src/cli/demo/embedded_postgres.ts";
+import { messageOf } from "../src/base/errors.ts";
+import { obtainPostgres, startPostgres } from "../src/cli/demo/embedded_postgres.ts";
 import { print, printError } from "../src/cli/terminal.ts";
+import { type Field, isApart, runCell, SESSIONS_MAX } from "./cell_runs.ts";
+import { type Cell, cellsOf, cellTitle, estimatedSeconds, poolSizeOf } from "./cells.ts";
+import { makeCertificate } from "./certificate.ts";
 import { BenchError, runCommand } from "./command.ts";
-import {
-  type Contestant,
-  findProgram,
-  findSluice,
-  type PoolOptions,
-  type SluiceOptions,
-  startPgBouncer,
-  startSluice,
-} from "./contestants.ts";
-import { runTransfer, TRANSFERS } from "./large_results.ts";
-import {
-  type Options,
-  optionsOf,
-  OWN_CONNECTIONS_MAX,
-  type SharingWorkloads,
-  USAGE,
-} from "./options.ts";
+import { comparisonTable } from "./comparison_tables.ts";
+import { type Options, optionsOf, USAGE } from "./options.ts";
+import { PLUGINS, sectionOf, withSection } from "./page_sections.ts";
+import { findProgram, findSluice } from "./peers/find_program.ts";
+import { entriesOf, findSubjects, type Lineup, type Subject } from "./peers/peers.ts";
+import type { CertificateFiles } from "./peers/running_proxy.ts";
 import { rewritePage, runFacts } from "./performance_file.ts";
 import { performancePage } from "./performance_page.ts";
-import { PLUGINS, sectionOf, withSection } from "./page_sections.ts";
-import { initializePgbench, type Workload } from "./pgbench.ts";
-import { asText, type Cell, transactionTable, type TransferCell, transferTable } from "./report.ts";
-import { measureRun, runRounds, targetOf } from "./rounds.ts";
+import { initializePgbench } from "./pgbench.ts";
+import { countProcesses } from "./process_usage.ts";
+import { asText } from "./report.ts";
+import type { CellResult } from "./results.ts";
+import { targetOf } from "./rounds.ts";
+import { explanationsOf } from "./summary.ts";
 
 /** 1,000,000 accounts: fits in memory, so that the disk does not take part. */
 const SCALE = 10;
 
-/** More than the largest workload has server connections. */
-const MAX_CONNECTIONS = OWN_CONNECTIONS_MAX + 10;
+/** Of the server, beyond what is measured: reserved ones, and those that are still closing. */
+const SPARE_CONNECTIONS = 200;
 
 interface Programs {
+  readonly binDir: string;
   readonly pgbench: string;
   readonly psql: string;
-  readonly pgbouncer: string;
 }
 
-/** What is known when everything runs. */
-interface Field {
-  readonly programs: Programs;
-  readonly contestants: readonly Contestant[];
-  /** An empty folder for pgbench's logs. */
-  readonly folder: string;
-  readonly loadAverage: number;
-  /** Aborted when the user interrupts: what was started must be stopped, too. */
-  readonly signal: AbortSignal;
-}
-
-async function findPrograms(binDir: string): Promise<Programs> {
-  const [pgbench, psql, pgbouncer] = await Promise.all([
+async function findPrograms(): Promise<Programs> {
+  const { binDir } = await obtainPostgres();
+  const [pgbench, psql] = await Promise.all([
     findProgram("pgbench", [binDir]),
     findProgram("psql", [binDir]),
-    findProgram("pgbouncer"),
   ]);
-  const missing = Object.entries({ pgbench, psql, pgbouncer })
-    .filter(([, path]) => path === undefined).map(([name]) => name);
-  if (pgbench === undefined || psql === undefined || pgbouncer === undefined) {
+  if (pgbench === undefined || psql === undefined) {
     throw new BenchError(
-      `Cannot compare without ${missing.join(" and ")}: install it (Debian and Ubuntu: ` +
-        "apt-get install postgresql postgresql-contrib pgbouncer) or put it on the search path",
+      "Cannot compare without pgbench and psql: install them (Debian and Ubuntu: apt-get install " +
+        "postgresql postgresql-contrib) or put them on the search path",
     );
   }
-  return { pgbench, psql, pgbouncer };
+  return { binDir, pgbench, psql };
 }
 
-async function compareTransactions(
-  field: Field,
-  rounds: number,
-  workloads: readonly Workload[],
-  poolSize?: number,
-): Promise<readonly Cell[]> {
-  const cells: Cell[] = [];
-  for (const workload of workloads) {
-    const name = workloadName(workload, poolSize);
-    printError(`${name} ...\n`);
-    const able = field.contestants.filter((contestant) => canRun(contestant, workload, poolSize));
-    const run = (contestant: Contestant) =>
-      measureRun(contestant, { ...field, program: field.programs.pgbench, workload });
-    cells.push({ workload: name, rounds: await runRounds(rounds, able, run) });
+/** What is there for cells with TLS, or why there is nothing. */
+async function certificateFor(cells: readonly Cell[], folder: string) {
+  if (!cells.some(({ kind }) => kind === "tls")) return { certificate: undefined, whyNoTls: "" };
+  try {
+    return { certificate: await makeCertificate(folder), whyNoTls: "" };
+  } catch (error) {
+    return { certificate: undefined, whyNoTls: messageOf(error) };
   }
-  return cells;
 }
 
-/** The server itself has no place for 1,000 clients; old PgBouncers lose prepared statements. */
-function canRun(contestant: Contestant, workload: Workload, poolSize?: number): boolean {
-  if (contestant.name === "direct") return workload.clients < OWN_CONNECTIONS_MAX;
-  return poolSize === undefined || workload.protocol !== "prepared" ||
-    contestant.sharesStatements;
-}
-
-async function compareTransfers(field: Field, options: Options): Promise<readonly TransferCell[]> {
-  const cells: TransferCell[] = [];
-  for (const transfer of TRANSFERS) {
-    printError(`${transfer.name} ...\n`);
-    const rounds = await runRounds(
-      options.rounds,
-      field.contestants,
-      (contestant) =>
-        runTransfer(field.programs.psql, targetOf(contestant), transfer, field.signal),
-    );
-    cells.push({ transfer: transfer.name, rounds });
-  }
-  return cells;
-}
-
-function workloadName({ clients, protocol, reconnects }: Workload, poolSize?: number): string {
-  const suffix = reconnects ? ", -C" : "";
-  const servers = poolSize === undefined ? "" : `, ${poolSize} servers`;
-  return `${clients} ${clients === 1 ? "client" : "clients"}${servers}, ${protocol}${suffix}`;
+function serverSettings(cells: readonly Cell[], certificate: CertificateFiles | undefined) {
+  const sessions = cells.map((cell) => poolSizeOf(cell, 0));
+  const connections = Math.max(SESSIONS_MAX, ...sessions) + SPARE_CONNECTIONS;
+  return {
+    "max_connections": String(connections),
+    ...certificate === undefined ? {} : {
+      ssl: "on",
+      "ssl_cert_file": certificate.certFile,
+      "ssl_key_file": certificate.keyFile,
+    },
+  };
 }
 
 async function compare(options: Options, signal: AbortSignal): Promise<void> {
-  const [loadAverage = 0] = Deno.loadavg();
-  const binaries = await obtainPostgres();
-  const programs = await findPrograms(binaries.binDir);
-  // Below /tmp and open to all: as root, another user runs PgBouncer.
+  const [loadBefore = 0] = Deno.loadavg();
+  const programs = await findPrograms();
+  const cells = cellsOf(options);
+  // Below /tmp and open to all: as root, another user runs the peers.
   const folder = await Deno.makeTempDir({ dir: "/tmp", prefix: "sluice-bench-" });
   try {
     await Deno.chmod(folder, 0o755);
     const logs = join(folder, "logs");
     await Deno.mkdir(logs);
-    const settings = { "max_connections": String(MAX_CONNECTIONS) };
-    await using postgres = await startPostgres({
-      binDir: binaries.binDir,
-      auth: "trust",
-      settings,
-    });
-    printError(`making ${SCALE * 100_000} accounts ...\n`);
-    await initializePgbench(programs.pgbench, targetOf(postgres), SCALE, signal);
+    const tls = await certificateFor(cells, folder);
+    const { binDir } = programs;
+    const settings = serverSettings(cells, tls.certificate);
+    await using postgres = await startPostgres({ binDir, auth: "trust", settings });
     const binary = options.isFromSource ? undefined : await findSluice();
-    const start: Start = {
-      postgres,
-      sluice: { binary, workers: options.workers },
-      field: { programs, contestants: [directTo(postgres)], folder: logs, loadAverage, signal },
-      folder,
-    };
-    const shared = await measureSharing(start, options);
-    if (options.workloads.length === 0) return print(`\n${asText(transactionTable(shared))}`);
-    await inField(start, undefined, (field) => report(field, options, shared));
+    const lineup = await findSubjects(postgres, { binary }, options.subjects);
+    announce(lineup, cells, options);
+    await initializePgbench(programs.pgbench, targetOf(postgres), SCALE, signal);
+    const serverProcesses = countProcesses([postgres.processId]);
+    const { rounds, seconds, poolSize } = options;
+    const shape = { rounds, seconds, poolSize, serverProcesses };
+    const field: Field = { ...programs, ...tls, ...shape, postgres, folder, logs, signal };
+    const results = await runCells(field, cells, lineup.subjects);
+    const reasons = explanationsOf(results);
+    if (reasons !== "") print(`\nNot won:\n\n${reasons}\n`);
+    if (options.isWriting) await write(options, lineup, results, loadBefore);
   } finally {
     await Deno.remove(folder, { recursive: true });
   }
 }
 
-/** What starting contestants needs. */
-interface Start {
-  readonly postgres: EmbeddedPostgres;
-  readonly sluice: SluiceOptions;
-  /** The field with the server alone. */
-  readonly field: Field;
-  readonly folder: string;
-}
-
-/** Starts both proxies for `body`; with `pool` they share server connections. */
-async function inField<T>(
-  { postgres, sluice, field, folder }: Start,
-  pool: PoolOptions | undefined,
-  body: (field: Field) => Promise<T>,
-): Promise<T> {
-  const { pgbouncer } = field.programs;
-  await using pgBouncer = await startPgBouncer(pgbouncer, postgres.port, folder, pool);
-  const options = { ...sluice, ...pool === undefined ? {} : { pool } };
-  await using gateway = await startSluice(options, postgres.port, folder);
-  return await body({ ...field, contestants: [...field.contestants, pgBouncer, gateway] });
-}
-
-async function measureSharing(start: Start, options: Options): Promise<readonly Cell[]> {
-  const cells: Cell[] = [];
-  const measureOne = ({ poolSize, workloads }: SharingWorkloads) =>
-    inField(
-      start,
-      { mode: "transaction", size: poolSize },
-      (field) => compareTransactions(field, options.rounds, workloads, poolSize),
-    );
-  for (const workloads of options.sharing) cells.push(...await measureOne(workloads));
-  return cells;
-}
-
-function directTo({ port, version }: EmbeddedPostgres): Contestant {
-  const description = `PostgreSQL ${version}, settings as initdb makes them`;
-  return { name: "direct", port, processId: undefined, description, sharesStatements: false };
-}
-
-async function report(
+async function runCells(
   field: Field,
-  options: Options,
-  shared: readonly Cell[],
-): Promise<void> {
-  for (const { description } of field.contestants) printError(`${description}\n`);
-  const transactions = transactionTable(
-    await compareTransactions(field, options.rounds, options.workloads),
+  cells: readonly Cell[],
+  subjects: readonly Subject[],
+): Promise<readonly CellResult[]> {
+  const results: CellResult[] = [];
+  for (const [index, cell] of cells.entries()) {
+    printError(`${index + 1}/${cells.length} ${cellTitle(cell)} ...\n`);
+    const result = await runCell(field, cell, entriesOf(cell, subjects));
+    print(`\n${cellTitle(cell)}\n${asText(comparisonTable([result]))}\n`);
+    results.push(result);
+  }
+  return results;
+}
+
+/** Says who takes part, who does not, and how long it will take. */
+function announce(
+  { subjects, programs, missing }: Lineup,
+  cells: readonly Cell[],
+  { rounds, seconds }: Options,
+): void {
+  for (const program of programs) printError(`found: ${program}\n`);
+  for (const peer of missing) printError(`missing: ${peer}\n`);
+  const estimates = cells.map((cell) => {
+    const able = entriesOf(cell, subjects).filter(({ subject }) =>
+      subject.cannot(cell) === undefined
+    );
+    const apart = isApart(cell, able.length);
+    return estimatedSeconds(cell, { subjects: able.length, isApart: apart, rounds, seconds });
+  });
+  const minutes = estimates.reduce((sum, estimate) => sum + estimate, 0) / 60;
+  const names = subjects.map(({ name }) => name).join(", ");
+  printError(
+    `${cells.length} cells, ${rounds} rounds of ${seconds} s, through ${names}\n` +
+      `this takes about ${Math.max(1, Math.round(minutes))} minutes; Ctrl-C ends it\n`,
   );
-  const transfers = transferTable(await compareTransfers(field, options));
-  const sharing = shared.length === 0 ? undefined : transactionTable(shared);
-  print(`\n${asText(transactions)}\n${asText(transfers)}`);
-  if (sharing !== undefined) print(`\n${asText(sharing)}`);
-  if (!options.isWriting) return;
+}
+
+async function write(
+  options: Options,
+  { programs, missing }: Lineup,
+  results: readonly CellResult[],
+  loadBefore: number,
+): Promise<void> {
   const facts = {
     ...runFacts(options),
-    programs: field.contestants.map(({ description }) => description),
-    loadAverage: field.loadAverage,
+    programs,
+    missing,
+    loadBefore,
+    loadAfter: Deno.loadavg()[0] ?? 0,
     scale: SCALE,
-    hasReconnects: options.workloads.some(({ reconnects }) => reconnects),
+    poolSize: options.poolSize,
+    subjects: options.subjects,
   };
-  const page = performancePage(facts, transactions, transfers, sharing);
+  const page = performancePage(facts, results);
   // What `plugins.ts` has written there stays.
   await rewritePage((written) => withSection(page, PLUGINS, sectionOf(written, PLUGINS)));
 }

@@ -5,7 +5,7 @@
  */
 
 import { join } from "node:path";
-import { findProgram } from "./contestants.ts";
+import { findProgram } from "./peers/find_program.ts";
 import type { CallCost } from "./plugin_report.ts";
 
 const CALLS = 10_000;

@@ -5,6 +5,7 @@
  */
 
 import { parseArgs } from "node:util";
+import { CELL_KINDS, type CellChoice } from "./cells.ts";
 import {
   BenchError,
   oneOf,
@@ -13,53 +14,63 @@ import {
   runOptionsOf,
   wholeNumber,
 } from "./command.ts";
-import type { Workload } from "./pgbench.ts";
+import { SUBJECT_NAMES } from "./peers/peers.ts";
+import { PROTOCOLS, type Workload } from "./pgbench.ts";
 
 /** How to use it. */
 export const USAGE = `Usage: deno run -A bench/compare.ts [options]
 
-  --mode NAME        session (default), transaction or both
-  --clients LIST     numbers of clients, default 1,8,32; in transaction mode 100,1000
-  --pool LIST        numbers of server connections in transaction mode, default 10,20
-  --protocol LIST    simple, extended, prepared; default simple, in transaction mode all three
-  --connect          also measure a new connection for each transaction (session mode)
-  --workers N        Sluice's workers, default 1, since PgBouncer has one thread
-  --rounds N         default 5
-  --seconds N        of each run, default 6
+Compares Sluice, with each of its drivers, with a direct connection and with the peers that this
+machine has, in session and in transaction mode. It installs nothing: it says which peers it has
+found, which package has the others, and how long it will take, before it starts.
+
+  --cells LIST       what to measure, default all:
+                       simple    select-only pgbench, by each number of clients
+                       extended  the same in the extended protocol
+                       prepared  the same with prepared statements
+                       connect   a new connection for each transaction (pgbench -C)
+                       tls       TLS between the clients and the subject
+                       workers   one worker, and --workers of them
+                       large     MB/s of COPY and of a 100 MB SELECT, by one client
+                       idle      memory for each of --idle clients that have logged in and wait
+  --mode NAME        session, transaction or both (default)
+  --clients LIST     numbers of clients, below 5000; default 1,8,32,100,1000 for simple, 8,100 for
+                     extended and prepared, with 1000 in transaction mode, 8 for connect, 8,100
+                     for tls and 32 for workers
+  --full             1,8,32,100,1000 for extended and prepared, too, and 8,32 for connect
+  --subjects LIST    who takes part, default everybody who is there:
+                       ${SUBJECT_NAMES.slice(0, 5).join(", ")},
+                       ${SUBJECT_NAMES.slice(5).join(", ")}
+  --pool N           server connections of each subject in transaction mode, default 10
+  --idle N           idle clients, default 5000
+  --workers N        default the number of cores
+  --rounds N         default 3
+  --seconds N        of each run, default 2
   --source           measure the source even if there is an executable
-  --quick            2 rounds of 2 seconds, unless said otherwise
-  --write            write docs/performance.md; not with --mode transaction
+  --quick            2 rounds with 8 and 100 clients, 500 idle ones, unless said otherwise
+  --write            write docs/performance.md, with what was measured and what was not
+
+In each round every subject does the cell's work once, and the order changes from round to round.
+Tables appear as cells are done. What fails is said in its cell, and the rest goes on.
 
 SLUICE_BINARY names the executable to measure; without it dist/sluice is, if it is there, and else
 the source, run by this Deno.
 `;
 
-/** Clients that have a server connection each are fewer than this: PostgreSQL has as many. */
+/** Clients that have a server connection each are fewer than this, where PostgreSQL has as many. */
 export const OWN_CONNECTIONS_MAX = 240;
 
-/** Connect storms above this only measure how PostgreSQL starts processes. */
-const CONNECT_CLIENTS = 8;
+/** pgbench holds them all in one process. */
+const CLIENTS_MAX = 5_000;
 
-/** More than this no proxy here lets in. */
-const CLIENTS_MAX = 1_900;
-
-/** How pgbench can send queries. */
-export const PROTOCOLS = ["simple", "extended", "prepared"] as const;
-const MODES = ["session", "transaction", "both"] as const;
+const MODES = ["session", "transaction"] as const;
 
 /** What to measure. */
-export interface Options extends RunOptions {
-  /** Each client with a server connection of its own. */
-  readonly workloads: readonly Workload[];
-  /** Clients that share server connections. */
-  readonly sharing: readonly SharingWorkloads[];
-}
-
-/** Workloads through the same pools. */
-export interface SharingWorkloads {
-  /** Server connections of each proxy. */
+export interface Options extends RunOptions, CellChoice {
+  /** Server connections in transaction mode. */
   readonly poolSize: number;
-  readonly workloads: readonly Workload[];
+  /** Undefined for everybody. */
+  readonly subjects: readonly string[] | undefined;
 }
 
 /** Reads the command line. @throws {BenchError} If an argument is wrong. */
@@ -67,34 +78,33 @@ export function optionsOf(args: readonly string[]): Options {
   const { values } = parseArgs({
     args: [...args],
     options: {
-      mode: { type: "string", default: "session" },
-      clients: { type: "string" },
-      pool: { type: "string", default: "10,20" },
-      protocol: { type: "string" },
-      connect: { type: "boolean", default: false },
       ...RUN_OPTIONS,
+      cells: { type: "string" },
+      mode: { type: "string", default: "both" },
+      clients: { type: "string" },
+      subjects: { type: "string" },
+      pool: { type: "string", default: "10" },
+      full: { type: "boolean", default: false },
+      idle: { type: "string" },
+      workers: { type: "string", default: String(navigator.hardwareConcurrency) },
     },
   });
-  const mode = oneOf("--mode", values.mode, MODES);
-  const run = runOptionsOf(values, 6);
-  const { seconds } = run;
-  const of = (clients: string, protocols: string, max: number) =>
-    workloadsOf(values.clients ?? clients, values.protocol ?? protocols, seconds, max);
-  const own = mode === "transaction" ? [] : of("1,8,32", "simple", OWN_CONNECTIONS_MAX);
-  const shared = mode === "session" ? [] : of("100,1000", PROTOCOLS.join(), CLIENTS_MAX);
-  const poolSizes = values.pool.split(",").map((text) => wholeNumber("--pool", text));
-  if (values.write && mode === "transaction") {
-    throw new BenchError("--write needs --mode session or --mode both: the page has both tables");
-  }
-  if (values.connect && mode !== "transaction") {
-    own.push({ clients: CONNECT_CLIENTS, seconds, protocol: "simple", reconnects: true });
-  }
+  const run = runOptionsOf(values, { rounds: 3, seconds: 2 });
+  const mode = oneOf("--mode", values.mode, [...MODES, "both"]);
+  const kinds = (values.cells ?? CELL_KINDS.join()).split(",")
+    .map((kind) => oneOf("--cells", kind, CELL_KINDS));
+  const clients = values.clients ?? (values.quick ? "8,100" : undefined);
   return {
     ...run,
-    workloads: own,
-    sharing: shared.length === 0
-      ? []
-      : poolSizes.map((poolSize) => ({ poolSize, workloads: shared })),
+    kinds: CELL_KINDS.filter((kind) => kinds.includes(kind)),
+    modes: mode === "both" ? MODES : [mode],
+    clients: clients?.split(",").map((text) => numberBelow("--clients", text, CLIENTS_MAX)),
+    subjects: values.subjects?.split(",")
+      .map((name) => oneOf("--subjects", name, SUBJECT_NAMES)),
+    poolSize: wholeNumber("--pool", values.pool),
+    isFull: values.full,
+    idleClients: wholeNumber("--idle", values.idle ?? (values.quick ? "500" : "5000")),
+    workersMax: run.workers,
   };
 }
 
@@ -106,8 +116,7 @@ export function workloadsOf(
   clientsMax: number,
 ): Workload[] {
   return clients.split(",").flatMap((text) => {
-    const count = wholeNumber("--clients", text);
-    if (count >= clientsMax) throw new BenchError(`--clients must be below ${clientsMax}`);
+    const count = numberBelow("--clients", text, clientsMax);
     return protocols.split(",").map((name): Workload => ({
       clients: count,
       seconds,
@@ -115,4 +124,10 @@ export function workloadsOf(
       reconnects: false,
     }));
   });
+}
+
+function numberBelow(option: string, text: string, bound: number): number {
+  const number = wholeNumber(option, text);
+  if (number >= bound) throw new BenchError(`${option} must be below ${bound}`);
+  return number;
 }

@@ -5,13 +5,24 @@
  */
 
 import { join } from "node:path";
+import { intervalsOf, latenciesOf, transactionsIn } from "./pgbench_log.ts";
 import { percentile } from "./statistics.ts";
+
+/** How pgbench can send queries. */
+export const PROTOCOLS = ["simple", "extended", "prepared"] as const;
+
+/** One of them. */
+export type Protocol = typeof PROTOCOLS[number];
 
 /** What to run. */
 export interface Workload {
   readonly clients: number;
   readonly seconds: number;
-  readonly protocol: "simple" | "extended" | "prepared";
+  /** So many transactions of each client instead, however long they take. */
+  readonly transactionsEach?: number;
+  readonly protocol: Protocol;
+  /** How long connecting takes, for which pgbench would shorten the run. Default 0. */
+  readonly connectingSeconds?: number;
   /** A new connection for each transaction: a storm of connects (`-C`). */
   readonly reconnects: boolean;
 }
@@ -22,29 +33,52 @@ export interface Target {
   readonly port: number;
   readonly user: string;
   readonly database: string;
+  /** With TLS, which is then required. */
+  readonly isEncrypted: boolean;
 }
 
 /** What came out. */
+export interface PgbenchRun {
+  readonly result: PgbenchResult;
+  /** Until all clients were connected; 0 if pgbench does not say. */
+  readonly connectingSeconds: number;
+  /** When each transaction ended, in microseconds since the epoch. */
+  readonly ends: Float64Array;
+}
+
+/** What is measured by it. */
 export interface PgbenchResult {
   readonly transactions: number;
   readonly transactionsPerSecond: number;
   readonly p50Ms: number;
   readonly p99Ms: number;
+  readonly p999Ms: number;
 }
 
-/** Share of transactions whose latency is written down: all of them would slow pgbench itself. */
-const SAMPLING_RATE = 0.1;
+/** What has not ended so long after it should have hangs. */
+const PATIENCE_MS = 30_000;
+const PATIENCE_MS_PER_CLIENT = 50;
+
+/** Of a million accounts, on a slow disk. */
+const INITIALIZING_MS = 600_000;
+
+/** Share of a run that connecting may take from it. */
+const SHORTENING_MAX = 0.15;
 
 /** More threads than cores only take turns. */
 const THREADS_MAX = Math.max(1, navigator.hardwareConcurrency);
 
 /**
- * Runs select-only pgbench.
+ * Runs select-only pgbench, which logs every transaction.
+ *
+ * With `reconnects` a transaction lasts from the end of the one before it by the same client to its
+ * own end, so that it has the connecting in it, which pgbench leaves out of its latencies; and each
+ * client has a thread, since pgbench connects one client of a thread after the other.
  *
  * @param program Path of pgbench.
  * @param folder An empty folder for its log; what it writes there is deleted.
  * @param signal Ends it.
- * @throws {Error} If it fails or is ended, or if a single transaction failed.
+ * @throws {Error} If it fails, hangs or is ended, or if a single transaction failed.
  */
 export async function runPgbench(
   program: string,
@@ -52,24 +86,46 @@ export async function runPgbench(
   workload: Workload,
   folder: string,
   signal: AbortSignal,
-): Promise<PgbenchResult> {
-  const { clients, seconds, protocol, reconnects } = workload;
-  const threads = Math.min(clients, THREADS_MAX);
-  const args = ["-n", "-S", "-M", protocol, "-c", clients, "-j", threads, "-T", seconds]
+): Promise<PgbenchRun> {
+  const { clients, protocol, reconnects, connectingSeconds = 0 } = workload;
+  // A run that is a little shorter does not matter.
+  const isSlow = connectingSeconds > workload.seconds * SHORTENING_MAX;
+  const seconds = workload.seconds + (isSlow ? Math.ceil(connectingSeconds) : 0);
+  const threads = reconnects ? clients : Math.min(clients, THREADS_MAX);
+  const { transactionsEach } = workload;
+  const length = transactionsEach === undefined ? ["-T", seconds] : ["-t", transactionsEach];
+  const args = ["-n", "-S", "-M", protocol, "-c", clients, "-j", threads, ...length]
     .concat(reconnects ? ["-C"] : [])
-    .concat(["--log", "--log-prefix", join(folder, "log"), "--sampling-rate", SAMPLING_RATE])
+    .concat(["--log", "--log-prefix", join(folder, "log")])
     .map(String);
-  const output = await run(program, args, target, signal);
+  const patienceMs = seconds * 1000 + PATIENCE_MS + clients * PATIENCE_MS_PER_CLIENT;
+  let output = "";
+  try {
+    output = await run(program, args, target, signal, patienceMs);
+  } finally {
+    // What a run that failed has logged is not the next one's.
+    if (output === "") takeLogs(folder);
+  }
   const transactions = numberIn(output, /transactions actually processed: (\d+)/);
+  if (transactions === 0) throw new Error(`Not a single transaction ended within ${seconds} s`);
   // PostgreSQL 14 and older say nothing of failures, but end with an error when a client aborts.
   const failed = Number(/number of failed transactions: (\d+)/.exec(output)?.[1] ?? 0);
   if (failed > 0) throw new Error(`pgbench at port ${target.port}: ${failed} transactions failed`);
-  const latencies = takeLatencies(folder);
-  return {
+  const logs = takeLogs(folder).map(transactionsIn);
+  const times = Float64Array.from(logs.flatMap(reconnects ? intervalsOf : latenciesOf)).sort();
+  const quantileMs = (quantile: number) => percentile(times, quantile) / 1000;
+  const result = {
     transactions,
     transactionsPerSecond: numberIn(output, /^tps = ([\d.]+)/m),
-    p50Ms: percentile(latencies, 0.5) / 1000,
-    p99Ms: percentile(latencies, 0.99) / 1000,
+    p50Ms: quantileMs(0.5),
+    p99Ms: quantileMs(0.99),
+    p999Ms: quantileMs(0.999),
+  };
+  const connecting = /initial connection time = ([\d.]+) ms/.exec(output)?.[1] ?? 0;
+  return {
+    result,
+    connectingSeconds: Number(connecting) / 1000,
+    ends: Float64Array.from(logs.flat(), ({ end }) => end),
   };
 }
 
@@ -92,7 +148,9 @@ async function run(
   args: readonly string[],
   target: Target,
   signal: AbortSignal,
+  patienceMs = INITIALIZING_MS,
 ): Promise<string> {
+  const deadline = AbortSignal.timeout(patienceMs);
   const { success, code, stdout, stderr } = await new Deno.Command(program, {
     args: [...args, target.database],
     clearEnv: true, // PGOPTIONS and the like would change what is measured
@@ -100,11 +158,14 @@ async function run(
     stdin: "null",
     stdout: "piped",
     stderr: "piped",
-    signal,
+    signal: AbortSignal.any([signal, deadline]),
   }).output();
   signal.throwIfAborted();
+  if (deadline.aborted) {
+    throw new Error(`pgbench at port ${target.port} had not ended after ${patienceMs / 1000} s`);
+  }
   if (!success) {
-    const said = new TextDecoder().decode(stderr).trim();
+    const said = firstErrorIn(new TextDecoder().decode(stderr));
     throw new Error(`Cannot run pgbench at port ${target.port}: it ended with ${code}: ${said}`);
   }
   return new TextDecoder().decode(stdout);
@@ -118,24 +179,25 @@ export function clientEnvironment(target: Target): Record<string, string> {
     PGHOST: target.host,
     PGPORT: String(target.port),
     PGUSER: target.user,
-    PGSSLMODE: "disable",
+    PGSSLMODE: target.isEncrypted ? "require" : "disable",
     PGGSSENCMODE: "disable",
   };
 }
 
-/** All latencies in the logs, in microseconds, ascending. The logs are gone afterwards. */
-function takeLatencies(folder: string): Float64Array {
-  const latencies: number[] = [];
-  for (const { name } of Deno.readDirSync(folder)) {
+/** The texts of the logs, which are gone afterwards: one of each thread. */
+function takeLogs(folder: string): string[] {
+  return [...Deno.readDirSync(folder)].map(({ name }) => {
     const path = join(folder, name);
-    // client_id transaction_no time script_no time_epoch time_us: pgbench's manual.
-    for (const line of Deno.readTextFileSync(path).split("\n")) {
-      const time = line.split(" ", 3)[2];
-      if (time !== undefined) latencies.push(Number(time));
-    }
+    const text = Deno.readTextFileSync(path);
     Deno.removeSync(path);
-  }
-  return Float64Array.from(latencies).sort();
+    return text;
+  });
+}
+
+/** With many clients the same is said many times, and the first time says why. */
+function firstErrorIn(stderr: string): string {
+  const lines = stderr.trim().split("\n");
+  return lines.find((line) => line.includes("error")) ?? lines[0]!;
 }
 
 function numberIn(output: string, pattern: RegExp): number {

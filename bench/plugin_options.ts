@@ -13,8 +13,8 @@ import {
   runOptionsOf,
   wholeNumber,
 } from "./command.ts";
-import { OWN_CONNECTIONS_MAX, PROTOCOLS, workloadsOf } from "./options.ts";
-import type { Workload } from "./pgbench.ts";
+import { OWN_CONNECTIONS_MAX, workloadsOf } from "./options.ts";
+import { PROTOCOLS, type Workload } from "./pgbench.ts";
 
 /** How to use it. */
 export const USAGE = `Usage: deno run -A bench/plugins.ts [options]
@@ -65,7 +65,7 @@ export function pluginOptionsOf(args: readonly string[]): PluginOptions {
   if (values.write && PARTS.some((part) => !parts.includes(part))) {
     throw new BenchError("--write needs all parts: the section has all of their tables");
   }
-  const run = runOptionsOf(values, 4);
+  const run = runOptionsOf(values, { rounds: 5, seconds: 4 });
   const clients = values.clients ?? (values.quick ? "8" : "8,32");
   return {
     ...run,

@@ -12,12 +12,13 @@ import { join } from "node:path";
 import { obtainPostgres, startPostgres } from "../src/cli/demo/embedded_postgres.ts";
 import { print, printError } from "../src/cli/terminal.ts";
 import { BenchError, runCommand } from "./command.ts";
-import { findProgram, findSluice, type RunningSluice, startSluice } from "./contestants.ts";
 import { buildGrpcPlugin, measureGrpc } from "./grpc_costs.ts";
 import { buildHello, installPlugins, pluginCallsIn, setupsWith } from "./measured_plugins.ts";
 import type { Setup } from "./measured_plugins.ts";
 import { OWN_CONNECTIONS_MAX } from "./options.ts";
 import { PLUGINS, withSection } from "./page_sections.ts";
+import { findProgram, findSluice } from "./peers/find_program.ts";
+import { describeSluice, type RunningSluice, startSluice } from "./peers/sluice.ts";
 import { rewritePage, runFacts } from "./performance_file.ts";
 import { initializePgbench, type Workload } from "./pgbench.ts";
 import { calleeOf, measureCalls, measureSessions } from "./plugin_costs.ts";
@@ -115,7 +116,10 @@ async function measurePgbench(field: Field): Promise<void> {
     await using gateways = new AsyncDisposableStack();
     const running = await startGateways(field, mode, postgres.port, gateways);
     if (mode === options.modes[0]) {
-      results.programs.push(`Sluice ${running[0]!.description.replace(/^Sluice /, "")}`);
+      const { isFromSource, workers } = options;
+      const binary = isFromSource ? undefined : await findSluice();
+      const threads = workers === 1 ? "1 worker" : `${workers} workers`;
+      results.programs.push(`${await describeSluice({ binary })}, ${threads}`);
     }
     const logs = await Deno.makeTempDir({ dir: folder });
     await warmUp(field, running, program, logs);
@@ -159,14 +163,17 @@ async function startGateways(
   gateways: AsyncDisposableStack,
 ): Promise<readonly RunningSluice[]> {
   const binary = options.isFromSource ? undefined : await findSluice();
-  const { workers, poolSize } = options;
-  const pool = mode === "session" ? {} : { pool: { mode, size: poolSize } };
+  const { workers } = options;
+  const isTrusting = mode === "transaction";
+  const poolSize = isTrusting ? options.poolSize : OWN_CONNECTIONS_MAX;
+  const clientsMax = OWN_CONNECTIONS_MAX;
+  const shape = { binary, workers, mode, poolSize, clientsMax, isTrusting };
   const running: RunningSluice[] = [];
   for (const [index, setup] of setups.entries()) {
     const own = join(folder, `${mode}-${index}`);
     await Deno.mkdir(own);
     const plugins = await installPlugins(setup, join(own, "plugins"));
-    const all = { binary, workers, name: setup.name, plugins, ...pool };
+    const all = { ...shape, name: setup.name, plugins };
     running.push(gateways.use(await startSluice(all, postgresPort, own)));
   }
   return running;

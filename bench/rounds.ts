@@ -5,9 +5,10 @@
  * @module
  */
 
-import type { Contestant } from "./contestants.ts";
+import { cpuInWindow, watchCpu } from "./cpu_window.ts";
+import type { Contestant } from "./peers/running_proxy.ts";
 import { runPgbench, type Target, type Workload } from "./pgbench.ts";
-import { cpuSeconds, residentMiB } from "./process_usage.ts";
+import { cpuSeconds, memoryBytes } from "./process_usage.ts";
 import type { Measurement } from "./report.ts";
 
 /** One run of pgbench. */
@@ -22,33 +23,40 @@ export interface Run {
 }
 
 /** Where a contestant is found. */
-export function targetOf({ port }: { readonly port: number }): Target {
-  return { host: "127.0.0.1", port, user: "postgres", database: "postgres" };
+export function targetOf(
+  { port, isEncrypted = false }: { readonly port: number; readonly isEncrypted?: boolean },
+): Target {
+  return { host: "127.0.0.1", port, user: "postgres", database: "postgres", isEncrypted };
 }
 
 /** Runs pgbench through a contestant, and says what it cost. @throws {Error} As runPgbench does. */
-export async function measureRun(
-  contestant: Contestant,
-  { program, workload, folder, signal }: Run,
-): Promise<Measurement> {
-  const { processId } = contestant;
-  const before = processId === undefined ? 0 : cpuSeconds(processId);
-  const result = await runPgbench(program, targetOf(contestant), workload, folder, signal);
-  const after = processId === undefined ? undefined : cpuSeconds(processId);
-  return {
-    transactions: result.transactions,
-    transactionsPerSecond: result.transactionsPerSecond,
-    p50Ms: result.p50Ms,
-    p99Ms: result.p99Ms,
-    cpuMicrosecondsPerTransaction: after === undefined
+export async function measureRun(contestant: Contestant, run: Run): Promise<Measurement> {
+  const { processIds } = contestant;
+  const { program, workload, folder, signal } = run;
+  const before = cpuSeconds(processIds);
+  let hasEnded = false;
+  const running = runPgbench(program, targetOf(contestant), workload, folder, signal)
+    .finally(() => hasEnded = true);
+  // Where every transaction connects, connecting is what is measured.
+  const [{ result, ends, connectingSeconds }, window] = await Promise.all([
+    running,
+    workload.reconnects
       ? undefined
-      : (after - before) * 1e6 / result.transactions,
-    residentMiB: processId === undefined ? undefined : residentMiB(processId),
+      : watchCpu(processIds, folder, workload.seconds, () => hasEnded),
+  ]);
+  const isProxy = processIds.length > 0;
+  const inWindow = window === undefined ? undefined : cpuInWindow(window, ends);
+  const inAll = (cpuSeconds(processIds) - before) * 1e6 / result.transactions;
+  return {
+    ...result,
+    connectingSeconds,
+    cpuMicrosecondsPerTransaction: isProxy ? inWindow ?? inAll : undefined,
+    memoryMiB: isProxy ? memoryBytes(processIds) / 2 ** 20 : undefined,
   };
 }
 
 /** Whoever comes first in a round meets another machine than whoever comes last: all take turns. */
-function inOrderOf<T>(round: number, contestants: readonly T[]): readonly T[] {
+export function inOrderOf<T>(round: number, contestants: readonly T[]): readonly T[] {
   const first = round % contestants.length;
   return [...contestants.slice(first), ...contestants.slice(0, first)];
 }

@@ -46,3 +46,11 @@ export function middleHalfOf(values: readonly number[]): Spread {
     max: percentile(sorted, 0.75),
   };
 }
+
+/** The middle half of the ratios, round by round: see {@linkcode spreadOfRatios}. */
+export function middleHalfOfRatios(
+  values: readonly number[],
+  references: readonly number[],
+): Spread {
+  return middleHalfOf(values.map((value, round) => value / references[round]!));
+}

@@ -112,9 +112,11 @@ function run(tps: number, cpu: number, callsPerTransaction: number): PluginMeasu
     transactions: tps * 6,
     transactionsPerSecond: tps,
     p50Ms: 1,
+    p999Ms: 3,
     p99Ms: 2,
     cpuMicrosecondsPerTransaction: cpu,
     callsPerTransaction,
-    residentMiB: 90,
+    connectingSeconds: 0,
+    memoryMiB: 90,
   };
 }

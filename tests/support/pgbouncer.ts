@@ -5,7 +5,11 @@
  * @module
  */
 
-import { findProgram, startPgBouncer } from "../../bench/contestants.ts";
+import { findProgram, firstLine } from "../../bench/peers/find_program.ts";
+import { startPgBouncer } from "../../bench/peers/pgbouncer.ts";
+
+/** More than any test has. */
+const CLIENTS_MAX = 2_000;
 
 /** A PgBouncer that was started; disposing of it ends its process. */
 export interface TestPgBouncer extends AsyncDisposable {
@@ -31,12 +35,14 @@ export async function startTestPgBouncer(
   folder: string,
   poolSize: number,
 ): Promise<TestPgBouncer> {
-  const pool = { mode: "transaction", size: poolSize } as const;
-  const running = await startPgBouncer(program, postgresPort, folder, pool);
+  const shape = { mode: "transaction", poolSize, clientsMax: CLIENTS_MAX, workers: 1 } as const;
+  const description = await firstLine(program, ["--version"]);
+  const setting = { ...shape, postgresPort, folder };
+  const running = await startPgBouncer(program, description, setting);
   return {
     host: "127.0.0.1",
     port: running.port,
-    description: running.description,
+    description,
     [Symbol.asyncDispose]: () => running[Symbol.asyncDispose](),
   };
 }

@@ -1,0 +1,113 @@
+/**
+ * Why Sluice does not win what it does not win: each reason with the losses that it explains. What
+ * is not here is not known, and the page says so.
+ *
+ * @module
+ */
+
+import { type Cell, cellTitle } from "./cells.ts";
+import { type Loss, lossesText } from "./verdicts.ts";
+
+/** A reason, and where it holds. */
+interface Explanation {
+  readonly explains: (loss: Loss) => boolean;
+  /** Whole sentences. */
+  readonly text: string;
+}
+
+const isDeno = ({ entry }: Loss) => entry.startsWith("sluice-deno");
+const isCpu = ({ metric }: Loss) => metric === "cpuMicroseconds";
+const isSpeed = ({ metric }: Loss) => metric === "tps" || metric === "p99Ms";
+
+/** The costs below are of moving messages. Logging in costs other things. */
+const isMoving = ({ cell }: Loss) => cell.kind !== "connect" && cell.kind !== "idle";
+
+/** What the driver deno costs explains no more than this. */
+const isModerate = ({ metric, ratio: { median } }: Loss) =>
+  metric === "tps" ? median > 0.6 : median < 1.8;
+
+/** The first that fits counts. */
+const EXPLANATIONS: readonly Explanation[] = [
+  {
+    explains: ({ isWithinSpread }) => isWithinSpread,
+    text: "The difference is smaller than what the rounds differ by: on this machine nobody is " +
+      "ahead.",
+  },
+  {
+    explains: (loss) =>
+      isDeno(loss) && (isCpu(loss) || isSpeed(loss)) && isMoving(loss) && isModerate(loss),
+    text:
+      "The driver `deno` reads and writes through Deno's event loop, which costs some 8 µs of " +
+      "CPU time for each transaction before Sluice does anything: a program that only copies " +
+      "bytes that way needs about 1.35 of PgBouncer's CPU time, measured in a prototype. It is " +
+      "the driver that works everywhere; `runtime.driver: epoll` is the fast one.",
+  },
+  {
+    explains: (loss) => isCpu(loss) && loss.cell.kind === "tls" && loss.ratio.median <= 1,
+    text: "With TLS a part of the CPU time is encryption, 5 to 8 µs for each transaction in " +
+      "prototypes, which both leave to OpenSSL.",
+  },
+  {
+    explains: (loss) => isCpu(loss) && isMoving(loss) && loss.ratio.median <= 1,
+    text:
+      "Nearly all of the CPU time is the kernel's, for two receives, two sends and the waiting " +
+      "that each transaction needs and that PgBouncer has to do as well: a prototype of the " +
+      "epoll driver spent 1 of 17 µs in its own code. Less takes fewer system calls, hence many " +
+      "clients whose messages come at once, or another interface of the kernel's.",
+  },
+  {
+    explains: (loss) => isSpeed(loss) && /^(pgpool|pgagroal)/.test(loss.peer),
+    text: "The peer has a process for each client and so uses every core, while Sluice has one " +
+      "worker here. What it gains with more is in the table of workers.",
+  },
+  {
+    explains: (loss) => isSpeed(loss) && loss.peer === "haproxy" && loss.cell.kind === "tls",
+    text:
+      "HAProxy does not take part in TLS: it passes the bytes on, and the server, which has a " +
+      "process for each client, encrypts on all cores.",
+  },
+];
+
+/** What is said of a loss that no reason fits. */
+const UNEXPLAINED = "Not explained yet.";
+
+/** What an entry of Sluice's that failed in a cell is listed as. */
+export interface Failure {
+  readonly cell: Cell;
+  readonly entry: string;
+  readonly why: string;
+}
+
+/** Reasons with what they explain, those that are not known last. */
+export function explained(losses: readonly Loss[]): ReadonlyMap<string, readonly Loss[]> {
+  const reasons = new Map<string, Loss[]>();
+  for (const text of [...EXPLANATIONS.map(({ text }) => text), UNEXPLAINED]) {
+    const isIts = (loss: Loss) => reasonOf(loss) === text;
+    const its = losses.filter(isIts);
+    if (its.length > 0) reasons.set(text, its);
+  }
+  return reasons;
+}
+
+/** Why a loss is one, in whole sentences. */
+export function reasonOf(loss: Loss): string {
+  return EXPLANATIONS.find(({ explains }) => explains(loss))?.text ?? UNEXPLAINED;
+}
+
+/** All of it as Markdown: each reason, and below it a line for each cell and entry. */
+export function explanationsText(losses: readonly Loss[], failures: readonly Failure[]): string {
+  const paragraphs = [...explained(losses)].map(([text, its]) => {
+    const places = new Map<string, Loss[]>();
+    for (const loss of its) {
+      const place = `${cellTitle(loss.cell)}: ${loss.entry}`;
+      places.set(place, [...places.get(place) ?? [], loss]);
+    }
+    const lines = [...places].map(([place, losses]) => `- ${place}: ${lossesText(losses)}`);
+    return `**${text}**\n\n${lines.join("\n")}`;
+  });
+  if (failures.length > 0) {
+    const lines = failures.map(({ cell, entry, why }) => `- ${cellTitle(cell)}: ${entry}: ${why}`);
+    paragraphs.push(`**Sluice failed.**\n\n${lines.join("\n")}`);
+  }
+  return paragraphs.join("\n\n");
+}
