@@ -170,8 +170,8 @@ and poolers, of which PgBouncer has been made fast over many years.
 ${asMarkdown(summaryTable(results))}
 Sluice has won a cell if it is ahead of every peer in throughput and in p99, and takes at most 0.65
 of PgBouncer's CPU time for a transaction; large results if it is ahead in MB/s; idle clients if it
-is ahead in memory. *deno* and *epoll* are its drivers: *deno* works on every system, *epoll* on
-Linux.
+is ahead in memory. Cells in which no peer can take part do not count. *deno* and *epoll* are its
+drivers: *deno* works on every system, *epoll* on Linux.
 
 In all tables each number is the median over the rounds, with their middle half in brackets. *of
 PgBouncer* is the median of the ratios within each round: what disturbs the machine for a while
