@@ -6,10 +6,17 @@
  */
 
 import { messageOf } from "../src/base/errors.ts";
-import { type Cell, poolSizeOf, roundsOf, WARM_UP_SECONDS } from "./cells.ts";
+import {
+  type Cell,
+  COMPILING_LOGINS_SECONDS,
+  COMPILING_QUERIES,
+  poolSizeOf,
+  roundsOf,
+  WARM_UP_SECONDS,
+} from "./cells.ts";
 import { measureIdle } from "./idle_clients.ts";
 import { runTransfer, type Transfer } from "./large_results.ts";
-import type { Entry } from "./peers/peers.ts";
+import { type Entry, isSluice } from "./peers/peers.ts";
 import {
   type CertificateFiles,
   type Contestant,
@@ -36,6 +43,12 @@ const FEW_CLIENTS = 50;
 
 /** What is waited for server connections, beyond what any run is given. */
 const OPENING_SECONDS = 30;
+
+/** Of queries that are there to be compiled: enough to keep it busy. */
+const COMPILING_CLIENTS = 8;
+
+/** These queries take seconds, and more on a machine that has other things to do. */
+const COMPILING_PATIENCE_SECONDS = 120;
 
 /** Where cells are run. */
 export interface Field {
@@ -130,7 +143,7 @@ class Stage implements AsyncDisposable {
     if (known !== undefined) return known;
     const proxy = await this.#start(entry);
     this.#running.set(entry.name, proxy);
-    const connectingSeconds = await warmUp(this.#field, this.#cell, proxy);
+    const connectingSeconds = await warmUp(this.#field, this.#cell, entry, proxy);
     const ready = { proxy, connectingSeconds };
     this.#ready.set(entry.name, ready);
     return ready;
@@ -171,7 +184,12 @@ class Stage implements AsyncDisposable {
  *
  * @returns How long it takes to connect all clients, in seconds.
  */
-async function warmUp(field: Field, cell: Cell, contestant: Contestant): Promise<number> {
+async function warmUp(
+  field: Field,
+  cell: Cell,
+  { subject, workers }: Entry,
+  contestant: Contestant,
+): Promise<number> {
   const { kind, clients, transfer } = cell;
   // Idle clients of its own come first there.
   if (kind === "idle") return 0;
@@ -182,6 +200,13 @@ async function warmUp(field: Field, cell: Cell, contestant: Contestant): Promise
   const { pgbench: program, logs: folder, signal } = field;
   const run = (workload: Workload) => measureRun(contestant, { program, workload, folder, signal });
   let workload = workloadOf(cell, WARM_UP_SECONDS);
+  if (isSluice(subject.name)) {
+    const few = Math.min(clients, COMPILING_CLIENTS);
+    const transactionsEach = Math.ceil(COMPILING_QUERIES * workers / few);
+    const seconds = COMPILING_PATIENCE_SECONDS;
+    await run({ ...workload, clients: few, transactionsEach, seconds, reconnects: false });
+    if (kind === "connect") await run({ ...workload, seconds: COMPILING_LOGINS_SECONDS });
+  }
   if (clients > FEW_CLIENTS && kind !== "connect") {
     // Many server connections can take longer to open than a run lasts.
     const opening = { ...workload, seconds: OPENING_SECONDS, transactionsEach: 1 };

@@ -35,9 +35,10 @@ found, which package has the others, and how long it will take, before it starts
                        idle      memory for each of --idle clients that have logged in and wait
   --mode NAME        session, transaction or both (default)
   --clients LIST     numbers of clients, below 5000; default 1,8,32,100,1000 for simple, 8,100 for
-                     extended and prepared, with 1000 in transaction mode, 8 for connect, 8,100
-                     for tls and 32 for workers
-  --full             1,8,32,100,1000 for extended and prepared, too, and 8,32 for connect
+                     extended and prepared (and 1000 for prepared in transaction mode), 8 for
+                     connect and tls, 32 for workers
+  --full             1,8,32,100,1000 for extended and prepared, too, 8,32 for connect and 8,100
+                     for tls
   --subjects LIST    who takes part, default everybody who is there:
                        ${SUBJECT_NAMES.slice(0, 5).join(", ")},
                        ${SUBJECT_NAMES.slice(5).join(", ")}

@@ -5,7 +5,13 @@
  * @module
  */
 
-import { CELL_KINDS, type CellKind, KIND_TITLES, WARM_UP_SECONDS } from "./cells.ts";
+import {
+  CELL_KINDS,
+  type CellKind,
+  COMPILING_QUERIES,
+  KIND_TITLES,
+  WARM_UP_SECONDS,
+} from "./cells.ts";
 import { comparisonTable } from "./comparison_tables.ts";
 import { CONFIGURATIONS } from "./peers/peers.ts";
 import type { RunFacts } from "./performance_file.ts";
@@ -115,7 +121,9 @@ function omissionsOf(facts: PageFacts, results: readonly CellResult[]): readonly
 function methodsOf({ scale, rounds, seconds }: PageFacts): readonly string[] {
   return [
     `Select-only \`pgbench\` on ${scale * 100_000} accounts (scale ${scale}), ${rounds} rounds ` +
-    `of ${seconds} s for each row, after ${WARM_UP_SECONDS} s of the same that do not count`,
+    `of ${seconds} s for each row, after ${WARM_UP_SECONDS} s of the same that does not count; ` +
+    `before that Sluice has answered ${COMPILING_QUERIES} queries for each worker, since its ` +
+    "engine takes some 40,000 until it has compiled all of a session's path as well as it can",
     "Within a round everybody runs once, one after the other, and the order changes from round " +
     "to round; where all their clients together would be too many for the server, each is " +
     "started for its run and stopped behind it",

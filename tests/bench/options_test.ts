@@ -65,11 +65,12 @@ Deno.test("cellsOf has every number of clients for the simple protocol, and all 
   assert.deepEqual(some("simple", "session"), [1, 8, 32, 100, 1000]);
   assert.deepEqual(some("prepared", "session"), [8, 100]);
   assert.deepEqual(some("prepared", "transaction"), [8, 100, 1000]);
-  assert.deepEqual(some("connect", "transaction"), [8]);
+  assert.deepEqual(some("extended", "transaction"), [8, 100]);
+  assert.deepEqual([some("connect", "transaction"), some("tls", "session")], [[8], [8]]);
   assert.deepEqual(some("idle", "session"), []);
   const all = counts(["--full"]);
   assert.deepEqual(all("extended", "session"), [1, 8, 32, 100, 1000]);
-  assert.deepEqual(all("connect", "session"), [8, 32]);
+  assert.deepEqual([all("connect", "session"), all("tls", "transaction")], [[8, 32], [8, 100]]);
   assert.deepEqual(counts(["--clients", "3"])("tls", "session"), [3]);
 });
 
