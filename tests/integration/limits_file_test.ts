@@ -76,7 +76,7 @@ async function withLimits(
   await inTemporaryFolder(async (folder) => {
     const limitsFile = `${folder}/limits`;
     await Deno.writeTextFile(limitsFile, lines.map((line) => `${line}\n`).join(""));
-    const pool = { size: 10, acquireTimeout: "1s", limitsFile, ...options.pool };
+    const pool = { size: 10, waitersMax: 0, limitsFile, ...options.pool };
     await using gate = await startGate(scene.server, {
       auth: { method: "trust" },
       ...options,

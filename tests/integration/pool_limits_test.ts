@@ -70,13 +70,13 @@ await testOnServers("a full pool", { newestOnly: true }, {
   },
 
   "a client that waits too long gets 53300, and the pool's name": async (scene) => {
-    await using gateway = await start(scene, { pool: { size: 1, acquireTimeout: "1s" } });
+    await using gateway = await start(scene, { pool: { size: 1, acquireTimeout: "2s" } });
     const target = targetAt(gateway.target);
     await using _holder = await HeldClient.connect(target);
     const { code, severity, message } = await refusal(target);
     assert.equal(code, "53300");
     assert.equal(severity, "FATAL");
-    assert.match(message, /all 1 of pool "default" are in use, and none came free within 1s/);
+    assert.match(message, /all 1 of pool "default" are in use, and none came free within 2s/);
     assert.equal(await gateway.metric('sluice_pool_wait_timeouts_total{pool="default"}'), 1);
   },
 
