@@ -104,7 +104,10 @@ async function startParts(
   let current = config;
   const { memory: pluginMemory, actMemory } = plugins;
   const { level: logLevel } = log;
-  const { driver, reason } = await chooseDriver(config.runtime.driver);
+  const { driver, reason } = await chooseDriver(
+    config.runtime.driver,
+    config.runtime.workers,
+  );
   const fleet = new WorkerFleet({
     config,
     driver,

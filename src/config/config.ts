@@ -341,7 +341,7 @@ export interface MetricsConfig {
 /** The process as a whole. */
 export interface RuntimeConfig {
   readonly workers: number;
-  readonly driver: "auto" | "epoll" | "deno";
+  readonly driver: "auto" | "epoll" | "io_uring" | "deno";
   readonly shutdownTimeoutMs: number;
   /** Server connections of all pools over all workers; 0 is without limit. */
   readonly serverConnectionsMax: number;

@@ -9,6 +9,7 @@ import { EventLoop } from "./native/event_loop.ts";
 import { type LibC, libC } from "./native/libc.ts";
 import { NativeDriver } from "./native/native_driver.ts";
 import { closeDescriptors, threadMemory } from "./native/thread_memory.ts";
+import { openTestedRing } from "./native/uring/ring_self_test.ts";
 import type { DriverKind } from "./net_thread.ts";
 import type { Socket } from "./socket.ts";
 
@@ -24,38 +25,68 @@ export interface ChosenDriver {
 /** A loopback connection takes less than one; a system that takes longer has other troubles. */
 const SELF_TEST_MS = 1_000;
 
+/** Drivers that have to be tried: not every system has what they need, or allows it. */
+type TriedDriver = Exclude<DriverKind, "deno">;
+
+/** What `auto` tries, the fastest one first. io_uring is asked for by name until it has served. */
+const AUTO_ORDER: readonly TriedDriver[] = ["epoll"];
+
 /**
  * Chooses, and tries what is chosen.
  *
- * @param open Opens the library that epoll is in, of this thread.
+ * @param threads How many of them will use it.
+ * @param open Opens the library that system calls are in, of this thread.
+ * @param order What `auto` tries.
  * @throws {Error} If the one that is wanted does not work here; the message says why.
  */
 export async function chooseDriver(
   wanted: WantedDriver,
+  threads = 1,
   open: () => LibC = libC,
+  order: readonly TriedDriver[] = AUTO_ORDER,
 ): Promise<ChosenDriver> {
   if (wanted === "deno") return { driver: "deno", reason: "runtime.driver says so" };
+  if (wanted === "auto") return await firstThatWorks(order, threads, open);
   try {
-    await tryEpoll(open());
+    await tryDriver(wanted, threads, open());
   } catch (error) {
-    const why = messageOf(error);
-    if (wanted === "auto") return { driver: "deno", reason: `epoll does not work here: ${why}` };
     throw new Error(
-      `Cannot use runtime.driver epoll: ${why}; auto chooses what works, and deno works everywhere`,
+      `Cannot use runtime.driver ${wanted}: ${messageOf(error)}; auto chooses what works, and ` +
+        "deno works everywhere",
     );
   }
-  const reason = wanted === "auto" ? "its self-test has passed" : "runtime.driver says so";
-  return { driver: "epoll", reason };
+  return { driver: wanted, reason: "runtime.driver says so" };
+}
+
+async function firstThatWorks(
+  order: readonly TriedDriver[],
+  threads: number,
+  open: () => LibC,
+): Promise<ChosenDriver> {
+  const problems: string[] = [];
+  for (const driver of order) {
+    try {
+      await tryDriver(driver, threads, open());
+      const reason = ["its self-test has passed", ...problems].join("; ");
+      return { driver, reason };
+    } catch (error) {
+      problems.push(`${driver} does not work here: ${messageOf(error)}`);
+    }
+  }
+  return { driver: "deno", reason: problems.join("; ") };
 }
 
 /** Has one connection of this process say a byte to another. */
-async function tryEpoll(libC: LibC): Promise<void> {
+async function tryDriver(kind: TriedDriver, threads: number, libC: LibC): Promise<void> {
   const memory = threadMemory(1);
+  const descriptors = memory.descriptors[0]!;
   try {
-    const loop = new EventLoop(libC, memory.descriptors[0]);
+    const { loop, driver } = kind === "io_uring"
+      ? openTestedRing(libC, threads, descriptors)
+      : openEpoll(libC, descriptors);
     const running = loop.runBeside();
     try {
-      await Promise.race([exchange(new NativeDriver(loop), loop), running]);
+      await Promise.race([exchange(driver, loop), running]);
     } finally {
       loop.stop();
       await running;
@@ -64,6 +95,14 @@ async function tryEpoll(libC: LibC): Promise<void> {
     // Where it has failed there are some left.
     closeDescriptors(memory, 0, libC);
   }
+}
+
+function openEpoll(
+  libC: LibC,
+  descriptors: SharedArrayBuffer,
+): { readonly loop: EventLoop; readonly driver: NativeDriver } {
+  const loop = new EventLoop(libC, descriptors);
+  return { loop, driver: new NativeDriver(loop) };
 }
 
 async function exchange(driver: NativeDriver, loop: EventLoop): Promise<void> {

@@ -11,10 +11,11 @@ import { heldFetch } from "./native/held_fetch.ts";
 import { libC } from "./native/libc.ts";
 import { NativeDriver } from "./native/native_driver.ts";
 import { Inbox, type ThreadMemory } from "./native/thread_memory.ts";
+import { openRingDriver } from "./native/uring/ring_driver.ts";
 import type { Driver } from "./socket.ts";
 
 /** Drivers of the real network. */
-export type DriverKind = "deno" | "epoll";
+export type DriverKind = "deno" | "epoll" | "io_uring";
 
 /** One thread's sockets and time. */
 export interface NetThread {
@@ -51,10 +52,10 @@ export function openNetThread(
       serve: () => {},
     };
   }
-  const loop = new EventLoop(libC(), memory.descriptors[thread]);
+  const { loop, driver } = openNative(kind, memory.descriptors[thread]);
   const inbox = new Inbox(memory, thread, received);
   return {
-    driver: new NativeDriver(loop),
+    driver,
     clock: loop,
     background: (work) => loop.hold(work),
     fetch: heldFetch(loop),
@@ -62,4 +63,13 @@ export function openNetThread(
       loop.run(inbox).catch(onFailure);
     },
   };
+}
+
+function openNative(
+  kind: "epoll" | "io_uring",
+  descriptors: SharedArrayBuffer | undefined,
+): { readonly loop: EventLoop; readonly driver: Driver } {
+  if (kind === "io_uring") return openRingDriver(libC(), descriptors);
+  const loop = new EventLoop(libC(), descriptors);
+  return { loop, driver: new NativeDriver(loop) };
 }

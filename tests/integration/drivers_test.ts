@@ -1,7 +1,7 @@
 /**
- * Both drivers: what comes from other threads gets to workers that wait in the kernel, and what
+ * All drivers: what comes from other threads gets to workers that wait in the kernel, and what
  * clients get is the same. The rest of these tests runs on what `auto` chooses, which is epoll
- * where it works, or on what SLUICE_TEST_DRIVER says: `deno` or `epoll`.
+ * where it works, or on what SLUICE_TEST_DRIVER says: `deno`, `epoll` or `io_uring`.
  *
  * @module
  */
@@ -19,7 +19,7 @@ import { type ServerScene, targetAt, testOnServers } from "../support/stories.ts
 const WORKERS = 4;
 
 /** Those that work here, the one that is preferred first. */
-const DRIVERS: readonly DriverKind[] = isSupported() ? ["epoll", "deno"] : ["deno"];
+const DRIVERS: readonly DriverKind[] = isSupported() ? ["epoll", "io_uring", "deno"] : ["deno"];
 
 async function start(
   { server }: ServerScene,

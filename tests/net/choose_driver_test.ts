@@ -22,18 +22,18 @@ Deno.test("chooseDriver takes Deno's where it is told to, and tries nothing", as
     throw new Error("nobody asked for it");
   };
   const reason = "runtime.driver says so";
-  deepEqual(await chooseDriver("deno", open), { driver: "deno", reason });
+  deepEqual(await chooseDriver("deno", 1, open), { driver: "deno", reason });
 });
 
 Deno.test("chooseDriver takes Deno's where there is no library", async () => {
   const open = () => {
     throw new Error("libc.so.6: cannot open shared object file");
   };
-  deepEqual(await chooseDriver("auto", open), {
+  deepEqual(await chooseDriver("auto", 1, open), {
     driver: "deno",
     reason: "epoll does not work here: libc.so.6: cannot open shared object file",
   });
-  await rejects(chooseDriver("epoll", open), {
+  await rejects(chooseDriver("epoll", 1, open), {
     message: "Cannot use runtime.driver epoll: libc.so.6: cannot open shared object file; " +
       "auto chooses what works, and deno works everywhere",
   });
@@ -84,7 +84,7 @@ for (
     { ignore: !isSupported() },
     async () => {
       const open = new Set<number>();
-      const { driver, reason } = await chooseDriver("auto", () => without(call, open));
+      const { driver, reason } = await chooseDriver("auto", 1, () => without(call, open));
       equal(driver, "deno");
       match(reason, /^epoll does not work here: ./);
       deepEqual([...open], []);

@@ -5,16 +5,22 @@
  */
 
 import type { ThreadMemory } from "../../src/net/native/thread_memory.ts";
-import { openNetThread } from "../../src/net/net_thread.ts";
+import { type DriverKind, openNetThread } from "../../src/net/net_thread.ts";
+
+/** What the worker is told first. */
+export interface EchoWorkerOrder {
+  readonly driver: DriverKind;
+  readonly memory: ThreadMemory;
+}
 
 const scope = globalThis as unknown as {
   onmessage: ((event: MessageEvent) => void) | null;
   postMessage(data: unknown): void;
 };
 
-scope.onmessage = ({ data: memory }: MessageEvent<ThreadMemory>) => {
+scope.onmessage = ({ data: { driver, memory } }: MessageEvent<EchoWorkerOrder>) => {
   let received = 0;
-  const net = openNetThread("epoll", memory, 0, () => received);
+  const net = openNetThread(driver, memory, 0, () => received);
   scope.onmessage = ({ data }) => {
     received += 1;
     scope.postMessage(data);

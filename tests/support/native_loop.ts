@@ -1,5 +1,5 @@
 /**
- * An epoll loop in a test, as workers run it: it waits in the kernel.
+ * A native loop in a test, as workers run it: it waits in the kernel.
  *
  * @module
  */
@@ -12,13 +12,15 @@ import { openedLibC } from "./opened_libc.ts";
 /**
  * Runs a loop while `body` does.
  *
+ * @param open Makes it; it is one on epoll by default.
  * @throws {Error} If `body` takes too long: timers of Deno do not run meanwhile, the loop's do.
  */
 export async function whileRunning<Result>(
   body: (loop: EventLoop) => Promise<Result>,
   libC: LibC = openedLibC(),
+  open: (libC: LibC) => EventLoop = (libC) => new EventLoop(libC),
 ): Promise<Result> {
-  const loop = new EventLoop(libC);
+  const loop = open(libC);
   const { promise: expired, reject } = Promise.withResolvers<never>();
   const timer = loop.after(PATIENCE_MS, () => reject(new Error(`not within ${PATIENCE_MS} ms`)));
   const running = loop.run();

@@ -15,7 +15,9 @@ import {
   listenForOne,
   memoryHarness,
   nativeHarness,
+  openFaultyRing,
   type Peer,
+  ringHarness,
 } from "./net_harness.ts";
 import { Random } from "./random.ts";
 import { tlsDenoHarness, tlsMemoryHarness } from "./tls_harness.ts";
@@ -26,6 +28,9 @@ const NATIVE: Readonly<Record<string, () => Harness | Promise<Harness>>> = {
   "native, TCP": () => nativeHarness("tcp"),
   "native, Unix": () => nativeHarness("unix"),
   "native, with faults": () => nativeHarness("tcp", faultyLibC(openedLibC(), new Random(1))),
+  "io_uring, TCP": () => ringHarness("tcp"),
+  "io_uring, Unix": () => ringHarness("unix"),
+  "io_uring, with faults": () => ringHarness("tcp", () => openFaultyRing(new Random(1))),
 };
 
 const HARNESSES: Readonly<Record<string, () => Harness | Promise<Harness>>> = {

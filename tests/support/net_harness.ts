@@ -12,10 +12,14 @@ import { DenoDriver } from "../../src/net/deno_driver.ts";
 import { EventLoop } from "../../src/net/native/event_loop.ts";
 import type { LibC } from "../../src/net/native/libc.ts";
 import { NativeDriver } from "../../src/net/native/native_driver.ts";
+import { ringCalls } from "../../src/net/native/uring/ring_calls.ts";
+import { openRingDriver, type RingDriver } from "../../src/net/native/uring/ring_driver.ts";
 import type { Driver, Listener, Socket } from "../../src/net/socket.ts";
+import { faultyRing } from "./faulty_ring.ts";
 import { FakeClock } from "./fake_clock.ts";
 import { MemoryNetwork } from "./memory_driver.ts";
 import { openedLibC } from "./opened_libc.ts";
+import type { Random } from "./random.ts";
 
 /** Patience with the machine, not a measure: a test that waits longer than this has failed. */
 const PATIENCE_MS = 20_000;
@@ -134,6 +138,39 @@ export async function nativeHarness(
       await running;
     },
   };
+}
+
+/** The driver on io_uring, on TCP or on Unix sockets. @param open Makes it, if not as it is. */
+export async function ringHarness(
+  kind: "tcp" | "unix",
+  open: () => RingDriver = () => openRingDriver(openedLibC()),
+): Promise<Harness> {
+  const { loop, driver } = open();
+  const harness = await denoHarness(kind);
+  const running = loop.runBeside();
+  return {
+    ...harness,
+    name: `io_uring, ${kind}`,
+    driver,
+    async [Symbol.asyncDispose]() {
+      await harness[Symbol.asyncDispose]();
+      loop.stop();
+      await running;
+    },
+  };
+}
+
+/** A ring whose queues and buffers are too small for anything, and whose calls fail at random. */
+export function openFaultyRing(random: Random): RingDriver {
+  const { libC, calls } = faultyRing(openedLibC(), ringCalls(), random);
+  const options = {
+    entries: 4,
+    completions: 8,
+    small: { count: 4, size: 1024 },
+    large: { count: 2, size: 4096 },
+    outgoingSize: 8 * 1024,
+  };
+  return openRingDriver(libC, undefined, options, calls);
 }
 
 /** Listens and gives the next connection with the address that it came to. */

@@ -6,8 +6,12 @@
  */
 
 import { isSupported, type LibC, libC } from "../../src/net/native/libc.ts";
+import { ringCalls } from "../../src/net/native/uring/ring_calls.ts";
 
-if (isSupported()) libC();
+if (isSupported()) {
+  libC();
+  ringCalls();
+}
 
 /** The library of this thread. @throws {Error} If the system has none that fits. */
 export function openedLibC(): LibC {

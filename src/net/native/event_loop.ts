@@ -1,6 +1,6 @@
 /**
- * One thread's event loop on epoll: waits for all sockets and timers with one system call, and
- * calls who waits for them.
+ * One thread's event loop: waits for all sockets and timers with one system call, and calls who
+ * waits for them. What it waits with is epoll, or a ring of io_uring.
  *
  * While it waits, the thread's JavaScript event loop stands still, and with it promises, messages
  * of other threads and whatever else the runtime delivers. So the loop hands over to it
@@ -16,18 +16,10 @@
 
 import { setImmediate } from "node:timers";
 import type { Clock, Timer } from "../../base/clock.ts";
-import { ERRNO, type LibC, LINUX, systemError } from "./libc.ts";
+import { Epoll } from "./epoll.ts";
+import { type LibC, LINUX, systemError } from "./libc.ts";
 import { type Inbox, OwnDescriptors } from "./thread_memory.ts";
 import { TimerHeap } from "./timer_heap.ts";
-
-/** Events that one system call returns at most. */
-const EVENTS_MAX = 512;
-
-/**
- * `struct epoll_event`, which is packed on x86-64 only: words of it, and which two are ours. They
- * have the descriptor, and a number that tells who waited for it.
- */
-const [EVENT_WORDS, FD_WORD, WATCH_WORD] = Deno.build.arch === "x86_64" ? [3, 1, 2] : [4, 2, 3];
 
 /** How long promises wait at most that were settled unnoticed, in milliseconds. */
 const SETTLING_MS = 1;
@@ -47,20 +39,29 @@ export interface Watched {
   onReady(events: number): void;
 }
 
+/** How a loop waits in the kernel. */
+export interface Poller {
+  /** @throws {Error} If the kernel's limits are reached. */
+  watch(fd: number, events: number, watched: Watched): void;
+  /** To be called before the descriptor is closed. */
+  unwatch(fd: number): void;
+  /**
+   * Waits, and calls who has waited.
+   *
+   * @param waitMs At most so long; -1 is forever.
+   * @returns How much has happened; 0 if nothing has.
+   */
+  wait(waitMs: number): number;
+  /** Gives up its descriptors. */
+  close(): void;
+}
+
 /** One thread's event loop, and its clock. */
 export class EventLoop implements Clock {
   readonly libC: LibC;
   readonly #descriptors: OwnDescriptors;
-  readonly #epoll: number;
+  readonly #poller: Poller;
   readonly #wakeFd: number;
-  readonly #watched: (Watched | undefined)[] = [];
-  /** For each descriptor the number of who waits for it: the next one gets another. */
-  readonly #watches: number[] = [];
-  #lastWatch = 0;
-  readonly #event = new Int32Array(EVENT_WORDS);
-  readonly #eventBytes = new Uint8Array(this.#event.buffer);
-  readonly #events = new Int32Array(EVENT_WORDS * EVENTS_MAX);
-  readonly #eventsBytes = new Uint8Array(this.#events.buffer);
   readonly #timers = new TimerHeap();
   #soon: (() => void)[] = [];
   #holds = 0;
@@ -72,15 +73,20 @@ export class EventLoop implements Clock {
 
   /**
    * @param descriptors Where it notes what it has open: a byte a descriptor.
+   * @param openPoller What it waits with.
    * @throws {Error} If the system has no descriptors left.
    */
-  constructor(libC: LibC, descriptors?: SharedArrayBuffer) {
+  constructor(
+    libC: LibC,
+    descriptors?: SharedArrayBuffer,
+    openPoller: (loop: EventLoop) => Poller = (loop) => new Epoll(loop),
+  ) {
     this.libC = libC;
     this.#descriptors = new OwnDescriptors(descriptors);
-    this.#epoll = this.own(this.#must(libC.epoll_create1(LINUX.SOCK_CLOEXEC)));
-    this.#wakeFd = this.own(
-      this.#must(libC.eventfd(0, LINUX.EFD_NONBLOCK | LINUX.EFD_CLOEXEC)),
-    );
+    this.#poller = openPoller(this);
+    const wakeFd = libC.eventfd(0, LINUX.EFD_NONBLOCK | LINUX.EFD_CLOEXEC);
+    if (wakeFd < 0) throw systemError(libC, libC.errno);
+    this.#wakeFd = this.own(wakeFd);
     this.watch(this.#wakeFd, LINUX.EPOLLIN, { onReady: () => this.#onWakeUp() });
   }
 
@@ -106,23 +112,12 @@ export class EventLoop implements Clock {
 
   /** @throws {Error} If the kernel's limits are reached. */
   watch(fd: number, events: number, watched: Watched): void {
-    this.#lastWatch = (this.#lastWatch + 1) | 0;
-    this.#control(LINUX.EPOLL_CTL_ADD, fd, events);
-    this.#watched[fd] = watched;
-    this.#watches[fd] = this.#lastWatch;
+    this.#poller.watch(fd, events, watched);
   }
 
   /** To be called before the descriptor is closed. */
   unwatch(fd: number): void {
-    this.#watched[fd] = undefined;
-    this.#control(LINUX.EPOLL_CTL_DEL, fd, 0);
-  }
-
-  #control(operation: number, fd: number, events: number): void {
-    this.#event[0] = events;
-    this.#event[FD_WORD!] = fd;
-    this.#event[WATCH_WORD!] = this.#lastWatch;
-    this.#must(this.libC.epoll_ctl(this.#epoll, operation, fd, this.#eventBytes));
+    this.#poller.unwatch(fd);
   }
 
   nowMs(): number {
@@ -189,7 +184,7 @@ export class EventLoop implements Clock {
     if (this.#isStopped) return;
     this.#isStopped = true;
     this.close(this.#wakeFd);
-    this.close(this.#epoll);
+    this.#poller.close();
   }
 
   #waitMs(): number {
@@ -204,25 +199,16 @@ export class EventLoop implements Clock {
    * Waits, and calls who has waited.
    *
    * @param waitMs At most so long; -1 is forever.
-   * @returns How many descriptors were ready.
+   * @returns How much has happened; 0 if nothing has.
    */
   turn(waitMs: number): number {
     if (this.#isStopped) return 0;
-    const { libC } = this;
-    const count = libC.epoll_wait(this.#epoll, this.#eventsBytes, EVENTS_MAX, waitMs);
-    if (count < 0 && libC.errno !== ERRNO.EINTR) throw systemError(libC, libC.errno);
-    for (let i = 0; i < count; i += 1) {
-      const at = i * EVENT_WORDS!;
-      const fd = this.#events[at + FD_WORD!]!;
-      // Somebody called before may have closed it, and its number may be another's by now.
-      if (this.#watches[fd] !== this.#events[at + WATCH_WORD!]) continue;
-      this.#watched[fd]?.onReady(this.#events[at]!);
-    }
+    const count = this.#poller.wait(waitMs);
     if (count > 0) this.#mayBeUnsettled = true;
     if (this.#holds > 0) this.settled();
     this.#runDue();
     this.#runSoon();
-    return Math.max(0, count);
+    return count;
   }
 
   #runDue(): void {
@@ -248,11 +234,6 @@ export class EventLoop implements Clock {
   #onWakeUp(): void {
     this.libC.read(this.#wakeFd, new Uint8Array(8), 8);
     this.settled();
-  }
-
-  #must(result: number): number {
-    if (result < 0) throw systemError(this.libC, this.libC.errno);
-    return result;
   }
 }
 

@@ -30,17 +30,44 @@ const BACKLOG = 4096;
 /** Finds the IP addresses that a host's name stands for, the one to try first in front. */
 export type Lookup = (host: string) => Promise<readonly string[]>;
 
+/** Makes of descriptors what reads, writes and accepts. */
+export interface NativeSockets {
+  /** @param fd Connected and not blocking; it is the socket's from now on. */
+  socket(fd: number, peer: TcpAddress | undefined): Socket;
+  /**
+   * @param fd Listening and not blocking; it is the listener's from now on.
+   * @returns `close` says false if it was closed before.
+   */
+  listener(fd: number, options: ListenOptions, handler: ListenHandler): { close(): boolean };
+}
+
+/** Those that epoll tells of what they can do, and that do it themselves. */
+function epollSockets(loop: EventLoop): NativeSockets {
+  const round = new NativeRound(loop);
+  return {
+    socket: (fd, peer) => new NativeSocket(fd, peer, round),
+    listener: (fd, options, handler) => new NativeListener(fd, options, round, handler),
+  };
+}
+
 /** Makes sockets that belong together: one driver a worker. */
 export class NativeDriver implements Driver {
   readonly #loop: EventLoop;
-  readonly #round: NativeRound;
   readonly #lookup: Lookup;
+  readonly #sockets: NativeSockets;
 
-  /** @param lookup Works while the loop is held. */
-  constructor(loop: EventLoop, lookup: Lookup = systemLookup) {
+  /**
+   * @param lookup Works while the loop is held.
+   * @param sockets Wait as the loop does.
+   */
+  constructor(
+    loop: EventLoop,
+    lookup: Lookup = systemLookup,
+    sockets: NativeSockets = epollSockets(loop),
+  ) {
     this.#loop = loop;
-    this.#round = new NativeRound(loop);
     this.#lookup = lookup;
+    this.#sockets = sockets;
   }
 
   async listen(options: ListenOptions, handler: ListenHandler): Promise<Listener> {
@@ -50,7 +77,7 @@ export class NativeDriver implements Driver {
         bindUnix(address, options.socketMode, () => this.#bind(encode(address), options)),
       )
       : await bindTcp(address, async () => this.#bind((await this.#resolve(address))[0]!, options));
-    const accepting = new NativeListener(fd, options, this.#round, handler);
+    const accepting = this.#sockets.listener(fd, options, handler);
     return {
       address: address.kind === "unix" ? address : decodeSocketAddress(socketName(this.#loop, fd))!,
       close: () => {
@@ -124,7 +151,7 @@ export class NativeDriver implements Driver {
       await this.#establish(fd, target, endMs, options.timeoutMs);
       const peer = options.address.kind === "tcp" ? decodeSocketAddress(target) : undefined;
       if (peer !== undefined) setSocketOptions(loop.libC, fd, options);
-      return new NativeSocket(fd, peer, this.#round);
+      return this.#sockets.socket(fd, peer);
     } catch (error) {
       loop.close(fd);
       throw error;
@@ -178,7 +205,7 @@ function socketError({ libC }: EventLoop, fd: number): number {
 }
 
 /** Not by `node:dns/promises`: that one writes a warning of Deno's own on stderr before 2.9. */
-function systemLookup(host: string): Promise<readonly string[]> {
+export function systemLookup(host: string): Promise<readonly string[]> {
   return new Promise((resolve, reject) =>
     lookup(host, { all: true, order: "verbatim" }, (error, found) => {
       if (error) reject(error);

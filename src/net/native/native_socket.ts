@@ -19,6 +19,7 @@ import {
 import type { Watched } from "./event_loop.ts";
 import { ERRNO, LINUX, systemError } from "./libc.ts";
 import type { NativeRound } from "./native_round.ts";
+import { adjoins, joined } from "./round.ts";
 
 /** Registered once, and never changed: the kernel tells of each change, and flags remember it. */
 export const SOCKET_EVENTS = LINUX.EPOLLIN | LINUX.EPOLLOUT | LINUX.EPOLLRDHUP | LINUX.EPOLLET;
@@ -84,8 +85,8 @@ export class NativeSocket implements Socket, Watched {
 
   write(bytes: Uint8Array): void {
     if (this.#state !== "open" || bytes.length === 0) return;
-    if (!this.#round.isOpen) return this.#sendApart(bytes);
-    if (this.#pieces.length === 0) this.#round.join(this);
+    if (!this.#round.writes.isOpen) return this.#sendApart(bytes);
+    if (this.#pieces.length === 0) this.#round.writes.join(this);
     const last = this.#pieces.at(-1);
     if (last === undefined || !adjoins(last, bytes)) this.#pieces.push(bytes);
     else this.#pieces[this.#pieces.length - 1] = joined(last, bytes);
@@ -107,7 +108,7 @@ export class NativeSocket implements Socket, Watched {
   }
 
   beforeSending(prepare: () => void): void {
-    this.#round.beforeFlush(prepare);
+    this.#round.writes.beforeFlush(prepare);
   }
 
   /** Sends what the handler has written. `reader` is not read while something of it is left. */
@@ -238,7 +239,7 @@ export class NativeSocket implements Socket, Watched {
 
   /** @param view All that is not consumed. */
   #offer(view: Uint8Array): void {
-    this.#round.open();
+    this.#round.writes.open();
     let taken = view.length;
     try {
       taken = this.#handler!.onData(view);
@@ -249,7 +250,7 @@ export class NativeSocket implements Socket, Watched {
     const isKept = taken < view.length && this.#state === "open";
     if (!isKept) this.#rest = NOTHING;
     else if (taken > 0 || view.buffer !== this.#rest.buffer) this.#rest = view.slice(taken);
-    this.#round.flush(this);
+    this.#round.writes.flush(this);
   }
 
   reoffer(): void {
@@ -313,13 +314,4 @@ export class NativeSocket implements Socket, Watched {
     loop.settled();
     loop.soon(() => this.#handler?.onClose(cause));
   }
-}
-
-function adjoins(a: Uint8Array, b: Uint8Array): boolean {
-  return a.buffer === b.buffer && a.byteOffset + a.length === b.byteOffset;
-}
-
-/** A view of two that lie side by side. */
-function joined(a: Uint8Array, b: Uint8Array): Uint8Array {
-  return new Uint8Array(a.buffer as ArrayBuffer, a.byteOffset, a.length + b.length);
 }

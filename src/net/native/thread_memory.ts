@@ -5,7 +5,7 @@
  * @module
  */
 
-import type { LibC } from "./libc.ts";
+import { type LibC, LINUX } from "./libc.ts";
 
 /** Descriptors below are closed when their thread dies: more than a process is ever granted. */
 const DESCRIPTORS_MAX = 1 << 20;
@@ -137,6 +137,8 @@ export function closeDescriptors(memory: ThreadMemory, thread: number, libC: Lib
   const owned = new Uint8Array(memory.descriptors[thread]!);
   for (let fd = owned.indexOf(1); fd >= 0; fd = owned.indexOf(1, fd + 1)) {
     owned[fd] = 0;
+    // A ring that is still there has the socket in use: closing it is not the end of it.
+    libC.shutdown(fd, LINUX.SHUT_RDWR);
     libC.close(fd);
   }
 }

@@ -15,6 +15,7 @@ import {
 } from "../../../src/net/native/thread_memory.ts";
 import { failing } from "../../support/faulty_libc.ts";
 import { whileRunning } from "../../support/native_loop.ts";
+import type { EchoWorkerOrder } from "../../support/native_echo_worker.ts";
 import { PATIENCE_MS, within } from "../../support/wait.ts";
 import { openedLibC } from "../../support/opened_libc.ts";
 
@@ -214,43 +215,46 @@ Deno.test({
   },
 });
 
-Deno.test({
-  name: "EventLoop hears messages of other threads that wake it",
-  ignore,
-  async fn() {
-    const memory = threadMemory(1);
-    const worker = new Worker(new URL("../../support/native_echo_worker.ts", import.meta.url), {
-      type: "module",
-    });
-    const waker = new Waker(memory, openedLibC);
-    const heard: unknown[] = [];
-    let more = () => {};
-    worker.onmessage = ({ data }) => {
-      heard.push(data);
-      more();
-    };
-    const next = (count: number) =>
-      within(
-        PATIENCE_MS,
-        "an echo",
-        new Promise<void>((resolve) => {
-          more = () => heard.length >= count && resolve();
-          more();
-        }),
-      );
-    worker.postMessage(memory);
-    await next(1);
-    for (let i = 0; i < 200; i += 1) {
-      worker.postMessage(i);
-      waker.onSent(0);
-      await next(i + 2);
-    }
-    deepEqual(heard, ["ready", ...Array.from({ length: 200 }, (_, i) => i)]);
-    worker.terminate();
-    waker.wake(0);
-    await new Promise((resolve) => setTimeout(resolve, 50));
-    closeDescriptors(memory, 0, openedLibC());
-    deepEqual([...new Int32Array(memory.inboxes)], [0, 0]);
-    equal(new Uint8Array(memory.descriptors[0]!).includes(1), false);
-  },
-});
+for (const driver of ["epoll", "io_uring"] as const) {
+  Deno.test({
+    name: `EventLoop hears messages of other threads that wake it (${driver})`,
+    ignore,
+    async fn() {
+      const memory = threadMemory(1);
+      const worker = new Worker(new URL("../../support/native_echo_worker.ts", import.meta.url), {
+        type: "module",
+      });
+      const waker = new Waker(memory, openedLibC);
+      const heard: unknown[] = [];
+      let more = () => {};
+      worker.onmessage = ({ data }) => {
+        heard.push(data);
+        more();
+      };
+      const next = (count: number) =>
+        within(
+          PATIENCE_MS,
+          "an echo",
+          new Promise<void>((resolve) => {
+            more = () => heard.length >= count && resolve();
+            more();
+          }),
+        );
+      const order: EchoWorkerOrder = { driver, memory };
+      worker.postMessage(order);
+      await next(1);
+      for (let i = 0; i < 200; i += 1) {
+        worker.postMessage(i);
+        waker.onSent(0);
+        await next(i + 2);
+      }
+      deepEqual(heard, ["ready", ...Array.from({ length: 200 }, (_, i) => i)]);
+      worker.terminate();
+      waker.wake(0);
+      await new Promise((resolve) => setTimeout(resolve, 50));
+      closeDescriptors(memory, 0, openedLibC());
+      deepEqual([...new Int32Array(memory.inboxes)], [0, 0]);
+      equal(new Uint8Array(memory.descriptors[0]!).includes(1), false);
+    },
+  });
+}
