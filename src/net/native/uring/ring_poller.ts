@@ -185,7 +185,8 @@ export class RingPoller implements Poller {
 
   wait(waitMs: number): number {
     const senders = this.#swapSenders();
-    let isUrgent = this.#isUrgent || this.#readyNext.length > 0 || this.#closing.length > 0;
+    let isUrgent = this.#isUrgent || this.#readyNext.length > 0 || this.#closing.length > 0 ||
+      this.#starved.length > 0;
     for (const sender of senders) if (sender.submit()) isUrgent = true;
     this.#isUrgent = false;
     this.memory.publish();
