@@ -54,6 +54,11 @@ export class Loop {
     this.#longestMs = 0;
   }
 
+  /** Forgets errors of this kind so far. */
+  forgive(code: string): void {
+    this.#errors.delete(code);
+  }
+
   /** Waits for so many answers from now on. */
   async answered(count: number): Promise<void> {
     const until = this.#queries + count;
