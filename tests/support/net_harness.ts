@@ -161,7 +161,7 @@ export async function ringHarness(
 }
 
 /** A ring whose queues and buffers are too small for anything, and whose calls fail at random. */
-export function openFaultyRing(random: Random): RingDriver {
+export function openFaultyRing(random: Random, book?: SharedArrayBuffer): RingDriver {
   const { libC, calls } = faultyRing(openedLibC(), ringCalls(), random);
   const options = {
     entries: 4,
@@ -170,7 +170,7 @@ export function openFaultyRing(random: Random): RingDriver {
     large: { count: 2, size: 4096 },
     outgoingSize: 8 * 1024,
   };
-  return openRingDriver(libC, undefined, options, calls);
+  return openRingDriver(libC, book, options, calls);
 }
 
 /** Listens and gives the next connection with the address that it came to. */

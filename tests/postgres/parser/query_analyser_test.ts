@@ -179,9 +179,14 @@ Deno.test("analyse keeps memory bounded over many different texts", async () => 
   };
   texts(0, 10_000);
   ok(own.cachedCount <= 4_096 && own.cachedCount > 1_000, `${own.cachedCount} entries`);
-  const before = Deno.memoryUsage().rss;
-  texts(10_000, 60_000);
-  const grown = (Deno.memoryUsage().rss - before) / 1024 / 1024;
+  const grownMiB = (from: number, to: number) => {
+    const before = Deno.memoryUsage().rss;
+    texts(from, to);
+    return (Deno.memoryUsage().rss - before) / 1024 / 1024;
+  };
+  let grown = grownMiB(10_000, 60_000);
+  // Other tests of this process may have grown meanwhile; a leak grows again.
+  if (grown >= 150) grown = grownMiB(60_000, 110_000);
   ok(own.cachedCount <= 4_096, `${own.cachedCount} entries`);
   ok(own.cachedSize <= 8 * 1024 * 1024, `${own.cachedSize} bytes`);
   ok(grown < 150, `${grown} MiB more`);
