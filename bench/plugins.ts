@@ -122,7 +122,7 @@ async function measurePgbench(field: Field): Promise<void> {
       results.programs.push(`${await describeSluice({ binary })}, ${threads}`);
     }
     const logs = await Deno.makeTempDir({ dir: folder });
-    await warmUp(field, running, program, logs);
+    await warmUp(field, running, program);
     for (const workload of options.workloads) {
       const name = workloadName(workload, mode);
       printError(`${name} ...\n`);
@@ -137,10 +137,9 @@ async function measurePgbench(field: Field): Promise<void> {
 
 /** Runs each protocol through all gateways at once: they share what the machine has. */
 async function warmUp(
-  { options, signal }: Field,
+  { options, folder, signal }: Field,
   gateways: readonly RunningSluice[],
   program: string,
-  folder: string,
 ): Promise<void> {
   const { workloads } = options;
   const firsts = workloads.filter(({ protocol }, index) =>
