@@ -6,8 +6,8 @@
  */
 
 import type { Address } from "./base/address.ts";
+import type { ActConfig } from "./config/act_settings.ts";
 import type {
-  ActConfig,
   ClientConfig,
   PoolConfig,
   ProxyConfig,

@@ -9,6 +9,7 @@ import { placesBuffer } from "../src/pool/shared_places.ts";
 import {
   CLIENT_DEFAULTS,
   POOL_DEFAULTS,
+  PROXY_DEFAULTS,
   SERVER_DEFAULTS,
   SNAPSHOT_DEFAULTS,
 } from "./support/configs.ts";
@@ -41,7 +42,7 @@ function snapshotOf(one: ServerConfig, two: ServerConfig): DataPlaneSnapshot {
     generation: 0,
     servers: new Map([["one", one], ["two", two]]),
     clients: new Map([["main", { ...CLIENT_DEFAULTS, address }]]),
-    proxies: new Map([["main", { client: "main", pool: "main" }]]),
+    proxies: new Map([["main", { ...PROXY_DEFAULTS, client: "main", pool: "main" }]]),
     pools: new Map([["main", { config: POOL_DEFAULTS, budget: budgetBuffer(1, 0, 1) }]]),
     places: placesBuffer(1),
     serverConnectionsMax: 0,

@@ -14,7 +14,13 @@ import type { LogRecord } from "../src/observe/log_record.ts";
 import { ActMemory } from "../src/plugins/act_memory.ts";
 import { PluginMemory } from "../src/plugins/plugin_memory.ts";
 import { WorkerFleet } from "../src/worker_fleet.ts";
-import { CLIENT_DEFAULTS, NO_PLUGINS, POOL_DEFAULTS, SERVER_DEFAULTS } from "./support/configs.ts";
+import {
+  CLIENT_DEFAULTS,
+  NO_PLUGINS,
+  POOL_DEFAULTS,
+  PROXY_DEFAULTS,
+  SERVER_DEFAULTS,
+} from "./support/configs.ts";
 import { eventually, PATIENCE_MS, within } from "./support/wait.ts";
 import "./support/opened_libc.ts";
 
@@ -25,7 +31,7 @@ const CONFIG: Config = {
   servers: new Map([["main", { ...SERVER_DEFAULTS, address: LISTEN, proxies: ["main"] }]]),
   clients: new Map([["main", { ...CLIENT_DEFAULTS, address: NOBODY }]]),
   pools: new Map([["main", POOL_DEFAULTS]]),
-  proxies: new Map([["main", { client: "main", pool: "main" }]]),
+  proxies: new Map([["main", { ...PROXY_DEFAULTS, client: "main", pool: "main" }]]),
   users: new Map(),
   act: { defaultPolicy: "passthrough", actionTimeoutMs: 5_000, policies: [] },
   plugins: NO_PLUGINS,

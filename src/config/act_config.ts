@@ -11,7 +11,7 @@ import { ExpressionError } from "../expressions/expression_error.ts";
 import { POLICY_VARIABLES } from "../expressions/policy_variables.ts";
 import { type ACT_KEYS, ACTION_KEYS, ACTIONS, POLICY_KEYS } from "./act_keys.ts";
 import { type CheckedGroup, checkObject, placeOf } from "./check.ts";
-import type { ActConfig, PolicyActionConfig, PolicyConfig } from "./config.ts";
+import type { ActConfig, PolicyActionConfig, PolicyConfig } from "./act_settings.ts";
 import type { Values } from "./key.ts";
 import type { WrittenObject } from "./object_types.ts";
 import { didYouMean, keyPlace, type Place, type Problems, quote } from "./problems.ts";

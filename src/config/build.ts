@@ -8,8 +8,8 @@
 import { mapValues } from "../base/maps.ts";
 import type { CheckedGroup } from "./check.ts";
 import type { CLIENT_KEYS } from "./client_keys.ts";
+import type { ActConfig } from "./act_settings.ts";
 import type {
-  ActConfig,
   AuthConfig,
   ClientConfig,
   ClientTlsConfig,
@@ -23,6 +23,8 @@ import type {
 } from "./config.ts";
 import type { PluginsConfig } from "./plugin_settings.ts";
 import type { RUNTIME_KEYS } from "./declarations.ts";
+import { groupOf, proxyOf } from "./routing_config.ts";
+import type { RoutingConfig } from "./routing_settings.ts";
 import type { Keys, Values } from "./key.ts";
 import type { CheckedGroups } from "./links.ts";
 import type { POOL_KEYS, USER_KEYS } from "./pool_keys.ts";
@@ -38,6 +40,9 @@ export type ClientLogin = Pick<ClientConfig, "user" | "password" | "passwordFile
 export interface BuildParts {
   readonly act: ActConfig;
   readonly auth: ReadonlyMap<string, AuthConfig>;
+  readonly routing: ReadonlyMap<string, RoutingConfig>;
+  /** Paths of failover scripts; "" for none. */
+  readonly scripts: ReadonlyMap<string, string>;
   readonly serverTls: ReadonlyMap<string, ServerTlsConfig>;
   readonly clientTls: ReadonlyMap<string, ClientTlsConfig>;
   readonly logins: ReadonlyMap<string, ClientLogin>;
@@ -65,11 +70,13 @@ export function buildConfig(
   return {
     servers: mapGroups(groups.servers, (values, name) => ({
       ...listener(values),
+      routing: parts.routing.get(name)!,
       auth: parts.auth.get(name)!,
       tls: parts.serverTls.get(name)!,
     })),
     clients: mapGroups(groups.clients, (values, name) => ({
       ...reached(values),
+      group: groupOf(values, parts.scripts.get(name)!),
       ...parts.logins.get(name)!,
       tls: parts.clientTls.get(name)!,
     })),
@@ -78,7 +85,7 @@ export function buildConfig(
       limitsFile: parts.limitsFiles.get(name)!,
       limits: parts.limits.get(name)!,
     })),
-    proxies: mapGroups(groups.proxies, (values) => ({ ...values })),
+    proxies: mapGroups(groups.proxies, proxyOf),
     users: mapGroups(groups.users, userOf),
     act: parts.act,
     plugins: parts.plugins,
@@ -101,7 +108,9 @@ function complete<K extends Keys>(group: CheckedGroup<K>): Values<K> {
   return group.values as Values<K>;
 }
 
-function listener(values: Values<typeof SERVER_KEYS>): Omit<ServerConfig, "auth" | "tls"> {
+function listener(
+  values: Values<typeof SERVER_KEYS>,
+): Omit<ServerConfig, "auth" | "tls" | "routing"> {
   return {
     address: values.address,
     protocol: values.protocol,
@@ -119,9 +128,11 @@ function listener(values: Values<typeof SERVER_KEYS>): Omit<ServerConfig, "auth"
 
 function reached(
   values: Values<typeof CLIENT_KEYS>,
-): Omit<ClientConfig, keyof ClientLogin | "tls"> {
+): Omit<ClientConfig, keyof ClientLogin | "tls" | "group"> {
+  const [address, ...others] = values.address;
   return {
-    address: values.address,
+    address: address!, // it is never empty
+    others,
     dialTimeoutMs: values.dialTimeout,
     retries: values.retries,
     backoffMs: values.backoff,

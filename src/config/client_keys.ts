@@ -5,17 +5,19 @@
  */
 
 import { key } from "./key.ts";
-import { address, duration, int, number, oneOf } from "./key_types.ts";
+import { addresses } from "./address_types.ts";
+import { GROUP_KEYS } from "./group_keys.ts";
+import { duration, int, number, oneOf } from "./key_types.ts";
 import { KEEP_ALIVE, NO_DELAY, TLS_MODE, TLS_VERSION } from "./server_keys.ts";
 import { DATABASE_NAME, path, secret, USER_NAME } from "./text_types.ts";
 
 /** Keys of `clients.NAME`. */
 export const CLIENT_KEYS = {
   address: key(
-    address({ portMin: 1, allowsUnix: true }),
+    addresses({ portMin: 1, allowsUnix: true }),
     { kind: "required", example: "127.0.0.1:5432" },
     "Where the database listens: a host and a port, or the full path of its Unix socket such as " +
-      "/run/postgresql/.s.PGSQL.5432.",
+      "/run/postgresql/.s.PGSQL.5432. A list makes a group of servers that replicate one another.",
   ),
   dialTimeout: key(duration("10ms", "10m"), "5s", "How long one attempt to connect may take."),
   retries: key(int(0, 100), "3", "Further attempts after the first one failed."),
@@ -71,4 +73,5 @@ export const CLIENT_KEYS = {
     "How TLS begins, as in libpq's sslnegotiation. postgres asks first; direct does not, which " +
       "saves a round trip and needs PostgreSQL 17 and mode: require or above.",
   ),
+  ...GROUP_KEYS,
 };

@@ -14,7 +14,9 @@
  */
 
 import type { Address, TcpAddress } from "../base/address.ts";
+import type { ActConfig } from "./act_settings.ts";
 import type { PluginsConfig } from "./plugin_settings.ts";
+import type { GroupConfig, MirrorConfig, RoutingConfig } from "./routing_settings.ts";
 
 /** A listener: where clients connect to, and what they may do before they are let through. */
 export interface ServerConfig {
@@ -32,6 +34,7 @@ export interface ServerConfig {
   readonly socketMode: number;
   /** How long a client may say nothing outside of a transaction; 0 is for ever. */
   readonly clientIdleTimeoutMs: number;
+  readonly routing: RoutingConfig;
   readonly auth: AuthConfig;
   readonly tls: ServerTlsConfig;
 }
@@ -160,9 +163,12 @@ export interface ClientTlsConfig extends TlsFiles {
   readonly negotiation: "postgres" | "direct";
 }
 
-/** How one database server is reached. */
+/** How one database server is reached, or several that replicate one another. */
 export interface ClientConfig {
   readonly address: Address;
+  /** Further servers of the group. */
+  readonly others: readonly Address[];
+  readonly group: GroupConfig;
   readonly dialTimeoutMs: number;
   /** Further attempts after the first one failed. */
   readonly retries: number;
@@ -264,61 +270,9 @@ export interface UserConfig {
 export interface ProxyConfig {
   readonly client: string;
   readonly pool: string;
-}
-
-/** What a client is told that a policy refuses; "" for what the action itself says. */
-export interface RefusalConfig {
-  readonly sqlState: string;
-  readonly message: string;
-  readonly hint: string;
-}
-
-/** What a policy does when it matches. */
-export type PolicyActionConfig =
-  | { readonly kind: "passthrough" | "terminate" }
-  | { readonly kind: "reject" } & RefusalConfig
-  | {
-    readonly kind: "log";
-    readonly level: "signal" | "trace" | "debug" | "info" | "warn" | "error";
-    readonly message: string;
-  }
-  /** A name in `Config.proxies`. */
-  | { readonly kind: "route"; readonly proxy: string }
-  | { readonly kind: "delay"; readonly delayMs: number }
-  | {
-    readonly kind: "rate-limit";
-    /** An expression that gives text. */
-    readonly key: string;
-    /** Above 0. */
-    readonly ratePerSecond: number;
-    readonly burst: number;
-    readonly exceeded: "reject" | "delay";
-  } & RefusalConfig
-  | {
-    readonly kind: "webhook";
-    /** Secret. */
-    readonly url: string;
-    /** Secret. */
-    readonly headers: ReadonlyMap<string, string>;
-    readonly retries: number;
-  };
-
-/** What is done about signals. Expressions are text here, and known to compile. */
-export interface PolicyConfig {
-  readonly name: string;
-  /** `*` for any. */
-  readonly signal: string;
-  readonly when: string;
-  readonly stop: boolean;
-  readonly metadata: ReadonlyMap<string, string | number | boolean>;
-  readonly action: PolicyActionConfig;
-}
-
-/** What becomes of requests that plugins send signals about. */
-export interface ActConfig {
-  readonly defaultPolicy: "passthrough" | "terminate";
-  readonly actionTimeoutMs: number;
-  readonly policies: readonly PolicyConfig[];
+  /** From 0; 0 is the last resort. */
+  readonly weight: number;
+  readonly mirror: MirrorConfig | undefined;
 }
 
 /** One place that log records go to. */

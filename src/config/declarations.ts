@@ -22,6 +22,7 @@ import {
 } from "./key_types.ts";
 import { PLUGIN_KEYS, PLUGIN_NAME_PATTERN, PLUGIN_NAME_RULE, PLUGINS_KEYS } from "./plugin_keys.ts";
 import { POOL_KEYS, USER_KEYS } from "./pool_keys.ts";
+import { PROXY_ROUTING_KEYS } from "./routing_keys.ts";
 import { SERVER_KEYS } from "./server_keys.ts";
 import { path, text, USER_NAME_PATTERN, USER_NAME_RULE } from "./text_types.ts";
 
@@ -90,6 +91,7 @@ export const PROXY_KEYS = {
     "How many server connections there may be. A pool of the proxy's own name that is not " +
       "declared has every default.",
   ),
+  ...PROXY_ROUTING_KEYS,
 };
 
 /** Keys of `loggers.NAME`. */

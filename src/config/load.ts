@@ -38,6 +38,7 @@ import { ENVIRONMENT, keyPlace, type Place, type Problem, Problems } from "./pro
 import { readFile } from "./read_file.ts";
 import { applyReplacements, type Replacement } from "./replacements.ts";
 import { type JsonObject, shownConfiguration } from "./shown_configuration.ts";
+import { checkRouting, routingConfig } from "./routing_config.ts";
 import { SERVER_KEYS } from "./server_keys.ts";
 import { type Checking, clientTls, serverTls } from "./tls_config.ts";
 
@@ -106,6 +107,7 @@ export function loadConfig(source: ConfigSource): LoadedConfig {
   const { parts: fileParts, limits } = readParts(groups, { files, problems, notes });
   const parts = { ...fileParts, plugins: pluginsConfig(groups.plugins, ownPlugins, files) };
   crossCheck(groups, runtime, { auth: parts.auth, limits }, problems, notes);
+  checkRouting(groups, parts.auth, problems);
 
   if (problems.count > 0) return { ok: false, problems: problems.sorted(fileName) };
   const config = buildConfig(
@@ -170,7 +172,7 @@ function readParts(
   readonly parts: Omit<BuildParts, "act" | "plugins">;
   readonly limits: ReadonlyMap<string, readonly PlacedLimit[]>;
 } {
-  const { files } = checking;
+  const { files, problems } = checking;
   const limitsFiles = mapValues(
     groups.pools,
     (group) => files.resolve(group.values.limitsFile ?? ""),
@@ -184,6 +186,8 @@ function readParts(
   });
   const parts = {
     auth: mapValues(groups.servers, (group) => serverAuth(group, checking)),
+    routing: mapValues(groups.servers, (group) => routingConfig(group, problems)),
+    scripts: mapValues(groups.clients, (group) => files.resolve(group.values.failoverScript ?? "")),
     serverTls: mapValues(groups.servers, (group) => serverTls(group, checking)),
     clientTls: mapValues(groups.clients, (group) => clientTls(group, checking)),
     logins: mapValues(groups.clients, (group) => clientLogin(group, checking)),

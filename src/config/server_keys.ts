@@ -5,6 +5,7 @@
  */
 
 import { key } from "./key.ts";
+import { ROUTING_KEYS } from "./routing_keys.ts";
 import { address, bool, duration, int, mode, names, oneOf, size } from "./key_types.ts";
 import { DATABASE_NAME, lines, path, secret, text, USER_NAME } from "./text_types.ts";
 
@@ -186,4 +187,4 @@ const TLS_KEYS = {
 };
 
 /** Keys of `servers.NAME`. */
-export const SERVER_KEYS = { ...LISTENER_KEYS, ...AUTH_KEYS, ...TLS_KEYS };
+export const SERVER_KEYS = { ...LISTENER_KEYS, ...ROUTING_KEYS, ...AUTH_KEYS, ...TLS_KEYS };

@@ -62,7 +62,8 @@ export function clientTls(group: ClientGroup, checking: Checking): ClientTlsConf
   const negotiation = values["tls.negotiation"] ?? "postgres";
   const files = readFiles(group, mode, checking);
   const { problems, notes } = checking;
-  if (values.address?.kind === "unix" && group.written.has("tls.mode") && mode !== "disable") {
+  const isLocal = values.address?.every(({ kind }) => kind === "unix") === true;
+  if (isLocal && group.written.has("tls.mode") && mode !== "disable") {
     notes.add(placeOf(group, "tls.mode"), "not used, because a Unix socket has no TLS");
   }
   if (mode !== "disable" && !verifies(mode) && files.caFile !== "") {

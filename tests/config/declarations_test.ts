@@ -36,7 +36,7 @@ Deno.test("SECTIONS have documentation in whole sentences", () => {
 Deno.test("SECTIONS have keys in camelCase that no environment variable can confuse", () => {
   for (const { keys } of SECTIONS as readonly { readonly keys: Keys }[]) {
     const names = Object.keys(keys);
-    for (const name of names) match(name, /^([a-z]+\.)?[a-z][A-Za-z0-9]*$/);
+    for (const name of names) match(name, /^([a-z][A-Za-z]*\.)?[a-z][A-Za-z0-9]*$/);
     // A variable shows neither dots nor case.
     const folded = names.map((name) => name.replaceAll(".", "").toLowerCase());
     equal(new Set(folded).size, names.length);

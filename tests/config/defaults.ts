@@ -6,7 +6,13 @@
  */
 
 import { ok } from "node:assert/strict";
-import type { ClientConfig, Config, PoolConfig, ServerConfig } from "../../src/config/config.ts";
+import type {
+  ClientConfig,
+  Config,
+  PoolConfig,
+  ProxyConfig,
+  ServerConfig,
+} from "../../src/config/config.ts";
 import type { PluginsConfig } from "../../src/config/plugin_settings.ts";
 import type { FileReader } from "../../src/config/config_files.ts";
 import { loadConfig, type LoadedConfig, problemsText } from "../../src/config/load.ts";
@@ -31,6 +37,16 @@ export const SERVER_DEFAULTS: Omit<ServerConfig, "address" | "proxies"> = {
   keepAlive: true,
   noDelay: true,
   socketMode: 0o700,
+  routing: {
+    targetSessionAttrs: "any",
+    readWriteSplit: false,
+    causality: "session",
+    hints: true,
+    strategy: "ORDERED",
+    key: "client-address",
+    per: "transaction",
+    rules: [],
+  },
   auth: {
     method: "relay",
     usersFile: "",
@@ -57,6 +73,26 @@ export const SERVER_DEFAULTS: Omit<ServerConfig, "address" | "proxies"> = {
 
 /** A client's. */
 export const CLIENT_DEFAULTS: Omit<ClientConfig, "address"> = {
+  others: [],
+  group: {
+    failoverTimeoutMs: 30_000,
+    failoverScript: "",
+    patroni: [],
+    lagMaxMs: 0,
+    lagSizeMax: 0,
+    health: {
+      check: "off",
+      intervalMs: 1_000,
+      timeoutMs: 2_000,
+      rise: 2,
+      fall: 3,
+      slowStartMs: 0,
+      panic: "try",
+      user: "",
+      password: "",
+      database: "",
+    },
+  },
   dialTimeoutMs: 5_000,
   retries: 3,
   backoffMs: 200,
@@ -68,6 +104,12 @@ export const CLIENT_DEFAULTS: Omit<ClientConfig, "address"> = {
   passwordFile: "",
   database: "",
   tls: { ...SERVER_DEFAULTS.tls, mode: "prefer", negotiation: "postgres" },
+};
+
+/** A proxy's. */
+export const PROXY_DEFAULTS: Omit<ProxyConfig, "client" | "pool"> = {
+  weight: 1,
+  mirror: undefined,
 };
 
 /** A pool's. */

@@ -39,7 +39,8 @@ loggers:
     "s.yaml:6:19: servers.default.loginTimeout: expected a duration from 100ms to 1h, such as " +
     '60s; got "30", which needs a unit: 30s or 30ms',
     "s.yaml:9:14: clients.main.address: expected an address: host:port, [IPv6 address]:port or " +
-    '/path/to.sock, such as 127.0.0.1:5432; got "5432", where the host is missing: 127.0.0.1:5432',
+    '/path/to.sock, or a list of them, such as 127.0.0.1:5432; got "5432", where the host is ' +
+    "missing: 127.0.0.1:5432",
     's.yaml:12:13: proxies.main.client: no client is named "mian"; there are: main; ' +
     'did you mean "main"?',
     "s.yaml:14:21: loggers.default.level: expected one of trace, debug, info, warn, error, off; " +

@@ -5,6 +5,7 @@ import {
   CLIENT_DEFAULTS,
   PLUGINS_DEFAULTS,
   POOL_DEFAULTS,
+  PROXY_DEFAULTS,
   SERVER_DEFAULTS,
   SMALLEST,
 } from "./defaults.ts";
@@ -41,7 +42,7 @@ Deno.test("loadConfig fills in everything that the smallest file leaves out", ()
     pools: new Map([["default", POOL_DEFAULTS]]),
     users: new Map(),
     plugins: PLUGINS_DEFAULTS,
-    proxies: new Map([["default", { client: "default", pool: "default" }]]),
+    proxies: new Map([["default", { ...PROXY_DEFAULTS, client: "default", pool: "default" }]]),
     act: { defaultPolicy: "passthrough", actionTimeoutMs: 5_000, policies: [] },
     loggers: new Map([["default", { level: "info", format: "auto", output: "stderr", file: "" }]]),
     metrics: {
@@ -110,7 +111,11 @@ runtime: { workers: 64, shutdownTimeout: 0ms }
     acquireTimeoutMs: 3_600_000,
     waitersMax: 0,
   });
-  deepEqual(config.proxies.get("primary"), { client: "primary", pool: "shared" });
+  deepEqual(config.proxies.get("primary"), {
+    ...PROXY_DEFAULTS,
+    client: "primary",
+    pool: "shared",
+  });
   deepEqual(config.loggers.get("archive"), {
     level: "info",
     format: "auto",
@@ -136,8 +141,8 @@ Deno.test("loadConfig implies a proxy for a client, and a pool for a proxy", () 
 clients: { one: { address: b:1 }, two: { address: c:1 } }
 proxies: { zero: { client: one, pool: two }, two: { client: one } }
 `);
-  deepEqual(config.proxies.get("one"), { client: "one", pool: "one" });
-  deepEqual(config.proxies.get("two"), { client: "one", pool: "two" });
+  deepEqual(config.proxies.get("one"), { ...PROXY_DEFAULTS, client: "one", pool: "one" });
+  deepEqual(config.proxies.get("two"), { ...PROXY_DEFAULTS, client: "one", pool: "two" });
   deepEqual([...config.pools.keys()].toSorted(), ["one", "two"]);
 });
 

@@ -124,7 +124,14 @@ Deno.test("LoadedConfig.json() has every default and no secret, in the file's sh
   equal(json.pools.default.idleTimeout, "10m", "a default, as somebody would write it");
   equal(json.servers.default.address, "127.0.0.1:15432");
   deepEqual(json.servers.default.proxies, ["default"]);
-  deepEqual(json.proxies, { default: { client: "default", pool: "default" } });
+  deepEqual(json.proxies, {
+    default: {
+      client: "default",
+      pool: "default",
+      weight: 1,
+      mirror: { proxy: "", share: 1, compare: false, bufferMax: "1MiB" },
+    },
+  });
   equal(json.clients.default.user, "app");
   equal(json.users["a.b"].poolSize, 3);
   equal(json.metrics.enabled, false);

@@ -6,7 +6,13 @@
  */
 
 import { threadMemory } from "../../src/net/native/thread_memory.ts";
-import type { ClientConfig, PoolConfig, ServerConfig, TlsFiles } from "../../src/config/config.ts";
+import type {
+  ClientConfig,
+  PoolConfig,
+  ProxyConfig,
+  ServerConfig,
+  TlsFiles,
+} from "../../src/config/config.ts";
 import type { PluginsConfig } from "../../src/config/plugin_settings.ts";
 
 const NO_FILES: TlsFiles = { certFile: "", keyFile: "", caFile: "", cert: "", key: "", ca: "" };
@@ -21,6 +27,16 @@ export const SERVER_DEFAULTS: Omit<ServerConfig, "address" | "proxies"> = {
   keepAlive: true,
   noDelay: true,
   socketMode: 0o700,
+  routing: {
+    targetSessionAttrs: "any",
+    readWriteSplit: false,
+    causality: "session",
+    hints: true,
+    strategy: "ORDERED",
+    key: "client-address",
+    per: "transaction",
+    rules: [],
+  },
   clientIdleTimeoutMs: 0,
   auth: {
     method: "relay",
@@ -39,6 +55,26 @@ export const SERVER_DEFAULTS: Omit<ServerConfig, "address" | "proxies"> = {
 
 /** A way to a database, but for its address. */
 export const CLIENT_DEFAULTS: Omit<ClientConfig, "address"> = {
+  others: [],
+  group: {
+    failoverTimeoutMs: 30_000,
+    failoverScript: "",
+    patroni: [],
+    lagMaxMs: 0,
+    lagSizeMax: 0,
+    health: {
+      check: "off",
+      intervalMs: 1_000,
+      timeoutMs: 2_000,
+      rise: 2,
+      fall: 3,
+      slowStartMs: 0,
+      panic: "try",
+      user: "",
+      password: "",
+      database: "",
+    },
+  },
   dialTimeoutMs: 1_000,
   retries: 0,
   backoffMs: 100,
@@ -81,6 +117,12 @@ export const NO_PLUGINS: PluginsConfig = {
 };
 
 /** A pool, with a small queue and no upkeep. */
+/** A proxy's. */
+export const PROXY_DEFAULTS: Omit<ProxyConfig, "client" | "pool"> = {
+  weight: 1,
+  mirror: undefined,
+};
+
 export const POOL_DEFAULTS: PoolConfig = {
   mode: "session",
   size: 10,

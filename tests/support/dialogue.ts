@@ -32,7 +32,13 @@ import type { LogRecord } from "../../src/observe/log_record.ts";
 import { CLIENT_STATE_CELL, SERVER_STATE_CELL } from "../../src/observe/state_cells.ts";
 import { budgetBuffer, SharedBudget } from "../../src/pool/shared_budget.ts";
 import { placesBuffer } from "../../src/pool/shared_places.ts";
-import { CLIENT_DEFAULTS, POOL_DEFAULTS, SERVER_DEFAULTS, SNAPSHOT_DEFAULTS } from "./configs.ts";
+import {
+  CLIENT_DEFAULTS,
+  POOL_DEFAULTS,
+  PROXY_DEFAULTS,
+  SERVER_DEFAULTS,
+  SNAPSHOT_DEFAULTS,
+} from "./configs.ts";
 import { FakeClock } from "./fake_clock.ts";
 import { MemoryNetwork } from "./memory_driver.ts";
 import type { MemoryPeer } from "./memory_pipe.ts";
@@ -362,7 +368,9 @@ export class World {
       clients: new Map(
         server.proxies.map((name, index) => [name, { ...whole, address: SERVERS[index]! }]),
       ),
-      proxies: new Map(server.proxies.map((name) => [name, { client: name, pool: name }])),
+      proxies: new Map(
+        server.proxies.map((name) => [name, { ...PROXY_DEFAULTS, client: name, pool: name }]),
+      ),
       pools: new Map(
         [...this.poolBudgets].map(([name, budget]) => [name, { config, budget }]),
       ),
