@@ -10,7 +10,10 @@ import { counterBuffer, POOL_CELL, WorkerCounters } from "../src/observe/counter
 import { Pool } from "../src/pool/pool.ts";
 import { budgetBuffer, SharedBudget } from "../src/pool/shared_budget.ts";
 import { CancelKeys } from "../src/postgres/cancel.ts";
-import type { Gateway, ListenerContext } from "../src/postgres/gateway.ts";
+import { membersOf } from "../src/upstream/members.ts";
+import { ANY_NEED } from "../src/upstream/router.ts";
+import { ServerLoad } from "../src/upstream/server_loads.ts";
+import type { Gateway, ListenerContext, Route } from "../src/postgres/gateway.ts";
 import { SessionListener } from "../src/postgres/listener.ts";
 import { startupPacket } from "../src/postgres/wire/startup_packet.ts";
 import { MemoryDriver, MemorySocket } from "./memory_socket.ts";
@@ -50,7 +53,7 @@ export async function openSession(hooks = new HookSwitch()): Promise<Pair> {
   return { client, server, counted: () => cells.get(POOL_CELL.queries) };
 }
 
-function contextWith(cells: ListenerContext["routes"][0]["cells"]): ListenerContext {
+function contextWith(cells: Route["cells"]): ListenerContext {
   const pool = () =>
     new Pool(
       { name: "default", acquireTimeoutMs: 1000, waitersMax: 0 },
@@ -68,9 +71,24 @@ function contextWith(cells: ListenerContext["routes"][0]["cells"]): ListenerCont
     keepAlive: true,
     noDelay: true,
   } as const;
+  const member = membersOf(new Map([["default", { ...server, others: [] }]])).get("default")![0]!;
+  const route: Route = {
+    proxy: "default",
+    member,
+    load: new ServerLoad(SYSTEM_CLOCK),
+    weight: 1,
+    slowStartMs: 0,
+    triesAll: true,
+    server,
+    tls: () => undefined,
+    pool: pool(),
+    cells,
+    onUnreachable() {},
+  };
   return {
     name: "default",
-    routes: [{ proxy: "default", server, tls: () => undefined, pool: pool(), cells }],
+    routesFor: () => [route],
+    need: ANY_NEED,
     authentication: undefined,
     tls: undefined,
     clients: pool(),

@@ -25,13 +25,14 @@ import {
   type CancelResult,
   workerOf,
 } from "./postgres/cancel.ts";
-import type { Gateway, ListenerContext, Route } from "./postgres/gateway.ts";
+import type { Gateway, ListenerContext } from "./postgres/gateway.ts";
 import { SessionListener } from "./postgres/listener.ts";
 import { Gate } from "./gate.ts";
 import { GateFiles } from "./gate_files.ts";
 import { PooledPlane } from "./pooled_plane.ts";
-import { isTlsOptional } from "./postgres/server_dial.ts";
-import type { ServerAddress } from "./upstream/dial.ts";
+import { fractionOf } from "./base/fraction.ts";
+import { relayRoutes } from "./relay_routes.ts";
+import { ServerRouting } from "./server_routing.ts";
 
 /** What serves a listener's clients, by the protocol they speak. */
 const SESSION_LISTENERS = { postgres: SessionListener } as const;
@@ -54,6 +55,8 @@ export interface DataPlaneParts {
   readonly hooks: HookSwitch | undefined;
   /** Sends to another worker; returns false if there is none by that index. */
   readonly tellPeer: (worker: number, message: PeerMessage) => boolean;
+  /** Tells the control plane that a server could not be used, or is not what it was taken for. */
+  readonly onServerDoubted: (member: number) => void;
 }
 
 /** The listeners and sessions of one worker. */
@@ -66,6 +69,7 @@ export class DataPlane {
   readonly #gateway: Gateway;
   readonly #canceller: Canceller;
   readonly #pooled: PooledPlane;
+  readonly #routing: ServerRouting;
   readonly #gates = new Map<string, Gate>();
   readonly #listeners: Listener[] = [];
   readonly #sessions: SessionListener[] = [];
@@ -97,7 +101,15 @@ export class DataPlane {
       cancelAbandoned: (target) => this.#canceller.cancelQueued(target),
     };
     for (const name of snapshot.pools.keys()) this.#pools.set(name, this.#makePool(name));
+    this.#routing = new ServerRouting({
+      snapshot,
+      clock: parts.clock,
+      wallMs: parts.wallClockMs,
+      random: () => fractionOf(parts.randomBytes(4)),
+      onFailure: parts.onServerDoubted,
+    });
     this.#pooled = new PooledPlane({
+      routing: this.#routing,
       snapshot,
       driver: parts.driver,
       clock: parts.clock,
@@ -256,11 +268,22 @@ export class DataPlane {
       mockKey: this.#snapshot.mockKey,
     });
     this.#gates.set(name, gate);
+    const routes = relayRoutes(server.proxies, {
+      snapshot: this.#snapshot,
+      routing: this.#routing,
+      pools: this.#pools,
+      counters: this.#counters,
+      tlsOf: (client) => this.#pooled.tlsOf(client),
+    });
     const context: ListenerContext = {
       name,
       authentication: gate.context,
       tls: gate.tls,
-      routes: server.proxies.map((proxy) => this.#makeRoute(proxy)),
+      need: this.#routing.needOf(server),
+      routesFor: (client) =>
+        this.#routing.relayOrder(server, routes, { ...client, listener: name }).map((index) =>
+          routes[index]!
+        ),
       clients: new Pool(
         { name, acquireTimeoutMs: 0, waitersMax: 0 },
         budget,
@@ -275,21 +298,6 @@ export class DataPlane {
       this.#lastSession += 1;
       return this.#lastSession * workers + worker;
     });
-  }
-
-  #makeRoute(proxyName: string): Route {
-    const proxy = this.#snapshot.proxies.get(proxyName)!;
-    const client: ClientConfig = this.#snapshot.clients.get(proxy.client)!;
-    const server: ServerAddress = { name: proxy.client, ...client };
-    return {
-      proxy: proxyName,
-      server,
-      // A server that could bind a SCRAM exchange to its TLS connection refuses a client that could
-      // bind it to ours: TLS is spoken where it is asked for, and not where it is only welcome.
-      tls: () => isTlsOptional(client.tls.mode) ? undefined : this.#pooled.tlsOf(proxy.client),
-      pool: this.#pools.get(proxy.pool)!,
-      cells: this.#counters.pool(proxy.pool),
-    };
   }
 
   #cancel(processId: number, key: Uint8Array): Promise<CancelResult> {

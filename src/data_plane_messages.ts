@@ -42,6 +42,8 @@ export interface DataPlaneSnapshot {
   readonly users: ReadonlyMap<string, UserConfig>;
   /** One budget for each of them that may have so many clients only. */
   readonly userBudgets: ReadonlyMap<string, SharedArrayBuffer>;
+  /** What is known of servers: see upstream/server_table.ts. */
+  readonly serverTable: SharedArrayBuffer;
   /** Places for the connections of pools, over all workers: see pool/shared_places.ts. */
   readonly places: SharedArrayBuffer;
   /** Connections of all pools; 0 is without limit. */
@@ -126,6 +128,8 @@ export type WorkerReport =
     readonly generation: number;
     readonly series: DefinedSeries;
   }
+  /** A server could not be used, or is not what it was taken for. */
+  | { readonly kind: "server_doubted"; readonly member: number }
   | { readonly kind: "drained" };
 
 /** From a worker to another worker. */

@@ -79,6 +79,7 @@ async function start({ snapshot }: Extract<WorkerCommand, { kind: "start" }>): P
       hooks: snapshot.arePluginsEnabled ? plugins.hooks : undefined,
       sink: { write: (record) => scope.postMessage({ kind: "log", record }) },
       tellPeer,
+      onServerDoubted: (member) => scope.postMessage({ kind: "server_doubted", member }),
     });
     await startPlugins(snapshot, dataPlane, plugins);
     scope.postMessage({ kind: "listening", addresses: await dataPlane.listen() });

@@ -8,7 +8,9 @@
 
 import { utf8 } from "./base/bytes.ts";
 import type { AuthQueryConfig, ClientConfig, ServerConfig } from "./config/config.ts";
+import type { Member } from "./upstream/members.ts";
 import type { Pair } from "./pool/server_pool_types.ts";
+import type { ServerAddress } from "./upstream/dial.ts";
 import type { ServerCredentials } from "./postgres/auth/credentials.ts";
 import type { Admitted } from "./postgres/client_gate.ts";
 import type { LoginTarget } from "./postgres/pooled/backend_opener.ts";
@@ -19,6 +21,8 @@ import { type ClientTls, clientTls } from "./tls_contexts.ts";
 export interface Destination {
   /** Names in the configuration. */
   readonly clientName: string;
+  /** The server of that client. */
+  readonly member: Member;
   readonly poolName: string;
   /** Further parameters of the StartupMessage. */
   readonly parameters: ReadonlyMap<string, string>;
@@ -66,10 +70,12 @@ export class Destinations {
   }
 
   /** The name that a configured pool's connections to one configured client go by. */
-  shared(clientName: string, poolName: string): string {
-    const name = clientName === poolName ? poolName : `${clientName}/${poolName}`;
-    return this.#add(name, {
+  shared(member: Member, poolName: string): string {
+    const { client: clientName } = member;
+    const place = this.#placeOf(member);
+    return this.#add(place === poolName ? poolName : `${place}/${poolName}`, {
       clientName,
+      member,
       poolName,
       parameters: new Map(),
       isSingleUse: false,
@@ -81,13 +87,15 @@ export class Destinations {
    * The name that the connection of a walsender goes by: it is for one session, and is told at its
    * start what for. Forget it when its pool is made.
    */
-  replication(clientName: string, poolName: string, { startup, session }: Admitted): string {
+  replication(member: Member, poolName: string, { startup, session }: Admitted): string {
+    const { client: clientName } = member;
     const parameters = new Map(startup.parameters);
     for (const not of ["user", "database"]) parameters.delete(not);
     for (const key of [...parameters.keys()]) if (key.startsWith("_pq_.")) parameters.delete(key);
     // Servers that share a pool must not share this: each has a walsender of its own.
-    return this.#add(`${clientName}/${poolName}#${session}`, {
+    return this.#add(`${this.#placeOf(member)}/${poolName}#${session}`, {
       clientName,
+      member,
       poolName,
       parameters,
       isSingleUse: true,
@@ -97,14 +105,16 @@ export class Destinations {
 
   /** The name that the connections go by which look up secrets for one listener. */
   authQuery(
-    clientName: string,
+    member: Member,
     poolName: string,
     listener: string,
     { password }: AuthQueryConfig,
   ): string {
+    const { client: clientName } = member;
     // Each listener may have another password.
-    return this.#add(`${clientName}#auth:${listener}`, {
+    return this.#add(`${this.#placeOf(member)}#auth:${listener}`, {
       clientName,
+      member,
       poolName,
       parameters: new Map([["client_encoding", "UTF8"]]),
       isSingleUse: false,
@@ -117,10 +127,10 @@ export class Destinations {
   }
 
   /** What a login needs; made anew for each one, since files change. */
-  target({ clientName, parameters, credentials }: Destination, pair: Pair): LoginTarget {
+  target({ clientName, member, parameters, credentials }: Destination, pair: Pair): LoginTarget {
     const client = this.client(clientName);
     return {
-      server: { name: clientName, ...client },
+      server: serverAddress(client, member),
       tls: () => this.tlsOf(clientName),
       database: pair.database,
       user: pair.user,
@@ -150,6 +160,12 @@ export class Destinations {
     this.#credentials.rememberStored(clientNames, auth.users);
   }
 
+  /** The servers of a group each have pools of their own. */
+  #placeOf({ client, index }: Member): string {
+    // Its address could be longer than what pools have room for.
+    return this.client(client).others.length === 0 ? client : `${client}@${index}`;
+  }
+
   #add(name: string, destination: Destination): string {
     if (!this.#known.has(name)) this.#known.set(name, destination);
     return name;
@@ -159,6 +175,12 @@ export class Destinations {
     const { password } = this.client(clientName);
     return password === "" ? this.#credentials.of(clientName, user) : passwordOf(password);
   }
+}
+
+/** How a server is reached: of a group, another server is tried next and not the same one. */
+export function serverAddress(client: ClientConfig, member: Member): ServerAddress {
+  const retries = client.others.length === 0 ? client.retries : 0;
+  return { ...client, name: member.client, address: member.address, retries };
 }
 
 function passwordOf(password: string): ServerCredentials {

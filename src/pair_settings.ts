@@ -5,8 +5,10 @@
  * @module
  */
 
-import type { PoolConfig, PoolLimit } from "./config/config.ts";
+import type { PoolConfig, PoolLimit, ServerConfig, UserConfig } from "./config/config.ts";
 import { type Cells, POOL_CELL } from "./observe/counters.ts";
+import { type Admitted, isReplication } from "./postgres/client_gate.ts";
+import type { PoolSettings } from "./postgres/pooled/pooled_context.ts";
 import type { Cap, Pair, ServerPoolObserver, ServerPoolOptions } from "./pool/server_pool_types.ts";
 
 /** How many server connections a pair may have. */
@@ -98,5 +100,38 @@ export function waitCounter(cells: Cells): ServerPoolObserver {
     },
     onOpenEnded() {}, // counted by the connector
     onClosed() {},
+  };
+}
+
+/** Where a session comes in, and which pool serves it. */
+export interface SessionPlace {
+  readonly listener: string;
+  readonly server: ServerConfig;
+  readonly poolName: string;
+  readonly pool: PoolConfig;
+}
+
+/** How a session behaves in a pool, but for what is its pair's. */
+export function sessionSettings(
+  { listener, server, poolName, pool }: SessionPlace,
+  admitted: Admitted,
+  { users }: { readonly users: ReadonlyMap<string, UserConfig> },
+): Omit<PoolSettings, "size" | "sizeKey"> {
+  const user = users.get(admitted.user);
+  const mode = user === undefined || user.mode === "pool" ? pool.mode : user.mode;
+  const isReplicating = isReplication(admitted.startup);
+  return {
+    pool: poolName,
+    listener,
+    mode: isReplicating ? "session" : mode,
+    isReplicating,
+    pin: pool.pin,
+    tracksStatements: !isReplicating && mode !== "session" && pool.preparedStatementsMax > 0,
+    acquireTimeoutMs: pool.acquireTimeoutMs,
+    waitersMax: pool.waitersMax,
+    clientIdleTimeoutMs: server.clientIdleTimeoutMs,
+    queryTimeoutMs: isReplicating ? 0 : user?.queryTimeoutMs || pool.queryTimeoutMs,
+    transactionTimeoutMs: user?.transactionTimeoutMs || pool.transactionTimeoutMs,
+    idleTransactionTimeoutMs: user?.idleTransactionTimeoutMs || pool.idleTransactionTimeoutMs,
   };
 }

@@ -16,7 +16,8 @@ import type { Driver } from "./net/socket.ts";
 import type { WorkerCounters } from "./observe/counters.ts";
 import type { Observer } from "./observe/facts.ts";
 import { OldestWaits, type PoolWait } from "./observe/oldest_waits.ts";
-import { pairCaps, pairOptions, pairSize, waitCounter } from "./pair_settings.ts";
+import { pairCaps, pairOptions, pairSize, sessionSettings, waitCounter } from "./pair_settings.ts";
+import type { Member } from "./upstream/members.ts";
 import { Pool } from "./pool/pool.ts";
 import type {
   Pair,
@@ -36,11 +37,13 @@ import type { Backend } from "./postgres/pooled/backend.ts";
 import type { OpenFailure } from "./postgres/pooled/backend_opener.ts";
 import { BackendConnector } from "./postgres/pooled/connector.ts";
 import { PairState } from "./postgres/pooled/pair_state.ts";
-import type { PooledContext, PooledRoute, PoolSettings } from "./postgres/pooled/pooled_context.ts";
+import type { PooledContext, PooledRoute } from "./postgres/pooled/pooled_context.ts";
 import { PooledSession } from "./postgres/pooled/pooled_session.ts";
 import { SharedStatements } from "./postgres/pooled/statements.ts";
 import { Watchdog } from "./postgres/pooled/watchdog.ts";
+import type { ServerRouting } from "./server_routing.ts";
 import { QueryScanner } from "./postgres/sql/query_scanner.ts";
+import { prefills } from "./prefill.ts";
 import type { ClientTls } from "./tls_contexts.ts";
 
 /** A server's messages are passed on by listeners that may each have another limit: this is all. */
@@ -60,6 +63,7 @@ export interface PooledPlaneParts {
   readonly counters: WorkerCounters;
   readonly cancelKeys: CancelKeys;
   readonly canceller: Canceller;
+  readonly routing: ServerRouting;
   readonly tellPlaces: (worker: number, message: PlaceMessage) => void;
 }
 
@@ -99,8 +103,12 @@ export class PooledPlane {
       random: () => fraction(randomBytes(1)[0]!),
       settingsFor: (pair) => this.#settingsFor(pair),
       tell: parts.tellPlaces,
-      onTick: () => waits.measure(this.#waits()),
+      onTick: () => {
+        waits.measure(this.#waits());
+        parts.routing.checkEpochs((member, isDown) => this.#onEpoch(member, isDown));
+      },
     });
+    parts.routing.watchEpochs((member, isDown) => this.#onEpoch(member, isDown));
     for (const [user, buffer] of snapshot.userBudgets) {
       const budget = new SharedBudget(buffer, worker, workers);
       const options = { name: user, acquireTimeoutMs: 0, waitersMax: 0 };
@@ -137,7 +145,8 @@ export class PooledPlane {
     const database = fixed || realDatabase(limits, asked.database);
     const isDisabled = limitsFor(limits, database, client.user || asked.user)?.isDisabled;
     if (fixed === "" && isDisabled === true) return "database_disabled";
-    const name = this.#destinations.authQuery(clientName, pool, listener, query);
+    const member = this.#parts.routing.likeliest(clientName);
+    const name = this.#destinations.authQuery(member, pool, listener, query);
     const use = this.#pools.use({ pool: name, database, user: query.user });
     if (typeof use === "string") return use;
     const timeoutMs = Math.min(client.dialTimeoutMs, server.loginTimeoutMs);
@@ -147,16 +156,19 @@ export class PooledPlane {
 
   /** Opens what the configuration wants open before anybody asks. */
   prefill(): void {
-    if (this.#parts.snapshot.worker !== 0) return;
-    for (const { client: clientName, pool: poolName } of this.#parts.snapshot.proxies.values()) {
-      const client = this.#destinations.client(clientName);
-      const pool = this.#poolConfigs.get(poolName)!;
-      if (client.user !== "" && client.database !== "" && pool.minSize > 0) {
-        this.#prefill(clientName, poolName, client.database, client.user, pool.minSize);
-      }
-      for (const { database, user, initialSize, isDisabled } of pool.limits) {
-        if (database === undefined || user === undefined || isDisabled) continue;
-        this.#prefill(clientName, poolName, database, client.user || user, initialSize);
+    const { snapshot, routing } = this.#parts;
+    if (snapshot.worker !== 0) return;
+    for (const wanted of prefills(snapshot.proxies, snapshot.clients, this.#poolConfigs)) {
+      const { client, pool, database, user, count } = wanted;
+      for (const member of routing.membersOf(client)) {
+        const use = this.#pools.use({
+          pool: this.#destinations.shared(member, pool),
+          database,
+          user,
+        });
+        if (typeof use === "string") return;
+        use.pool.prefill(count);
+        use[Symbol.dispose]();
       }
     }
   }
@@ -168,22 +180,16 @@ export class PooledPlane {
     }
   }
 
-  #prefill(
-    clientName: string,
-    poolName: string,
-    database: string,
-    user: string,
-    count: number,
-  ): void {
-    if (count === 0) return; // each of these costs an entry of shared memory, and a file has many
-    const use = this.#pools.use({
-      pool: this.#destinations.shared(clientName, poolName),
-      database,
-      user,
-    });
-    if (typeof use === "string") return;
-    use.pool.prefill(count);
-    use[Symbol.dispose]();
+  /** Connections to a server are not to be used any more. */
+  #onEpoch(index: number, isDown: boolean): void {
+    for (const [pair, pool] of this.#pools.pools()) {
+      const { member } = this.#destinations.get(pair.pool);
+      if (member.index !== index) continue;
+      pool.reconnect();
+      // They are told as those who use it now, not as those who get it next.
+      const users = [...this.#parts.routing.loadOf(member).users];
+      for (const user of users) user.onServerUnusable(isDown);
+    }
   }
 
   /** Makes what stands behind a session. */
@@ -199,8 +205,8 @@ export class PooledPlane {
       this.#destinations.remember(this.#clientsOf(server), user, admitted.learned);
     }
     const uses: PooledRoute[] = [];
-    for (const proxy of chosenFirst(server.proxies, admitted.proxy)) {
-      const route = this.#route(listener, server, proxy, admitted);
+    for (const [proxy, member] of this.#ways(server, admitted)) {
+      const route = this.#route(listener, server, proxy, member, admitted);
       if ("sqlState" in route) {
         for (const { use } of uses) use[Symbol.dispose]();
         return onRefused(route, "refused");
@@ -211,10 +217,11 @@ export class PooledPlane {
       for (const { use } of uses) use[Symbol.dispose]();
     };
     const clients = this.#userClients.get(user);
-    if (clients === undefined) return onAdmitted(this.#make(server, admitted, uses, dispose));
+    const make = (onEnd: () => void) => this.#make(listener, server, admitted, uses, onEnd);
+    if (clients === undefined) return onAdmitted(make(dispose));
     clients.acquire({
       onLease: (lease) =>
-        onAdmitted(this.#make(server, admitted, uses, () => {
+        onAdmitted(make(() => {
           lease[Symbol.dispose]();
           dispose();
         })),
@@ -225,22 +232,38 @@ export class PooledPlane {
     });
   }
 
+  /** Every server that a listener's proxies lead to, by the proxy. */
+  *#ways(server: ServerConfig, admitted: Admitted): Iterable<readonly [string, Member]> {
+    for (const proxy of chosenFirst(server.proxies, admitted.proxy)) {
+      const { client } = this.#parts.snapshot.proxies.get(proxy)!;
+      for (const member of this.#parts.routing.membersOf(client)) yield [proxy, member];
+    }
+  }
+
   #make(
+    listener: string,
     server: ServerConfig,
     admitted: Admitted,
     routes: readonly PooledRoute[],
     onEnd: () => void,
   ): MakeUpstream {
-    return (client, owner) =>
-      new PooledSession(this.#context(server), { ...admitted, routes, onEnd }, client, owner);
+    return (client, owner) => {
+      const { startup: { parameters }, proxy } = admitted;
+      const who = { listener, address: client.peerAddress, parameters, proxy };
+      const router = this.#parts.routing.sessionRouter(server, routes, who);
+      const identity = { ...admitted, routes, router, onEnd };
+      return new PooledSession(this.#context(server), identity, client, owner);
+    };
   }
 
   #route(
     listener: string,
     server: ServerConfig,
     proxyName: string,
+    member: Member,
     admitted: Admitted,
   ): PooledRoute | ReturnType<typeof reply.tooManyPools> {
+    const { routing } = this.#parts;
     const { client: clientName, pool: poolName } = this.#parts.snapshot.proxies.get(proxyName)!;
     const client = this.#destinations.client(clientName);
     const pool = this.#poolConfigs.get(poolName)!;
@@ -249,8 +272,8 @@ export class PooledPlane {
     const limit = limitsFor(pool.limits, database, user);
     if (limit?.isDisabled === true) return reply.databaseDisabled(admitted.database);
     const name = isReplication(admitted.startup)
-      ? this.#destinations.replication(clientName, poolName, admitted)
-      : this.#destinations.shared(clientName, poolName);
+      ? this.#destinations.replication(member, poolName, admitted)
+      : this.#destinations.shared(member, poolName);
     const use = this.#pools.use({ pool: name, database, user });
     // Whose pool is for one session needs it no more: the pool is made, or there is none.
     if (this.#destinations.get(name).isSingleUse) this.#destinations.forget(name);
@@ -259,11 +282,12 @@ export class PooledPlane {
     const { key: sizeKey } = pairSize(poolName, pool, limit, user, poolSize);
     const { size } = use.pool.options; // what it was made with, whatever has changed since
     return {
-      proxy: proxyName,
+      ...routing.routeOf(proxyName, member),
       server: clientName,
-      address: addressText(client.address),
+      address: addressText(member.address),
+      holdMs: () => routing.holdMs(member, pool.acquireTimeoutMs),
       settings: {
-        ...this.#sessionSettings(listener, server, poolName, pool, admitted),
+        ...sessionSettings({ listener, server, poolName, pool }, admitted, this.#parts.snapshot),
         size,
         sizeKey,
       },
@@ -287,32 +311,6 @@ export class PooledPlane {
   /** Where a listener leads. */
   #clientsOf({ proxies }: ServerConfig): string[] {
     return proxies.map((proxy) => this.#parts.snapshot.proxies.get(proxy)!.client);
-  }
-
-  #sessionSettings(
-    listener: string,
-    server: ServerConfig,
-    poolName: string,
-    pool: PoolConfig,
-    admitted: Admitted,
-  ): Omit<PoolSettings, "size" | "sizeKey"> {
-    const user = this.#parts.snapshot.users.get(admitted.user);
-    const mode = user === undefined || user.mode === "pool" ? pool.mode : user.mode;
-    const isReplicating = isReplication(admitted.startup);
-    return {
-      pool: poolName,
-      listener,
-      mode: isReplicating ? "session" : mode,
-      isReplicating,
-      pin: pool.pin,
-      tracksStatements: !isReplicating && mode !== "session" && pool.preparedStatementsMax > 0,
-      acquireTimeoutMs: pool.acquireTimeoutMs,
-      waitersMax: pool.waitersMax,
-      clientIdleTimeoutMs: server.clientIdleTimeoutMs,
-      queryTimeoutMs: isReplicating ? 0 : user?.queryTimeoutMs || pool.queryTimeoutMs,
-      transactionTimeoutMs: user?.transactionTimeoutMs || pool.transactionTimeoutMs,
-      idleTransactionTimeoutMs: user?.idleTransactionTimeoutMs || pool.idleTransactionTimeoutMs,
-    };
   }
 
   #settingsFor(pair: Pair): PairSettings<Backend, OpenFailure> {

@@ -17,6 +17,7 @@ import { budgetBuffer, SharedBudget } from "./pool/shared_budget.ts";
 import { placesBuffer, SharedPlaces } from "./pool/shared_places.ts";
 import type { DriverKind } from "./net/net_thread.ts";
 import type { PluginSpec } from "./plugin_host/plugin_spec.ts";
+import { type ServerTable, serverTableFor } from "./upstream/server_table.ts";
 import { mockKeyFrom } from "./mock_key.ts";
 import type { ActMemory } from "./plugins/act_memory.ts";
 import type { PluginMemory } from "./plugins/plugin_memory.ts";
@@ -44,6 +45,8 @@ export interface WorkerFleetOptions {
   readonly pluginMemory: PluginMemory;
   /** Where their policies count. */
   readonly actMemory: ActMemory;
+  /** A worker doubts that a server can be used. */
+  readonly onServerDoubted?: (member: number) => void;
   /** Called once if workers die faster than they can be replaced. */
   readonly onFailure: (error: Error) => void;
   /** The module that a Worker runs; another one in tests. */
@@ -68,6 +71,8 @@ export class WorkerFleet {
   readonly layout: CounterLayout;
   /** One region a worker, in the order of their indexes. */
   readonly counters: readonly WorkerCounters[];
+  /** What is known of servers; whoever finds out writes it here. */
+  readonly serverTable: ServerTable;
   readonly #options: WorkerFleetOptions;
   #config: Config;
   readonly #workers: number;
@@ -90,7 +95,7 @@ export class WorkerFleet {
   #onDrained: (() => void) | undefined;
 
   constructor(options: WorkerFleetOptions) {
-    const { servers, pools, users, runtime } = options.config;
+    const { servers, clients, pools, users, runtime } = options.config;
     this.#options = options;
     this.#config = options.config;
     const workers = this.#workers = runtime.workers;
@@ -101,16 +106,15 @@ export class WorkerFleet {
       pools,
       ({ size, waitersMax }) => budgetBuffer(size, waitersMax, workers),
     );
-    this.#clientBudgets = mapValues(
-      servers,
-      (server) => budgetBuffer(server.clientsMax, 0, workers),
-    );
+    const budgetOf = (clientsMax: number) => budgetBuffer(clientsMax, 0, workers);
+    this.#clientBudgets = mapValues(servers, ({ clientsMax }) => budgetOf(clientsMax));
     const limited = [...users].filter(([, { connectionsMax }]) => connectionsMax > 0);
     this.#userBudgets = mapValues(
       new Map(limited),
       ({ connectionsMax }) => budgetBuffer(connectionsMax, 0, workers),
     );
     this.#places = placesBuffer(workers);
+    this.serverTable = serverTableFor(clients);
     this.#threads = new FleetThreads(options.driver, workers);
     this.#plugins = new PluginRounds({
       memory: options.pluginMemory,
@@ -276,6 +280,8 @@ export class WorkerFleet {
         const { plugin, generation, series } = report;
         return this.#options.pluginMemory.onSeries(member.index, plugin, generation, series);
       }
+      case "server_doubted":
+        return this.#options.onServerDoubted?.(report.member);
       case "drained":
         member.state = "drained";
         return this.#checkDrained();
@@ -309,6 +315,7 @@ export class WorkerFleet {
       pools: mapValues(pools, (config, name) => ({ config, budget: this.#poolBudgets.get(name)! })),
       users,
       userBudgets: this.#userBudgets,
+      serverTable: this.serverTable.buffer,
       places: this.#places,
       serverConnectionsMax: runtime.serverConnectionsMax,
       schemaGeneration: this.#schemaGeneration,

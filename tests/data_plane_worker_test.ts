@@ -6,6 +6,7 @@ import { actBuffer } from "../src/observe/act_cells.ts";
 import { counterBuffer } from "../src/observe/counters.ts";
 import { budgetBuffer } from "../src/pool/shared_budget.ts";
 import { placesBuffer } from "../src/pool/shared_places.ts";
+import { serverTableBuffer } from "../src/upstream/server_table.ts";
 import {
   CLIENT_DEFAULTS,
   POOL_DEFAULTS,
@@ -45,6 +46,7 @@ function snapshotOf(one: ServerConfig, two: ServerConfig): DataPlaneSnapshot {
     proxies: new Map([["main", { ...PROXY_DEFAULTS, client: "main", pool: "main" }]]),
     pools: new Map([["main", { config: POOL_DEFAULTS, budget: budgetBuffer(1, 0, 1) }]]),
     places: placesBuffer(1),
+    serverTable: serverTableBuffer(1, 1),
     serverConnectionsMax: 0,
     schemaGeneration: new SharedArrayBuffer(4),
     clientBudgets: new Map(NAMES.map((name) => [name, budgetBuffer(10, 0, 1)])),
@@ -52,10 +54,6 @@ function snapshotOf(one: ServerConfig, two: ServerConfig): DataPlaneSnapshot {
     counters: counterBuffer(layout),
     logLevel: "off",
     logRecordsPerSecondMax: 1,
-    plugins: [],
-    tickIntervalMs: 1_000,
-    arePluginsEnabled: true,
-    act: { defaultPolicy: "passthrough", actionTimeoutMs: 5_000, policies: [] },
     actCells: actBuffer(4),
   };
 }

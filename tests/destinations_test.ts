@@ -10,6 +10,7 @@ import { placesBuffer, SharedPlaces } from "../src/pool/shared_places.ts";
 import { OPTIONS } from "./pool/pool_world_parts.ts";
 import { CLIENT_DEFAULTS, POOL_DEFAULTS } from "./support/configs.ts";
 import { FakeClock } from "./support/fake_clock.ts";
+import { membersOf } from "../src/upstream/members.ts";
 
 openSsl(); // a test that loads it and leaves it there is taken for one that leaks
 
@@ -18,11 +19,13 @@ function client(host: string): ClientConfig {
 }
 
 Deno.test("Destinations leads a walsender to each server of a shared pool by a name of its own", () => {
-  const destinations = new Destinations(new Map([["a", client("a")], ["b", client("b")]]));
+  const clients = new Map([["a", client("a")], ["b", client("b")]]);
+  const members = membersOf(clients);
+  const destinations = new Destinations(clients);
   const parameters = new Map([["user", "ann"], ["replication", "true"]]);
   const admitted = { session: 7, startup: { parameters } } as unknown as Admitted;
   const [first, second] = ["a", "b"].map((name) =>
-    destinations.replication(name, "shared", admitted)
+    destinations.replication(members.get(name)![0]!, "shared", admitted)
   );
   notEqual(first, second);
   equal(destinations.get(first!).clientName, "a");
@@ -31,15 +34,17 @@ Deno.test("Destinations leads a walsender to each server of a shared pool by a n
 
 Deno.test("Destinations gives names that pools have room for, however long they are configured", () => {
   const [name, pool, listener] = ["c", "p", "l"].map((letter) => letter.repeat(63));
-  const destinations = new Destinations(new Map([[name!, client("a")]]));
+  const clients = new Map([[name!, { ...client("a"), others: [client("b").address] }]]);
+  const member = membersOf(clients).get(name!)![1]!;
+  const destinations = new Destinations(clients);
   const parameters = new Map([["replication", "true"]]);
   const session = Number.MAX_SAFE_INTEGER;
   const admitted = { session, startup: { parameters } } as unknown as Admitted;
   const query = { sql: "", user: "", password: "", database: "" };
   const names = [
-    destinations.shared(name!, pool!),
-    destinations.replication(name!, pool!, admitted),
-    destinations.authQuery(name!, pool!, listener!, query),
+    destinations.shared(member, pool!),
+    destinations.replication(member, pool!, admitted),
+    destinations.authQuery(member, pool!, listener!, query),
   ];
   const config = { ...POOL_DEFAULTS, databaseSizeMax: 1, userSizeMax: 1 };
   const clock = new FakeClock();

@@ -217,6 +217,29 @@ export function unreachable(clients: readonly string[]): ErrorFields {
   };
 }
 
+/** No server of a group is what the session needs, and it has been held for as long as it may. */
+export function noServerOfRole(role: string, heldMs: number): ErrorFields {
+  const what = role === "primary" || role === "replica" ? `${role} server` : "server";
+  return {
+    severity: "FATAL",
+    sqlState: "57P03", // cannot_connect_now
+    message: `no ${what} is available`,
+    detail: `The client was held for ${formatDuration(Math.round(heldMs))}.`,
+    hint: "Nothing was sent to a server: it is safe to try again. The gateway's log and its " +
+      "metrics sluice_server_* say what is known of each server.",
+  };
+}
+
+/** The server is a replica now, and the session has to have a primary, or the other way round. */
+export function serverDemoted(): ErrorFields {
+  return {
+    severity: "FATAL",
+    sqlState: "57P01", // admin_shutdown
+    message: "the server has another role now",
+    hint: "Connect again: the gateway then chooses a server that has the right one.",
+  };
+}
+
 /** The server's connection broke while the session needed it. */
 export function serverLost(): ErrorFields {
   return {

@@ -6,26 +6,36 @@
 
 import type { Clock } from "../base/clock.ts";
 import type { HookSwitch } from "../hooks/hook_switch.ts";
-import type { Driver } from "../net/socket.ts";
+import type { Driver, PeerAddress } from "../net/socket.ts";
 import type { TlsServerContext } from "../net/tls/server_context.ts";
 import type { Cells } from "../observe/counters.ts";
 import type { Observer } from "../observe/facts.ts";
 import type { Pool } from "../pool/pool.ts";
 import type { ServerAddress } from "../upstream/dial.ts";
+import type { Need, ServerRoute } from "../upstream/router.ts";
 import type { ServerTls } from "./server_dial.ts";
 import type { CancelKeys, CancelResult, CancelTarget } from "./cancel.ts";
 import type { GateContext } from "./client_gate.ts";
 
 /** One way to a database: how it is reached, and how many connections there may be. */
-export interface Route {
-  /** Name in `proxies` of the configuration. */
-  readonly proxy: string;
+export interface Route extends ServerRoute {
   readonly server: ServerAddress;
   /** How TLS is spoken to it now, or undefined if it is not. */
   readonly tls: () => ServerTls | undefined;
   readonly pool: Pool;
   /** The pool's counters. */
   readonly cells: Cells;
+  /** It could not be reached. */
+  onUnreachable(): void;
+}
+
+/** Whose connection is relayed. */
+export interface RelayedClient {
+  readonly address: PeerAddress;
+  /** Of its StartupMessage. */
+  readonly parameters: ReadonlyMap<string, string>;
+  /** A proxy to take first. */
+  readonly proxy: string | undefined;
 }
 
 /** TLS towards clients. */
@@ -39,8 +49,10 @@ export interface ListenerTls {
 /** What a listener asks of its clients and where it sends them. */
 export interface ListenerContext {
   readonly name: string;
-  /** In the order they are tried; at least one. */
-  readonly routes: readonly Route[];
+  /** Which servers a client may be relayed to now, in the order they are tried. */
+  routesFor(client: RelayedClient): readonly Route[];
+  /** What they have to be. */
+  readonly need: Need;
   /** One place for each client that may be served, over all workers. */
   readonly clients: Pool;
   /** Undefined where servers authenticate clients. */
@@ -63,12 +75,4 @@ export interface Gateway {
   cancel(processId: number, key: Uint8Array): Promise<CancelResult>;
   /** Cancels what a server runs for a client that is gone. Never rejects. */
   cancelAbandoned(target: CancelTarget): Promise<CancelResult>;
-}
-
-/** The routes with one of them, by its proxy's name, first. */
-export function routesFrom(
-  routes: readonly Route[],
-  proxy: string | undefined,
-): readonly Route[] {
-  return routes.toSorted((a, b) => Number(b.proxy === proxy) - Number(a.proxy === proxy));
 }

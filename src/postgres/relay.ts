@@ -84,7 +84,9 @@ export class Relay implements Upstream {
   }
 
   start(): void {
-    this.#attach(0);
+    const { routes, listener, owner } = this.#parts;
+    if (routes.length > 0) return this.#attach(0);
+    owner.fail(reply.noServerOfRole(listener.need.role, 0), "no server could serve");
   }
 
   /** Whoever has no session yet is sent away. */
@@ -205,6 +207,7 @@ export class Relay implements Upstream {
   #onUnreachable(index: number): void {
     const { routes, owner } = this.#parts;
     this.#server = undefined;
+    routes[index]!.onUnreachable();
     const isLast = index + 1 === routes.length;
     if (!isLast && !this.#hasForwarded) return this.#attach(index + 1);
     const names = routes.slice(0, index + 1).map((route) => route.server.name);

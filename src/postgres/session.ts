@@ -22,7 +22,7 @@ import type { ClientState } from "../observe/facts.ts";
 import type { Lease } from "../pool/pool.ts";
 import { ClientGate, type MakeUpstream } from "./client_gate.ts";
 import * as reply from "./error_reply.ts";
-import { type Gateway, type ListenerContext, routesFrom } from "./gateway.ts";
+import type { Gateway, ListenerContext } from "./gateway.ts";
 import { HookedSession } from "./hooked/hooked_session.ts";
 import { startupFrom } from "./hooked/startup.ts";
 import { Relay } from "./relay.ts";
@@ -245,7 +245,8 @@ export class Session implements UpstreamOwner {
   }
 
   #relay(startup: StartupMessage, proxy: string | undefined): void {
-    const routes = routesFrom(this.#listener.routes, proxy);
+    const address = this.#client.peerAddress;
+    const routes = this.#listener.routesFor({ address, parameters: startup.parameters, proxy });
     const parts = { gateway: this.#gateway, listener: this.#listener, session: this.#number };
     this.#begin((client, owner) => new Relay({ ...parts, routes, client, startup, owner }));
   }

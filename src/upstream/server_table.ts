@@ -7,6 +7,7 @@
  */
 
 import { assert } from "../base/assert.ts";
+import { type GroupAddresses, membersOf } from "./members.ts";
 
 /** What a server is, as it says itself. */
 export const ROLE = { unknown: 0, primary: 1, replica: 2 } as const;
@@ -78,8 +79,15 @@ export function serverTableBuffer(members: number, groups: number): SharedArrayB
   return new SharedArrayBuffer(aligned * 4 + members * NUMBERS * 8);
 }
 
+/** Makes the table of all servers of the configured clients. */
+export function serverTableFor(clients: ReadonlyMap<string, GroupAddresses>): ServerTable {
+  const count = [...membersOf(clients).values()].flat().length;
+  return new ServerTable(serverTableBuffer(count, clients.size), count, clients.size);
+}
+
 /** One thread's access to it. */
 export class ServerTable {
+  readonly buffer: SharedArrayBuffer;
   readonly #words: Int32Array;
   readonly #numbers: Float64Array;
   readonly #groups: number;
@@ -94,6 +102,7 @@ export class ServerTable {
     this.#numbers = new Float64Array(buffer, aligned * 4, members * NUMBERS);
     this.#groups = HEAD + members * ROW;
     this.members = members;
+    this.buffer = buffer;
   }
 
   /** Grows with each change that routing depends on. */

@@ -1,11 +1,12 @@
 import { deepEqual, equal } from "node:assert/strict";
-import { type Actor, keyOf, World } from "../support/dialogue.ts";
+import { type Actor, World } from "../support/dialogue.ts";
 import {
   AUTH_OK,
   backendKeyData,
   type Bytes,
   cut,
   error,
+  keyOf,
   negotiate,
   ready,
   startup,

@@ -116,13 +116,13 @@ export const NO_PLUGINS: PluginsConfig = {
   },
 };
 
-/** A pool, with a small queue and no upkeep. */
 /** A proxy's. */
 export const PROXY_DEFAULTS: Omit<ProxyConfig, "client" | "pool"> = {
   weight: 1,
   mirror: undefined,
 };
 
+/** A pool, with a small queue and no upkeep. */
 export const POOL_DEFAULTS: PoolConfig = {
   mode: "session",
   size: 10,
@@ -156,4 +156,8 @@ export const SNAPSHOT_DEFAULTS = {
   users: new Map(),
   userBudgets: new Map(),
   mockKey: new Uint8Array(32),
+  plugins: [],
+  tickIntervalMs: 1_000,
+  arePluginsEnabled: true,
+  act: { defaultPolicy: "passthrough", actionTimeoutMs: 5_000, policies: [] },
 } as const;

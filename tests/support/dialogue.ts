@@ -20,7 +20,6 @@ import type { ClientConfig, PoolConfig, ServerConfig } from "../../src/config/co
 import { DataPlane } from "../../src/data_plane.ts";
 import { hooksToTest } from "./looking_on.ts";
 import type { DataPlaneSnapshot, PeerMessage } from "../../src/data_plane_messages.ts";
-
 import { actBuffer } from "../../src/observe/act_cells.ts";
 import {
   counterBuffer,
@@ -32,6 +31,7 @@ import type { LogRecord } from "../../src/observe/log_record.ts";
 import { CLIENT_STATE_CELL, SERVER_STATE_CELL } from "../../src/observe/state_cells.ts";
 import { budgetBuffer, SharedBudget } from "../../src/pool/shared_budget.ts";
 import { placesBuffer } from "../../src/pool/shared_places.ts";
+import { serverTableBuffer } from "../../src/upstream/server_table.ts";
 import {
   CLIENT_DEFAULTS,
   POOL_DEFAULTS,
@@ -45,9 +45,9 @@ import type { MemoryPeer } from "./memory_pipe.ts";
 import {
   AUTH_OK,
   backendKeyData,
-  type Bytes,
   cut,
   errorFields,
+  keyOf,
   ready,
   startup,
   textOfMessages,
@@ -176,6 +176,7 @@ export class World {
   /** Workers that do not answer their peers. */
   readonly deafWorkers = new Set<number>();
   readonly #places: SharedArrayBuffer;
+  readonly #serverTable: SharedArrayBuffer;
   readonly #schemaGeneration = new SharedArrayBuffer(4);
   readonly #workers: number;
   readonly #generation: number;
@@ -186,6 +187,7 @@ export class World {
     this.#workers = workers;
     this.#generation = generation;
     this.#places = placesBuffer(workers);
+    this.#serverTable = serverTableBuffer(servers, servers);
     const server: ServerConfig = {
       ...SERVER_DEFAULTS,
       address: LISTENER,
@@ -337,6 +339,7 @@ export class World {
         hooks: this.hooks,
         sink: { write: (record) => void this.log.push(record) },
         tellPeer: (worker, message) => this.#tellPeer(snapshot.worker, worker, message),
+        onServerDoubted() {},
       }),
     );
   }
@@ -376,25 +379,16 @@ export class World {
       ),
       clientBudgets: new Map([["main", this.clientBudget]]),
       places: this.#places,
+      serverTable: this.#serverTable,
       serverConnectionsMax: 0,
       schemaGeneration: this.#schemaGeneration,
       layout,
       counters: counterBuffer(layout),
       logLevel: "trace",
       logRecordsPerSecondMax: 1_000_000,
-      plugins: [],
-      tickIntervalMs: 1_000,
-      arePluginsEnabled: true,
-      act: { defaultPolicy: "passthrough", actionTimeoutMs: 5_000, policies: [] },
       actCells: actBuffer(4),
     };
   }
-}
-
-/** The process id and key of a BackendKeyData message. */
-export function keyOf(bytes: Uint8Array): { processId: number; key: Bytes } {
-  const view = new DataView(bytes.buffer, bytes.byteOffset);
-  return { processId: view.getInt32(5), key: new Uint8Array(bytes.slice(9)) };
 }
 
 function sum(numbers: readonly number[]): number {

@@ -183,3 +183,9 @@ export function readable(bytes: Uint8Array): string {
   );
   return characters.join("");
 }
+
+/** The process id and key of a BackendKeyData message. */
+export function keyOf(bytes: Uint8Array): { processId: number; key: Bytes } {
+  const view = new DataView(bytes.buffer, bytes.byteOffset);
+  return { processId: view.getInt32(5), key: new Uint8Array(bytes.slice(9)) };
+}

@@ -9,7 +9,7 @@ import { deepEqual, equal } from "node:assert/strict";
 import { concat } from "../../src/base/bytes.ts";
 import type { PoolConfig, ServerConfig } from "../../src/config/config.ts";
 import { SERVER_DEFAULTS } from "./configs.ts";
-import { type Actor, keyOf, SERVER_KEY, World, type WorldOptions } from "./dialogue.ts";
+import { type Actor, SERVER_KEY, World, type WorldOptions } from "./dialogue.ts";
 import { bind, close, execute, parseNamed } from "./extended_messages.ts";
 import {
   AUTH_OK,
@@ -18,6 +18,7 @@ import {
   complete,
   cut,
   dataRow,
+  keyOf,
   message,
   parameterStatus,
   query,

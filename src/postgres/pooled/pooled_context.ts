@@ -8,12 +8,14 @@ import type { Clock } from "../../base/clock.ts";
 import type { Cells } from "../../observe/counters.ts";
 import type { Observer } from "../../observe/facts.ts";
 import type { PoolUse } from "../../pool/server_pools.ts";
+import type { ServerRoute } from "../../upstream/router.ts";
 import type { CancelKeys, CancelResult, CancelTarget } from "../cancel.ts";
 import type { QueryScanner } from "../sql/query_scanner.ts";
 import type { StartupMessage } from "../wire/startup_packet.ts";
 import type { Backend } from "./backend.ts";
 import type { OpenFailure } from "./backend_opener.ts";
 import type { PairState } from "./pair_state.ts";
+import type { SessionRouter } from "./session_router.ts";
 import type { SharedStatements } from "./statements.ts";
 import type { Watchdog } from "./watchdog.ts";
 
@@ -45,10 +47,8 @@ export interface PoolSettings {
   readonly idleTransactionTimeoutMs: number;
 }
 
-/** One way to a database for one session. */
-export interface PooledRoute {
-  /** Name in `proxies` of the configuration. */
-  readonly proxy: string;
+/** One way to a server for one session. */
+export interface PooledRoute extends ServerRoute {
   /** The configured client's name, for messages. */
   readonly server: string;
   /** For the log. */
@@ -57,6 +57,8 @@ export interface PooledRoute {
   readonly use: PoolUse<Backend, OpenFailure>;
   readonly pair: PairState;
   readonly cells: Cells;
+  /** How long a session may be held for it now, in milliseconds. */
+  holdMs(): number;
 }
 
 /** Who is connected, and where it leads. */
@@ -67,6 +69,7 @@ export interface Identity {
   readonly startup: StartupMessage;
   /** In the order they are tried; at least one. */
   readonly routes: readonly PooledRoute[];
+  readonly router: SessionRouter;
   /** Gives back what the session holds besides server connections. Called once. */
   readonly onEnd: () => void;
 }

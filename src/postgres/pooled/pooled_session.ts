@@ -11,11 +11,9 @@
  * @module
  */
 
-import { formatDuration } from "../../base/duration.ts";
 import type { Socket } from "../../net/socket.ts";
 import { POOL_CELL } from "../../observe/counters.ts";
 import type { SessionTimeout } from "../../observe/facts.ts";
-import type { Refusal } from "../../pool/server_pool_types.ts";
 import type { CancelKey } from "../cancel.ts";
 import * as reply from "../error_reply.ts";
 import type { Upstream, UpstreamOwner, UpstreamPlace } from "../upstream.ts";
@@ -26,19 +24,19 @@ import {
   errorFieldsOf,
   errorResponseOf,
   isFatal,
-  noticeResponse,
 } from "../wire/messages.ts";
 import { STATUS_IDLE } from "../wire/tags.ts";
 import type { Backend } from "./backend.ts";
 import type { BackendOwner } from "./backend_parts.ts";
-import type { OpenFailure } from "./backend_opener.ts";
 import { FrontendRelay } from "./frontend_relay.ts";
 import type { PairState } from "./pair_state.ts";
 import { SessionParameters } from "./parameters.ts";
 import { Pins } from "./pins.ts";
 import type { Identity, PooledContext, PooledRoute, PoolSettings } from "./pooled_context.ts";
-import { openFailureReply } from "./refusals.ts";
+import { refuse, waitNotice } from "./search_replies.ts";
 import { ServerSearch } from "./server_search.ts";
+import { SessionCancelKey } from "./session_cancel_key.ts";
+import { ServerStay } from "./server_stay.ts";
 import { SessionLimits } from "./session_limits.ts";
 import { TouchedParameters } from "./touched_parameters.ts";
 import { Welcome } from "./welcome.ts";
@@ -62,12 +60,13 @@ export class PooledSession implements Upstream, BackendOwner {
   #state: "login" | "active" | "over" = "login";
   #backend: Backend | undefined;
   #isTerminating = false;
+  readonly #stay: ServerStay;
   /** The gateway stops: what is under way is the last. */
   #isDraining = false;
   readonly touched: TouchedParameters = new TouchedParameters(this);
   readonly #pins: Pins;
   readonly #limits: SessionLimits;
-  #cancelKey: CancelKey | undefined;
+  readonly #cancelKey: SessionCancelKey;
   #welcome: Welcome | undefined;
 
   constructor(context: PooledContext, identity: Identity, client: Socket, owner: UpstreamOwner) {
@@ -75,13 +74,18 @@ export class PooledSession implements Upstream, BackendOwner {
     this.#identity = identity;
     this.#owner = owner;
     this.client = client;
-    this.#search = new ServerSearch(identity.routes, {
+    this.#search = new ServerSearch(identity.routes, identity.router, {
       onServer: (backend) => this.#onServer(backend),
-      onRefused: (refusal) => this.#onRefused(refusal),
+      onRefused: (refusal) => refuse(owner, refusal, this.route, this.#search.routes),
+      onHeldTooLong: (need, heldMs) => {
+        owner.fail(reply.noServerOfRole(need.role, heldMs), "no server could serve");
+      },
       onNotice: (waitedMs) => this.#onNotice(waitedMs),
       guard: (act) => owner.guard(act),
     });
     this.#settings = this.route.settings;
+    this.#stay = new ServerStay(this, owner);
+    this.#cancelKey = new SessionCancelKey(context.cancelKeys, () => this.#backend);
     this.#relay = new FrontendRelay(context, this.#settings, this);
     this.#limits = new SessionLimits(context, this.#settings, this);
     this.#pins = new Pins(context.observer, identity.session, () => this.route);
@@ -93,14 +97,8 @@ export class PooledSession implements Upstream, BackendOwner {
     return this.route.pair;
   }
 
-  /** Made once, and good for whichever server the session has. */
   issueCancelKey(): CancelKey {
-    const { minorVersion } = this.#identity.startup;
-    this.#cancelKey = this.#context.cancelKeys.issue({
-      target: () => this.#backend?.cancelTarget,
-      hold: () => this.#backend?.holdForCancel() ?? (() => {}),
-    }, minorVersion);
-    return this.#cancelKey;
+    return this.#cancelKey.issue(this.#identity.startup.minorVersion);
   }
 
   get route(): PooledRoute {
@@ -194,26 +192,25 @@ export class PooledSession implements Upstream, BackendOwner {
 
   #onServer(backend: Backend): void {
     this.#backend = backend;
+    this.#stay.begin(this.route);
     backend.attach(this);
     this.#relay.onLinked(backend);
     if (this.#state === "login") this.#owner.runLoginTime(true);
   }
 
-  #onRefused(refusal: Refusal<OpenFailure>): void {
-    const { settings } = this.route;
-    if (refusal.kind !== "failed") {
-      return this.#owner.fail(reply.noServerFree(refusal, settings), "pool exhausted");
-    }
-    const names = this.#search.routes.map(({ server }) => server);
-    this.#owner.end(openFailureReply(refusal.failure, names), "no server connection");
+  /** It has its server no more. */
+  #forgetServer(): void {
+    this.#backend = undefined;
+    this.#stay.end();
+  }
+
+  get isServerUsable(): boolean {
+    return this.#search.isUsable;
   }
 
   #onNotice(waitedMs: number): void {
     // Before the login is done a client may not understand it; libpq does.
-    if (this.#welcome !== undefined) return;
-    const waited = `pool "${this.#settings.pool}" for ${formatDuration(Math.round(waitedMs))}`;
-    const hint = "All of them are in use; the query starts as soon as one is free.";
-    this.client.write(noticeResponse(`waiting for a server connection of ${waited}`, hint));
+    if (this.#welcome === undefined) this.client.write(waitNotice(this.#settings.pool, waitedMs));
   }
 
   // From the server -------------------------------------------------------------------------------
@@ -291,11 +288,12 @@ export class PooledSession implements Upstream, BackendOwner {
     if (this.touched.read(backend)) return;
     this.#pins.set("statement", this.#relay.needsItsServer);
     const stays = this.#settings.mode === "session" || !this.#pins.isEmpty;
+    if (stays && this.#stay.endsSession()) return;
     if (stays || backend.isBeingCancelled || !this.#relay.isBetweenMessages) return;
     if (backend.isClientBehind && this.client.isSending) {
       return this.client.whenSent(() => this.onReleasable());
     }
-    this.#backend = undefined;
+    this.#forgetServer();
     backend.detach();
     this.#search.forgetChoice();
     if (this.#isDraining) this.#owner.fail(reply.shuttingDown(), "gateway shut down");
@@ -340,10 +338,10 @@ export class PooledSession implements Upstream, BackendOwner {
     this.#limits.stop();
     this.#pins.end();
     this.#search.cancel();
-    if (this.#cancelKey !== undefined) this.#context.cancelKeys.revoke(this.#cancelKey.processId);
+    this.#cancelKey.revoke();
     this.#identity.onEnd();
     const backend = this.#backend;
-    this.#backend = undefined;
+    this.#forgetServer();
     if (backend === undefined) return;
     // What was on its way may have changed what nobody has read yet.
     if (this.touched.isPending || this.#relay.isPending) backend.distrust();
@@ -351,13 +349,14 @@ export class PooledSession implements Upstream, BackendOwner {
   }
 
   onLost(canTell: boolean): void {
-    this.#backend = undefined;
+    this.#forgetServer();
+    this.#search.onLost();
     if (canTell) this.#owner.fail(reply.serverLost(), SERVER_CLOSED);
     else this.#owner.end(undefined, SERVER_CLOSED);
   }
 
   onBrokenServer(error: unknown, canTell: boolean): void {
-    this.#backend = undefined;
+    this.#forgetServer();
     if (!(error instanceof ProtocolError)) throw error;
     const reason = "server broke the protocol";
     if (canTell) this.#owner.fail(reply.serverBrokeProtocol(error), reason);

@@ -1,22 +1,28 @@
 /**
- * Finds a server connection for one session: asks the pool of its route, waits, and goes on to the
- * next route where nobody answers.
+ * Finds a server connection for one session: asks the pool of a route, waits, and goes on to
+ * another route where nobody answers. Where roles and health of servers are known, a router says
+ * which routes there are, and a session for which there is none is held until there is one.
  *
  * @module
  */
 
+import type { Timer } from "../../base/clock.ts";
 import { POOL_CELL } from "../../observe/counters.ts";
 import type { Acquisition } from "../../pool/pool.ts";
 import type { Refusal } from "../../pool/server_pool_types.ts";
+import type { Need } from "../../upstream/router.ts";
 import type { Backend } from "./backend.ts";
 import type { OpenFailure } from "./backend_opener.ts";
 import type { PooledRoute } from "./pooled_context.ts";
+import type { SessionRouter } from "./session_router.ts";
 
 /** Who searches. */
 export interface ServerSearchOwner {
   onServer(backend: Backend): void;
   /** There is none to be had. */
   onRefused(refusal: Refusal<OpenFailure>): void;
+  /** No server could serve, for so long as the session may be held. */
+  onHeldTooLong(need: Need, heldMs: number): void;
   /** It takes longer than clients expect. */
   onNotice(waitedMs: number): void;
   guard(act: () => void): void;
@@ -25,38 +31,62 @@ export interface ServerSearchOwner {
 /** One session's search. */
 export class ServerSearch {
   readonly routes: readonly PooledRoute[];
+  readonly #router: SessionRouter;
   readonly #owner: ServerSearchOwner;
-  /** The first route that answers, as far as is known. */
+  /** The route that was taken last. */
   #route = 0;
-  /** A route that somebody chose for what comes next. */
-  #chosen: number | undefined;
+  /** Routes that the router named, and how many of them were tried. */
+  #candidates: readonly number[] = [];
+  #tried = 0;
+  /** A proxy that somebody chose for what comes next. */
+  #chosen: string | undefined;
+  #need: Need | undefined;
   #acquisition: Acquisition | undefined;
+  #hold: { readonly sinceMs: number; timer: Timer | undefined } | undefined;
+  /** Undefined while nobody waits. */
+  #unwatch: (() => void) | undefined;
 
-  /** @param routes In the order they are tried; at least one. */
-  constructor(routes: readonly PooledRoute[], owner: ServerSearchOwner) {
+  /** @param routes At least one. */
+  constructor(routes: readonly PooledRoute[], router: SessionRouter, owner: ServerSearchOwner) {
     this.routes = routes;
+    this.#router = router;
     this.#owner = owner;
   }
 
   get route(): PooledRoute {
-    return this.routes[this.#chosen ?? this.#route]!;
+    return this.routes[this.#route]!;
+  }
+
+  /** The connection that was found has broken. */
+  onLost(): void {
+    this.#router.onDoubt(this.#route);
+  }
+
+  /** Whether the server that was found may still serve what it was found for. */
+  get isUsable(): boolean {
+    return this.#router.isUsable(this.#route, this.#fullNeed);
   }
 
   get isWaiting(): boolean {
     return this.#acquisition !== undefined;
   }
 
+  /** What the next server has to be; undefined is what every server of the session has to be. */
+  set need(need: Need | undefined) {
+    this.#need = need;
+  }
+
   /** The next server is to be of this proxy. @returns False if there is none by that name. */
   choose(proxy: string): boolean {
-    const index = this.routes.findIndex((route) => route.proxy === proxy);
-    if (index < 0 || this.isWaiting) return false;
-    this.#chosen = index;
+    if (this.isWaiting || !this.routes.some((route) => route.proxy === proxy)) return false;
+    this.#chosen = proxy;
     return true;
   }
 
   /** What the choice was made for is over. */
   forgetChoice(): void {
     this.#chosen = undefined;
+    this.#need = undefined;
   }
 
   /**
@@ -65,12 +95,33 @@ export class ServerSearch {
    * @returns True if there was a server at once.
    */
   acquire(then: () => void): boolean {
+    this.#candidates = this.#router.order(this.#fullNeed);
+    this.#tried = 0;
+    if (this.#candidates.length === 0) return this.#startHold(then);
+    this.#route = this.#candidates[0]!;
+    return this.#ask(then);
+  }
+
+  /** The session is over, or does not want one any more. */
+  cancel(): void {
+    this.#acquisition?.cancel();
+    this.#acquisition = undefined;
+    this.#endHold();
+  }
+
+  get #fullNeed(): Need {
+    const need = this.#need ?? this.#router.need;
+    return this.#chosen === undefined ? need : { ...need, proxy: this.#chosen };
+  }
+
+  #ask(then: () => void): boolean {
     let [isOver, isLate, isFound] = [false, false, false];
     const { route } = this;
     const acquisition = route.use.pool.acquire({
       onServer: (backend) => {
         isOver = isFound = true;
         this.#stopWaiting(route, isLate);
+        this.#endHold();
         this.#owner.onServer(backend);
         if (isLate) this.#owner.guard(then);
       },
@@ -90,13 +141,8 @@ export class ServerSearch {
         acquisition.cancel();
       },
     };
+    this.#watch(then);
     return false;
-  }
-
-  /** The session is over. */
-  cancel(): void {
-    this.#acquisition?.cancel();
-    this.#acquisition = undefined;
   }
 
   #stopWaiting({ cells }: PooledRoute, hasWaited: boolean): void {
@@ -105,12 +151,93 @@ export class ServerSearch {
   }
 
   #onRefused(refusal: Refusal<OpenFailure>, then: () => void, isLate: boolean): void {
-    const kind = refusal.kind === "failed" ? refusal.failure.kind : undefined;
-    const isAway = kind === "unreachable" || kind === "silent";
-    const isLast = this.#route + 1 >= this.routes.length;
-    if (!isAway || this.#chosen !== undefined || isLast) return this.#owner.onRefused(refusal);
-    this.#route += 1;
-    const isFound = this.acquire(then);
+    const holdMs = this.#router.holdMs;
+    if (!isUnreachable(refusal) && !(holdMs > 0 && isStarting(refusal))) {
+      return this.#refuse(refusal);
+    }
+    this.#router.onUnreachable(this.#route);
+    this.#tried += 1;
+    const next = this.#candidates[this.#tried];
+    if (next === undefined) {
+      if (holdMs === 0) return this.#refuse(refusal);
+      return void this.#startHold(then);
+    }
+    this.#route = next;
+    const isFound = this.#ask(then);
     if (isFound && isLate) then();
   }
+
+  #refuse(refusal: Refusal<OpenFailure>): void {
+    this.#endHold();
+    this.#owner.onRefused(refusal);
+  }
+
+  // Held until there is a server ----------------------------------------------------------------
+
+  #startHold(then: () => void): boolean {
+    const router = this.#router;
+    const { cells } = this.route;
+    this.#hold ??= { sinceMs: router.clock.nowMs(), timer: undefined };
+    cells.add(POOL_CELL.waiters, 1);
+    this.#acquisition = { cancel: () => cells.add(POOL_CELL.waiters, -1) };
+    this.#watch(then);
+    this.#armHold(this.#hold.sinceMs + router.holdMs);
+    return false;
+  }
+
+  #armHold(untilMs: number): void {
+    const hold = this.#hold!;
+    const { clock } = this.#router;
+    hold.timer?.cancel();
+    hold.timer = clock.after(Math.max(0, untilMs - clock.nowMs()), () => {
+      const nowMs = clock.nowMs();
+      // A group that was paused meanwhile may be held for longer.
+      const dueMs = hold.sinceMs + this.#router.holdMs;
+      if (dueMs > nowMs) return this.#armHold(dueMs);
+      const need = this.#fullNeed;
+      this.cancel();
+      this.#owner.guard(() => this.#owner.onHeldTooLong(need, nowMs - hold.sinceMs));
+    });
+  }
+
+  #endHold(): void {
+    this.#hold?.timer?.cancel();
+    this.#hold = undefined;
+    this.#unwatch?.();
+    this.#unwatch = undefined;
+  }
+
+  #watch(then: () => void): void {
+    this.#unwatch ??= this.#router.watch(() => this.#owner.guard(() => this.#onNews(then)));
+  }
+
+  /** What is known of servers has changed, or it is time to try again. */
+  #onNews(then: () => void): void {
+    if (!this.isWaiting) return;
+    const router = this.#router;
+    const isAsking = this.#hold?.timer === undefined;
+    if (isAsking && router.isUsable(this.#route, this.#fullNeed)) return;
+    const candidates = router.order(this.#fullNeed);
+    if (candidates.length === 0 && !isAsking) return;
+    this.#acquisition?.cancel();
+    this.#acquisition = undefined;
+    this.#hold?.timer?.cancel();
+    if (this.#hold !== undefined) this.#hold.timer = undefined;
+    this.#candidates = candidates;
+    this.#tried = 0;
+    if (candidates.length === 0) return void this.#startHold(then);
+    this.#route = candidates[0]!;
+    if (this.#ask(then)) then();
+  }
+}
+
+function isUnreachable(refusal: Refusal<OpenFailure>): boolean {
+  const kind = refusal.kind === "failed" ? refusal.failure.kind : undefined;
+  return kind === "unreachable" || kind === "silent";
+}
+
+/** Whether the server answers, and lets nobody in while it starts or stops. */
+function isStarting(refusal: Refusal<OpenFailure>): boolean {
+  if (refusal.kind !== "failed" || refusal.failure.kind !== "refused") return false;
+  return refusal.failure.fields.get("C")?.startsWith("57P") === true;
 }

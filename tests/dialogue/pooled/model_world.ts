@@ -7,7 +7,7 @@
 
 import { deepEqual } from "node:assert/strict";
 import { concat, int32At } from "../../../src/base/bytes.ts";
-import { type Actor, keyOf, SERVERS, type World } from "../../support/dialogue.ts";
+import { type Actor, SERVERS, type World } from "../../support/dialogue.ts";
 import { copyFail } from "../../support/extended_messages.ts";
 import type { MemoryPeer } from "../../support/memory_pipe.ts";
 import {
@@ -17,6 +17,7 @@ import {
   cancelRequest,
   type Cut,
   cut,
+  keyOf,
   query,
   readable,
   ready,

@@ -1,0 +1,293 @@
+/**
+ * One worker's choice of servers: its view of the shared table, what it knows of servers by using
+ * them, each listener's router, and who waits for news.
+ *
+ * @module
+ */
+
+import type { Clock, Timer } from "./base/clock.ts";
+import type { ClientConfig, ServerConfig } from "./config/config.ts";
+import type { TargetSessionAttrs } from "./config/routing_settings.ts";
+import type { DataPlaneSnapshot } from "./data_plane_messages.ts";
+import type { PeerAddress } from "./net/socket.ts";
+import type { PooledRoute } from "./postgres/pooled/pooled_context.ts";
+import type { SessionRouter } from "./postgres/pooled/session_router.ts";
+import { makeStrategy } from "./upstream/balancer/make_strategy.ts";
+import { type Member, membersOf } from "./upstream/members.ts";
+import { ANY_NEED, type Need, Router, type ServerRoute, type Shares } from "./upstream/router.ts";
+import { ServerLoad } from "./upstream/server_loads.ts";
+import { HEALTH, ServerTable } from "./upstream/server_table.ts";
+
+/** How often those who wait look whether something has changed, in milliseconds. */
+const NEWS_MS = 50;
+
+/** After so many looks without news they try again: a server that was suspected may be back. */
+const LOOKS_MAX = 10;
+
+/** How often connections are looked through that are not to be used any more, in milliseconds. */
+const EPOCH_MS = 100;
+
+/** A server's failures are reported to the control plane so often at most, in milliseconds. */
+const REPORT_MS = 100;
+
+/** The first route, where there is no choice. */
+const FIRST: readonly number[] = [0];
+
+/** What a worker's routing works with. */
+export interface ServerRoutingParts {
+  readonly snapshot: DataPlaneSnapshot;
+  readonly clock: Clock;
+  readonly wallMs: () => number;
+  /** From 0 to below 1. */
+  readonly random: () => number;
+  /** Tells the control plane that a server could not be used. */
+  readonly onFailure: (member: number) => void;
+}
+
+/** Whose session it is, as far as routing depends on it. */
+export interface RoutedClient {
+  readonly listener: string;
+  readonly address: PeerAddress;
+  /** Of its StartupMessage. */
+  readonly parameters: ReadonlyMap<string, string>;
+  /** A proxy that was chosen for the session. */
+  readonly proxy: string | undefined;
+}
+
+/** A worker's. */
+export class ServerRouting {
+  readonly #parts: ServerRoutingParts;
+  readonly #members: ReadonlyMap<string, readonly Member[]>;
+  readonly #loads: readonly ServerLoad[];
+  readonly #routers = new Map<string, Router>();
+  readonly #watching = new Set<() => void>();
+  readonly #reportedMs = new Map<number, number>();
+  readonly #epochs: number[];
+  readonly #isChecked: boolean;
+  readonly table: ServerTable;
+  #newsTimer: Timer | undefined;
+  #seen = 0;
+  #looks = 0;
+
+  constructor(parts: ServerRoutingParts) {
+    const { snapshot: { clients, servers, serverTable }, clock, wallMs, random } = parts;
+    this.#parts = parts;
+    this.#members = membersOf(clients);
+    const count = [...this.#members.values()].flat().length;
+    this.table = new ServerTable(serverTable, count, clients.size);
+    this.#loads = Array.from({ length: count }, () => new ServerLoad(clock));
+    this.#epochs = Array.from({ length: count }, (_, member) => this.table.epoch(member));
+    this.#isChecked = [...clients.values()].some(isChecked);
+    for (const [name, { routing }] of servers) {
+      const strategy = makeStrategy(routing.strategy, random);
+      this.#routers.set(name, new Router(this.table, strategy, wallMs));
+    }
+  }
+
+  /** The servers of a configured client. */
+  membersOf(client: string): readonly Member[] {
+    return this.#members.get(client)!;
+  }
+
+  /** One that is likely to answer. */
+  likeliest(client: string): Member {
+    const members = this.membersOf(client);
+    const isUp = ({ index }: Member) => this.table.health(index) !== HEALTH.down;
+    return members.find(isUp) ?? members[0]!;
+  }
+
+  /** What this worker knows of a server. */
+  loadOf(member: Member): ServerLoad {
+    return this.#loads[member.index]!;
+  }
+
+  /** What routing has to know of a server, by a proxy. */
+  routeOf(proxy: string, member: Member): ServerRoute {
+    const { weight } = this.#parts.snapshot.proxies.get(proxy)!;
+    const { health } = this.#client(member).group;
+    return {
+      proxy,
+      member,
+      load: this.loadOf(member),
+      weight,
+      slowStartMs: health.slowStartMs,
+      triesAll: health.panic === "try",
+    };
+  }
+
+  /** One session's view of its listener's router. */
+  sessionRouter(
+    server: ServerConfig,
+    routes: readonly PooledRoute[],
+    client: RoutedClient,
+  ): SessionRouter {
+    const router = this.#routers.get(client.listener)!;
+    const { clock } = this.#parts;
+    const { strategy, key: keyName } = server.routing;
+    const key = strategy === "CONSISTENT_HASH" ? keyOf(keyName, client) : "";
+    const shares: Shares | undefined = undefined;
+    // Where servers are tried in order, its servers are first in that order, and not the only ones.
+    const proxy = strategy === "ORDERED" ? undefined : client.proxy;
+    const need: Need = { ...this.needOf(server), proxy };
+    // Where nobody finds out, who answered last is the best that is known.
+    const isFixed = strategy === "ORDERED" &&
+      !routes.some(({ member }) => isChecked(this.#client(member)));
+    const isPerSession = isFixed || server.routing.per === "session";
+    let sticky: number | undefined;
+    return {
+      clock,
+      need,
+      get holdMs() {
+        return holdMs();
+      },
+      order: (wanted) => {
+        if (routes.length === 1 && this.table.changes === 0) return FIRST;
+        const kept = sticky === undefined || !isPerSession ? undefined : routes[sticky]!;
+        const isKept = kept !== undefined && !kept.load.isSuspect &&
+          (wanted.proxy ?? kept.proxy) === kept.proxy && router.isUsable(kept, wanted);
+        if (isKept) return [sticky!];
+        const order = router.order(routes, wanted, shares, key);
+        if (wanted.proxy === undefined) sticky = order[0];
+        return order;
+      },
+      isUsable: (route, wanted) => router.isUsable(routes[route]!, wanted),
+      onUnreachable: (route) => this.onUnreachable(routes[route]!.member),
+      onDoubt: (route) => this.#report(routes[route]!.member.index),
+      watch: (onNews) => this.#watch(onNews),
+    };
+    function holdMs(): number {
+      return Math.max(...routes.map(({ holdMs }) => holdMs()));
+    }
+  }
+
+  /** What every server of a listener has to be. */
+  needOf({ routing }: ServerConfig): Need {
+    return { ...ANY_NEED, role: roleOf(routing.targetSessionAttrs) };
+  }
+
+  /**
+   * Routes of a client whose one connection is chosen once, the best first; those that are not what
+   * is wanted are not among them.
+   */
+  relayOrder(
+    server: ServerConfig,
+    routes: readonly ServerRoute[],
+    client: RoutedClient,
+  ): readonly number[] {
+    const { strategy, key: keyName } = server.routing;
+    const router = this.#routers.get(client.listener)!;
+    const key = strategy === "CONSISTENT_HASH" ? keyOf(keyName, client) : "";
+    const order = router.order(routes, this.needOf(server), undefined, key);
+    if (client.proxy === undefined) return order;
+    return order.toSorted((a, b) =>
+      Number(routes[b]!.proxy === client.proxy) - Number(routes[a]!.proxy === client.proxy)
+    );
+  }
+
+  /** How long a client may be held for a server of a group. */
+  holdMs(member: Member, acquireTimeoutMs: number): number {
+    if (this.table.isPaused(member.group)) return acquireTimeoutMs;
+    const client = this.#client(member);
+    return isChecked(client) ? client.group.failoverTimeoutMs : 0;
+  }
+
+  /**
+   * Calls `onEpoch` for each server whose connections are not to be used any more, now and then.
+   *
+   * @param onEpoch Told whether the server is down, so that nothing comes from it any more.
+   */
+  watchEpochs(onEpoch: (member: number, isDown: boolean) => void): void {
+    if (!this.#isChecked) return;
+    this.#parts.clock.after(EPOCH_MS, () => {
+      this.checkEpochs(onEpoch);
+      this.watchEpochs(onEpoch);
+    });
+  }
+
+  /** The same, once. */
+  checkEpochs(onEpoch: (member: number, isDown: boolean) => void): void {
+    for (const [member, seen] of this.#epochs.entries()) {
+      const epoch = this.table.epoch(member);
+      if (epoch === seen) continue;
+      this.#epochs[member] = epoch;
+      onEpoch(member, this.table.health(member) === HEALTH.down);
+    }
+  }
+
+  #client({ client }: Member): ClientConfig {
+    return this.#parts.snapshot.clients.get(client)!;
+  }
+
+  /** A server could not be reached. */
+  onUnreachable(member: Member): void {
+    this.loadOf(member).onUnreachable();
+    this.#report(member.index);
+  }
+
+  #report(member: number): void {
+    const nowMs = this.#parts.clock.nowMs();
+    this.table.countFailure(member);
+    if (nowMs - (this.#reportedMs.get(member) ?? -REPORT_MS) < REPORT_MS) return;
+    this.#reportedMs.set(member, nowMs);
+    this.#parts.onFailure(member);
+  }
+
+  #watch(onNews: () => void): () => void {
+    this.#watching.add(onNews);
+    if (this.#newsTimer === undefined) {
+      this.#seen = this.table.changes;
+      this.#looks = 0;
+      this.#newsTimer = this.#look();
+    }
+    return () => void this.#watching.delete(onNews);
+  }
+
+  #look(): Timer {
+    return this.#parts.clock.after(NEWS_MS, () => {
+      const { changes } = this.table;
+      this.#looks += 1;
+      if (changes !== this.#seen || this.#looks >= LOOKS_MAX) {
+        if (changes !== this.#seen) { for (const load of this.#loads) load.clear(); }
+        this.#seen = changes;
+        this.#looks = 0;
+        for (const onNews of [...this.#watching]) onNews();
+      }
+      this.#newsTimer = this.#watching.size > 0 ? this.#look() : undefined;
+    });
+  }
+}
+
+/** Who belongs together: the value of what the configuration names. */
+function keyOf(name: string, { address, parameters }: RoutedClient): string {
+  const user = parameters.get("user") ?? "";
+  switch (name) {
+    case "client-address":
+      return address.kind === "tcp" ? address.host : "unix";
+    case "user":
+      return user;
+    case "database":
+      return parameters.get("database") ?? user;
+  }
+  return parameters.get(name.slice("parameter:".length)) ?? "";
+}
+
+/** Whether anybody finds out what the servers of a group are. */
+function isChecked({ group }: ClientConfig): boolean {
+  return group.health.check !== "off" || group.patroni.length > 0;
+}
+
+/** What servers have to be, in our words. */
+function roleOf(attrs: TargetSessionAttrs): Need["role"] {
+  switch (attrs) {
+    case "any":
+      return "any";
+    case "read-write":
+    case "primary":
+      return "primary";
+    case "read-only":
+    case "standby":
+      return "replica";
+    case "prefer-standby":
+      return "prefer-replica";
+  }
+}
