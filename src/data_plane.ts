@@ -32,7 +32,9 @@ import { GateFiles } from "./gate_files.ts";
 import { PooledPlane } from "./pooled_plane.ts";
 import { fractionOf } from "./base/fraction.ts";
 import { relayRoutes } from "./relay_routes.ts";
+import type { StatementClass } from "./postgres/routing/statement_class.ts";
 import { ServerRouting } from "./server_routing.ts";
+import { WriteMarks } from "./upstream/write_marks.ts";
 
 /** What serves a listener's clients, by the protocol they speak. */
 const SESSION_LISTENERS = { postgres: SessionListener } as const;
@@ -55,6 +57,8 @@ export interface DataPlaneParts {
   readonly hooks: HookSwitch | undefined;
   /** Sends to another worker; returns false if there is none by that index. */
   readonly tellPeer: (worker: number, message: PeerMessage) => boolean;
+  /** Tells reads from writes; undefined where no listener splits them. */
+  readonly classify: ((text: Uint8Array) => StatementClass) | undefined;
   /** Tells the control plane that a server could not be used, or is not what it was taken for. */
   readonly onServerDoubted: (member: number) => void;
 }
@@ -106,6 +110,8 @@ export class DataPlane {
       clock: parts.clock,
       wallMs: parts.wallClockMs,
       random: () => fractionOf(parts.randomBytes(4)),
+      marks: new WriteMarks(snapshot.writeMarks),
+      classify: parts.classify,
       onFailure: parts.onServerDoubted,
     });
     this.#pooled = new PooledPlane({

@@ -44,6 +44,8 @@ export interface DataPlaneSnapshot {
   readonly userBudgets: ReadonlyMap<string, SharedArrayBuffer>;
   /** What is known of servers: see upstream/server_table.ts. */
   readonly serverTable: SharedArrayBuffer;
+  /** Since when users and tables have been written to: see upstream/write_marks.ts. */
+  readonly writeMarks: SharedArrayBuffer;
   /** Places for the connections of pools, over all workers: see pool/shared_places.ts. */
   readonly places: SharedArrayBuffer;
   /** Connections of all pools; 0 is without limit. */

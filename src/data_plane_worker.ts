@@ -79,6 +79,7 @@ async function start({ snapshot }: Extract<WorkerCommand, { kind: "start" }>): P
       hooks: snapshot.arePluginsEnabled ? plugins.hooks : undefined,
       sink: { write: (record) => scope.postMessage({ kind: "log", record }) },
       tellPeer,
+      classify: await classifierFor(snapshot),
       onServerDoubted: (member) => scope.postMessage({ kind: "server_doubted", member }),
     });
     await startPlugins(snapshot, dataPlane, plugins);
@@ -87,6 +88,16 @@ async function start({ snapshot }: Extract<WorkerCommand, { kind: "start" }>): P
   } catch (error) {
     scope.postMessage({ kind: "cannot_listen", message: messageOf(error) });
   }
+}
+
+/** The parser is loaded where somebody splits reads from writes. */
+async function classifierFor({ servers }: DataPlaneSnapshot) {
+  const split = [...servers.values()].filter(({ routing }) => routing.readWriteSplit);
+  if (split.length === 0) return undefined;
+  const { StatementClassifier } = await import("./postgres/routing/statement_classifier.ts");
+  const needsTables = split.some(({ routing }) => routing.causality === "table");
+  const classifier = await StatementClassifier.load({ needsTables });
+  return (text: Uint8Array) => classifier.classify(text);
 }
 
 /** Makes plugins of this worker. */

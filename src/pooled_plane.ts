@@ -251,7 +251,8 @@ export class PooledPlane {
       const { startup: { parameters }, proxy } = admitted;
       const who = { listener, address: client.peerAddress, parameters, proxy };
       const router = this.#parts.routing.sessionRouter(server, routes, who);
-      const identity = { ...admitted, routes, router, onEnd };
+      const rules = this.#parts.routing.rulesOf(server, routes);
+      const identity = { ...admitted, routes, router, rules, onEnd };
       return new PooledSession(this.#context(server), identity, client, owner);
     };
   }

@@ -10,13 +10,22 @@ import type { ClientConfig, ServerConfig } from "./config/config.ts";
 import type { TargetSessionAttrs } from "./config/routing_settings.ts";
 import type { DataPlaneSnapshot } from "./data_plane_messages.ts";
 import type { PeerAddress } from "./net/socket.ts";
-import type { PooledRoute } from "./postgres/pooled/pooled_context.ts";
+import type { PooledRoute, RoutingRules } from "./postgres/pooled/pooled_context.ts";
+import type { StatementClass } from "./postgres/routing/statement_class.ts";
+import type { WriteMarks } from "./upstream/write_marks.ts";
 import type { SessionRouter } from "./postgres/pooled/session_router.ts";
 import { makeStrategy } from "./upstream/balancer/make_strategy.ts";
 import { type Member, membersOf } from "./upstream/members.ts";
-import { ANY_NEED, type Need, Router, type ServerRoute, type Shares } from "./upstream/router.ts";
+import {
+  ANY_NEED,
+  type Need,
+  Router,
+  type ServerRoute,
+  type Shares,
+  type WantedRole,
+} from "./upstream/router.ts";
 import { ServerLoad } from "./upstream/server_loads.ts";
-import { HEALTH, ServerTable } from "./upstream/server_table.ts";
+import { HEALTH, ROLE, ServerTable } from "./upstream/server_table.ts";
 
 /** How often those who wait look whether something has changed, in milliseconds. */
 const NEWS_MS = 50;
@@ -40,6 +49,9 @@ export interface ServerRoutingParts {
   readonly wallMs: () => number;
   /** From 0 to below 1. */
   readonly random: () => number;
+  readonly marks: WriteMarks;
+  /** Tells reads from writes; undefined where nobody splits them. */
+  readonly classify: ((text: Uint8Array) => StatementClass) | undefined;
   /** Tells the control plane that a server could not be used. */
   readonly onFailure: (member: number) => void;
 }
@@ -133,7 +145,7 @@ export class ServerRouting {
     const isFixed = strategy === "ORDERED" &&
       !routes.some(({ member }) => isChecked(this.#client(member)));
     const isPerSession = isFixed || server.routing.per === "session";
-    let sticky: number | undefined;
+    const sticky = new Map<WantedRole, number>();
     return {
       clock,
       need,
@@ -142,14 +154,17 @@ export class ServerRouting {
       },
       order: (wanted) => {
         if (routes.length === 1 && this.table.changes === 0) return FIRST;
-        const kept = sticky === undefined || !isPerSession ? undefined : routes[sticky]!;
+        const at = isPerSession ? sticky.get(wanted.role) : undefined;
+        const kept = at === undefined ? undefined : routes[at]!;
         const isKept = kept !== undefined && !kept.load.isSuspect &&
           (wanted.proxy ?? kept.proxy) === kept.proxy && router.isUsable(kept, wanted);
-        if (isKept) return [sticky!];
+        if (isKept) return [at!];
         const order = router.order(routes, wanted, shares, key);
-        if (wanted.proxy === undefined) sticky = order[0];
+        const [best] = order;
+        if (wanted.proxy === undefined && best !== undefined) sticky.set(wanted.role, best);
         return order;
       },
+      isReplica: (route) => this.table.role(routes[route]!.member.index) === ROLE.replica,
       isUsable: (route, wanted) => router.isUsable(routes[route]!, wanted),
       onUnreachable: (route) => this.onUnreachable(routes[route]!.member),
       onDoubt: (route) => this.#report(routes[route]!.member.index),
@@ -158,6 +173,23 @@ export class ServerRouting {
     function holdMs(): number {
       return Math.max(...routes.map(({ holdMs }) => holdMs()));
     }
+  }
+
+  /** How the requests of a listener's sessions are told apart; undefined where all are alike. */
+  rulesOf({ routing, proxies }: ServerConfig, routes: readonly ServerRoute[]) {
+    const isChoice = routes.length > 1 && routing.hints;
+    if (!routing.readWriteSplit && !isChoice) return undefined;
+    const { classify, marks } = this.#parts;
+    return {
+      isSplit: routing.readWriteSplit,
+      hints: routing.hints,
+      role: roleOf(routing.targetSessionAttrs),
+      causality: routing.readWriteSplit ? routing.causality : "off",
+      proxies,
+      marks,
+      round: () => this.table.round,
+      classify: routing.readWriteSplit ? classify : undefined,
+    } satisfies RoutingRules;
   }
 
   /** What every server of a listener has to be. */

@@ -18,6 +18,7 @@ import { placesBuffer, SharedPlaces } from "./pool/shared_places.ts";
 import type { DriverKind } from "./net/net_thread.ts";
 import type { PluginSpec } from "./plugin_host/plugin_spec.ts";
 import { type ServerTable, serverTableFor } from "./upstream/server_table.ts";
+import { writeMarksBuffer } from "./upstream/write_marks.ts";
 import { mockKeyFrom } from "./mock_key.ts";
 import type { ActMemory } from "./plugins/act_memory.ts";
 import type { PluginMemory } from "./plugins/plugin_memory.ts";
@@ -45,7 +46,6 @@ export interface WorkerFleetOptions {
   readonly pluginMemory: PluginMemory;
   /** Where their policies count. */
   readonly actMemory: ActMemory;
-  /** A worker doubts that a server can be used. */
   readonly onServerDoubted?: (member: number) => void;
   /** Called once if workers die faster than they can be replaced. */
   readonly onFailure: (error: Error) => void;
@@ -71,7 +71,6 @@ export class WorkerFleet {
   readonly layout: CounterLayout;
   /** One region a worker, in the order of their indexes. */
   readonly counters: readonly WorkerCounters[];
-  /** What is known of servers; whoever finds out writes it here. */
   readonly serverTable: ServerTable;
   readonly #options: WorkerFleetOptions;
   #config: Config;
@@ -82,6 +81,7 @@ export class WorkerFleet {
   readonly #userBudgets: ReadonlyMap<string, SharedArrayBuffer>;
   readonly #places: SharedArrayBuffer;
   readonly #threads: FleetThreads;
+  readonly #writeMarks = writeMarksBuffer();
   readonly #schemaGeneration = new SharedArrayBuffer(4);
   readonly #mockKey: Uint8Array;
   readonly #members: Member[] = [];
@@ -168,8 +168,7 @@ export class WorkerFleet {
     const before = this.#config;
     const changed = this.#config = { ...before, servers, clients, pools };
     const { serving, starting } = this.#alive();
-    const answers = this.#refreshes.begin([...serving, ...starting]);
-    // One that is starting is told when it listens.
+    const answers = this.#refreshes.begin([...serving, ...starting]); // those are told later
     for (const member of serving) this.#refresh(member);
     const problems = await answers;
     if (problems.length === 0) return;
@@ -316,6 +315,7 @@ export class WorkerFleet {
       users,
       userBudgets: this.#userBudgets,
       serverTable: this.serverTable.buffer,
+      writeMarks: this.#writeMarks,
       places: this.#places,
       serverConnectionsMax: runtime.serverConnectionsMax,
       schemaGeneration: this.#schemaGeneration,

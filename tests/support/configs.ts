@@ -5,6 +5,7 @@
  * @module
  */
 
+import { writeMarksBuffer } from "../../src/upstream/write_marks.ts";
 import { threadMemory } from "../../src/net/native/thread_memory.ts";
 import type {
   ClientConfig,
@@ -156,6 +157,7 @@ export const SNAPSHOT_DEFAULTS = {
   users: new Map(),
   userBudgets: new Map(),
   mockKey: new Uint8Array(32),
+  writeMarks: writeMarksBuffer(),
   plugins: [],
   tickIntervalMs: 1_000,
   arePluginsEnabled: true,

@@ -339,6 +339,7 @@ export class World {
         hooks: this.hooks,
         sink: { write: (record) => void this.log.push(record) },
         tellPeer: (worker, message) => this.#tellPeer(snapshot.worker, worker, message),
+        classify: undefined,
         onServerDoubted() {},
       }),
     );
@@ -391,9 +392,7 @@ export class World {
   }
 }
 
-function sum(numbers: readonly number[]): number {
-  return numbers.reduce((total, number) => total + number, 0);
-}
+const sum = (numbers: readonly number[]) => numbers.reduce((total, number) => total + number, 0);
 
 function sqlStatesOf({ sqlStates }: WorkerCounters) {
   return [...sqlStates.entries()];

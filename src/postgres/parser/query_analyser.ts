@@ -26,8 +26,6 @@ const CACHE_LIMITS = { entriesMax: 4_096, sizeMax: 8 * 1024 * 1024 } as const;
 /** The `error` of a text that is longer than {@linkcode ANALYSED_SIZE_MAX}. */
 export const TOO_LONG = "too long";
 
-let loading: Promise<SqlParser> | undefined;
-
 /**
  * Tells what a query's text is about. The text is read as a server does whose
  * standard_conforming_strings is on, which is the default. The parser is that of PostgreSQL 18:
@@ -48,13 +46,7 @@ export class QueryAnalyser {
    * @throws {Error} If the parser's code cannot be read.
    */
   static async load(): Promise<QueryAnalyser> {
-    loading ??= SqlParser.load();
-    try {
-      return new QueryAnalyser(await loading);
-    } catch (error) {
-      loading = undefined;
-      throw error;
-    }
+    return new QueryAnalyser(await SqlParser.load());
   }
 
   /** How many analyses are kept. */

@@ -15,6 +15,8 @@ import { fieldsNotRead, isRangeVar, tableName, tablesWritten } from "./targets.t
 export interface StatementFacts {
   readonly tables: readonly TableUse[];
   readonly functions: readonly string[];
+  /** The names of each call as the server sees them: of the function, behind that of its schema. */
+  readonly calls: readonly (readonly string[])[];
   /** Nodes that a condition, a query or a statement of its own begins with, by kind. */
   readonly selects: readonly Node[];
   /** Expressions of WHERE, HAVING and ON, and whether they alone choose rows to change. */
@@ -63,6 +65,7 @@ export function factsOf(statement: Value): StatementFacts {
 }
 
 class Walk implements StatementFacts {
+  readonly calls: (readonly string[])[] = [];
   readonly selects: Node[] = [];
   readonly conditions: (readonly [Value, boolean])[] = [];
   modifies = false;
@@ -123,7 +126,10 @@ class Walk implements StatementFacts {
     for (const { schema, name } of tablesWritten(kind, fields)) this.#add(schema, name, "write");
     if (MODIFYING.has(kind)) this.modifies = true;
     if (kind === "SelectStmt") this.selects.push(fields);
-    if (kind === "FuncCall") this.#functions.add(functionName(fields));
+    if (kind === "FuncCall") {
+      this.calls.push(namesIn(fields["funcname"]));
+      this.#functions.add(functionName(fields));
+    }
     if (kind === "LockingClause" || kind === "LockStmt") this.isLocking = true;
     if (kind === "LoadStmt") this.usesFiles = true;
     if (kind === "CopyStmt" && (fields["filename"] !== undefined || fields["is_program"])) {

@@ -29,6 +29,9 @@ import { REPLY } from "./reply_kinds.ts";
 import { isUnasked, PASS, ReplyQueue, SWALLOW } from "./reply_queue.ts";
 import { ServerStatements, type UnnamedStatement } from "./statements.ts";
 
+/** Why a connection ends that nobody here has ended. */
+const CLOSED = "it closed the connection";
+
 /** One pooled server connection, from its first ReadyForQuery on. */
 export class Backend {
   readonly #parts: BackendParts;
@@ -71,7 +74,7 @@ export class Backend {
     this.#cleaner = new BackendCleaner(this, parts, () => this.#becomeIdle());
     socket.setHandler({
       onData: (view) => this.#onData(view),
-      onEnd: () => this.#onEnd("it closed the connection"),
+      onEnd: () => this.#onEnd(CLOSED),
       onClose: (error) => this.#onClose(error),
     });
   }
@@ -107,7 +110,7 @@ export class Backend {
     return this.#outlet.isBehind;
   }
 
-  /** False while a large message is on its way to the client: nothing else may be sent to it. */
+  /** False while a large message is on its way to the client. */
   get isClientBetweenMessages(): boolean {
     return this.#framer.isBetweenMessages;
   }
@@ -128,9 +131,7 @@ export class Backend {
   }
 
   /**
-   * The session is over, whatever runs.
-   *
-   * @param isBetweenMessages False if the client went in the middle of a message.
+   * The session is over, whatever runs: the client went in the middle of a message, or between two.
    * @param isTerminated Whether it said so: what runs is meant to run to its end.
    */
   abandon(isBetweenMessages: boolean, isTerminated: boolean): void {
@@ -178,7 +179,7 @@ export class Backend {
     this.#socket.write(messages);
   }
 
-  /** Keeps it from changing hands until what is returned is told what became of the cancel. */
+  /** Keeps it from changing hands until what is returned is told of the cancel. */
   holdForCancel(): (result: CancelResult) => void {
     return this.#cancels.hold(() => {
       if (this.#state === "cleaning") this.#cleaner.goOn();
@@ -215,8 +216,7 @@ export class Backend {
     if (this.#state === "closing" || this.#state === "gone") return view.length;
     try {
       const passed = this.#relay(view);
-      const owner = this.#owner;
-      if (owner?.isHeldBack === true) owner.onRoom();
+      if (this.#owner?.isHeldBack === true) this.#owner.onRoom();
       return passed;
     } catch (error) {
       const owner = this.#owner;
@@ -296,6 +296,7 @@ export class Backend {
     this.#status = readReadyForQuery(view.subarray(this.#framer.start, this.#framer.end));
     this.#isOwnAnswered = isOwn;
     const isClients = !isOwn && this.#owner !== undefined && !this.#isRetrying;
+    if (!isOwn) this.#owner?.beforeReady();
     this.#clock.stop(isClients, this.isInTransaction);
     this.replies.counts.report(this.#parts.cells);
   }
@@ -364,9 +365,8 @@ export class Backend {
   }
 
   #becomeIdle(): void {
-    if (this.#cancels.mayStillHit) {
-      return this.close("a cancel for its last session may still hit it");
-    }
+    const isHit = this.#cancels.mayStillHit;
+    if (isHit) return this.close("a cancel for its last session may still hit it");
     this.#setState("idle");
     this.#parts.pool.release(this);
   }
@@ -381,7 +381,7 @@ export class Backend {
   }
 
   #onClose(error: Error | undefined): void {
-    this.#onEnd(error?.message ?? "it closed the connection");
+    this.#onEnd(error?.message ?? CLOSED);
     if (this.#state === "gone") return;
     this.#cleaner.stop();
     this.#setState("gone");

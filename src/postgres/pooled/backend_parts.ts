@@ -29,6 +29,8 @@ export interface BackendOwner {
   onRetry(): void;
   /** What the client gets in place of a whole ErrorResponse, if it is not what it is. */
   translateError(bytes: Uint8Array): Uint8Array | undefined;
+  /** A ReadyForQuery is going to be passed on. */
+  beforeReady(): void;
   /** A ReadyForQuery has come: for the client, or for a query of the gateway's own. */
   onReady(status: number, isOwn: boolean): void;
   /** What kept the connection from changing hands has ended. */

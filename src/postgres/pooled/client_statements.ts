@@ -24,7 +24,7 @@ import { FRONTEND } from "../wire/tags.ts";
 import type { Traits } from "../sql/traits.ts";
 import type { Backend } from "./backend.ts";
 import { KnownColumns } from "./columns.ts";
-import { type Meant, meantBy } from "./meant.ts";
+import { ENDS_TRANSACTION, type Meant, meantBy } from "./meant.ts";
 import { checkNameSize, NamedStatements } from "./named_statements.ts";
 import { PendingChanges } from "./pending_changes.ts";
 import {
@@ -55,15 +55,6 @@ import {
 } from "./unnamed_statement.ts";
 
 const NOTHING = new Uint8Array();
-
-/** What a server takes in a transaction that has failed. */
-const ENDS_TRANSACTION: ReadonlySet<string> = new Set([
-  "abort",
-  "commit",
-  "end",
-  "prepare",
-  "rollback",
-]);
 
 /** The names of one client. */
 export class ClientStatements {
@@ -101,6 +92,12 @@ export class ClientStatements {
   /** The statement that a name stands for, if it has been prepared by Parse. */
   get(name: string): Statement | undefined {
     return this.#named.get(name);
+  }
+
+  /** The text of one, by its name; "" is the unnamed one. Undefined if it is not known. */
+  textOf(name: string): Uint8Array | undefined {
+    const definition = (name === "" ? this.#unnamed.statement : this.#named.get(name))?.definition;
+    return definition?.subarray(0, definition.indexOf(0));
   }
 
   /** DEALLOCATE of one that was prepared by Parse, which the server has carried out. */

@@ -13,13 +13,12 @@ import { nameBytes, nameOf } from "../wire/extended_messages.ts";
 import { Framer, HEADER_SIZE } from "../wire/framer.ts";
 import { errorFieldsOf, readyForQuery } from "../wire/messages.ts";
 import { FRONTEND, IS_FRONTEND_TAG, STATUS_IDLE } from "../wire/tags.ts";
-import type { Traits } from "../sql/traits.ts";
 import type { Backend } from "./backend.ts";
 import { ClientStatements } from "./client_statements.ts";
 import type { PooledSession } from "./pooled_session.ts";
 import type { PooledContext, PoolSettings } from "./pooled_context.ts";
 import { refusalOf } from "./refused_statements.ts";
-import { REPLY } from "./reply_kinds.ts";
+import { needsServer, REPLY, REPLY_OF } from "./reply_kinds.ts";
 import { SqlState } from "./sql_state.ts";
 import { type Batch, StalePlans, translateStale } from "./stale_plans.ts";
 import type { Piece, Replacement } from "./unnamed_statement.ts";
@@ -64,11 +63,14 @@ export class FrontendRelay {
       this.#statements,
       (name) => this.#untracked.get(name),
     );
-    this.#stale = new StalePlans((statement) => {
-      context.sharedStatements.forget(statement);
-    }, (statement) => this.#statements.forgetColumns(statement));
-    const onExecute = (backend: Backend, traits: Traits) => this.#sql.onExecute(backend, traits);
-    this.#untracked = new UntrackedStatements(context.scanner, onExecute);
+    const { sharedStatements } = context;
+    this.#stale = new StalePlans(
+      (statement) => sharedStatements.forget(statement),
+      (statement) => this.#statements.forgetColumns(statement),
+    );
+    this.#untracked = new UntrackedStatements(context.scanner, (backend, traits) => {
+      this.#sql.onExecute(backend, traits);
+    });
   }
 
   /** True unless a message is being streamed. */
@@ -91,6 +93,11 @@ export class FrontendRelay {
     if (this.#sql.isFollowing) return;
     this.#isHeldBack = false;
     this.#session.client.reoffer();
+  }
+
+  /** The text of a prepared statement, by its name; undefined if it is not known. */
+  textOf(name: string): Uint8Array | undefined {
+    return this.#statements.textOf(name);
   }
 
   /** True if what a statement on its way does to the session is not known yet. */
@@ -124,11 +131,9 @@ export class FrontendRelay {
   /** An error's fields, as the client would have them from a server of its own. */
   translate(fields: Map<string, string>): Map<string, string> {
     if (translateStale(fields)) return fields;
-    const message = fields.get("M") ?? "";
-    const backend = this.#session.backend;
-    return backend === undefined
-      ? fields
-      : fields.set("M", this.#statements.translate(message, backend));
+    const { backend } = this.#session;
+    if (backend === undefined) return fields;
+    return fields.set("M", this.#statements.translate(fields.get("M") ?? "", backend));
   }
 
   /** @returns How many bytes are done with. */
@@ -163,7 +168,7 @@ export class FrontendRelay {
     const backend = this.#session.backend;
     if (backend === undefined && !needsServer(tag)) return true;
     if (backend === undefined && !this.#isComplete(view, at)) return true; // the framer decides
-    const server = backend ?? this.#session.needServer();
+    const server = backend ?? this.#session.needServer(view, at);
     if (server === undefined) return false;
     if (!this.#hasFollowed || !this.#sql.isSettled) this.#follow(server, view, at);
     this.#isHeldBack = this.#sql.isFollowing || this.#mustWait(server, view, at);
@@ -173,6 +178,7 @@ export class FrontendRelay {
   /** Whether a message must not be sent before something has been answered. */
   #mustWait(server: Backend, view: Uint8Array, at: number): boolean {
     if (server.replies.isCopyIn) return false; // the server waits for it
+    if (this.#mustLeave(server, view, at)) return true;
     if (server.replies.isFull || this.#sql.isBarrier(server)) return true;
     if (this.#session.touched.isReading) return true; // what the session wants is not known
     if (!this.#settings.tracksStatements) return false;
@@ -183,6 +189,13 @@ export class FrontendRelay {
     server.startClock();
     server.write(this.#statements.ask(server, view, at));
     return true;
+  }
+
+  /** Whether a replica that the session has now cannot serve what comes next. */
+  #mustLeave({ isInTransaction }: Backend, view: Uint8Array, at: number): boolean {
+    const { routing, isOnReplica, stays } = this.#session;
+    if (routing === undefined || !isOnReplica || stays || isInTransaction) return false;
+    return routing.mustLeave(view, at);
   }
 
   /** A server is going to be asked something. */
@@ -217,6 +230,7 @@ export class FrontendRelay {
       if (tag === FRONTEND.sync) this.#session.client.write(READY_IDLE);
       return;
     }
+    this.#session.routing?.onMessage(view, start, !this.#session.isOnReplica);
     const piece: Piece = { view, start, end, isWhole: isLast };
     this.#begin(backend);
     if (this.#settings.tracksStatements) this.#stale.keep(tag, piece);
@@ -361,30 +375,4 @@ export class FrontendRelay {
     const isAll = end - start === view.length;
     this.#session.backend?.write(isAll ? view : view.subarray(start, end));
   }
-}
-
-/** What each message of the extended protocol waits for. */
-const REPLY_OF: Readonly<Record<number, number>> = {
-  [FRONTEND.parse]: REPLY.parse,
-  [FRONTEND.bind]: REPLY.bind,
-  [FRONTEND.describe]: REPLY.describe,
-  [FRONTEND.close]: REPLY.close,
-};
-
-/**
- * Messages that make sense without a server: what is left of a copy that failed is ignored, as a
- * server would, and so is a Flush; a Sync is answered here.
- */
-function needsServer(tag: number): boolean {
-  switch (tag) {
-    case FRONTEND.terminate:
-    case FRONTEND.copyData:
-    case FRONTEND.copyDone:
-    case FRONTEND.copyFail:
-    case FRONTEND.flush:
-    case FRONTEND.sync:
-    case FRONTEND.password:
-      return false;
-  }
-  return true;
 }

@@ -55,3 +55,12 @@ export function renamedText(
 ): Uint8Array {
   return concat(text.subarray(0, start), serverName, text.subarray(end));
 }
+
+/** What a server takes in a transaction that has failed. */
+export const ENDS_TRANSACTION: ReadonlySet<string> = new Set([
+  "abort",
+  "commit",
+  "end",
+  "prepare",
+  "rollback",
+]);

@@ -8,7 +8,9 @@ import type { Clock } from "../../base/clock.ts";
 import type { Cells } from "../../observe/counters.ts";
 import type { Observer } from "../../observe/facts.ts";
 import type { PoolUse } from "../../pool/server_pools.ts";
-import type { ServerRoute } from "../../upstream/router.ts";
+import type { ServerRoute, WantedRole } from "../../upstream/router.ts";
+import type { WriteMarks } from "../../upstream/write_marks.ts";
+import type { StatementClass } from "../routing/statement_class.ts";
 import type { CancelKeys, CancelResult, CancelTarget } from "../cancel.ts";
 import type { QueryScanner } from "../sql/query_scanner.ts";
 import type { StartupMessage } from "../wire/startup_packet.ts";
@@ -61,6 +63,24 @@ export interface PooledRoute extends ServerRoute {
   holdMs(): number;
 }
 
+/** How the requests of one listener's sessions are told apart. */
+export interface RoutingRules {
+  /** Whether reads go to replicas. */
+  readonly isSplit: boolean;
+  /** Whether comments and a setting are followed. */
+  readonly hints: boolean;
+  /** What servers have to be where reads and writes are not told apart. */
+  readonly role: WantedRole;
+  readonly causality: "session" | "user" | "table" | "off";
+  /** Names in `proxies` of the configuration. */
+  readonly proxies: readonly string[];
+  readonly marks: WriteMarks;
+  /** The round of the server table that was begun last. */
+  round(): number;
+  /** Undefined where nobody needs it. */
+  readonly classify: ((text: Uint8Array) => StatementClass) | undefined;
+}
+
 /** Who is connected, and where it leads. */
 export interface Identity {
   readonly session: number;
@@ -70,6 +90,8 @@ export interface Identity {
   /** In the order they are tried; at least one. */
   readonly routes: readonly PooledRoute[];
   readonly router: SessionRouter;
+  /** Undefined where all requests are alike. */
+  readonly rules: RoutingRules | undefined;
   /** Gives back what the session holds besides server connections. Called once. */
   readonly onEnd: () => void;
 }

@@ -18,13 +18,7 @@ import type { CancelKey } from "../cancel.ts";
 import * as reply from "../error_reply.ts";
 import type { Upstream, UpstreamOwner, UpstreamPlace } from "../upstream.ts";
 import { ProtocolError } from "../wire/errors.ts";
-import {
-  ERROR_FIELD,
-  errorField,
-  errorFieldsOf,
-  errorResponseOf,
-  isFatal,
-} from "../wire/messages.ts";
+import { isFatal } from "../wire/messages.ts";
 import { STATUS_IDLE } from "../wire/tags.ts";
 import type { Backend } from "./backend.ts";
 import type { BackendOwner } from "./backend_parts.ts";
@@ -33,9 +27,11 @@ import type { PairState } from "./pair_state.ts";
 import { SessionParameters } from "./parameters.ts";
 import { Pins } from "./pins.ts";
 import type { Identity, PooledContext, PooledRoute, PoolSettings } from "./pooled_context.ts";
-import { refuse, waitNotice } from "./search_replies.ts";
+import { RequestRouting } from "./request_routing.ts";
+import { endFor, hintNotice, readyFact, refuse, waitNotice } from "./search_replies.ts";
 import { ServerSearch } from "./server_search.ts";
 import { SessionCancelKey } from "./session_cancel_key.ts";
+import { SessionErrors } from "./session_errors.ts";
 import { ServerStay } from "./server_stay.ts";
 import { SessionLimits } from "./session_limits.ts";
 import { TouchedParameters } from "./touched_parameters.ts";
@@ -61,11 +57,16 @@ export class PooledSession implements Upstream, BackendOwner {
   #backend: Backend | undefined;
   #isTerminating = false;
   readonly #stay: ServerStay;
+  /** Undefined where all requests are alike. */
+  readonly routing: RequestRouting | undefined;
+  /** Whether what its server is asked to write is refused. */
+  isOnReplica = false;
   /** The gateway stops: what is under way is the last. */
   #isDraining = false;
   readonly touched: TouchedParameters = new TouchedParameters(this);
   readonly #pins: Pins;
   readonly #limits: SessionLimits;
+  readonly #errors: SessionErrors;
   readonly #cancelKey: SessionCancelKey;
   #welcome: Welcome | undefined;
 
@@ -85,10 +86,20 @@ export class PooledSession implements Upstream, BackendOwner {
     });
     this.#settings = this.route.settings;
     this.#stay = new ServerStay(this, owner);
+    this.routing = RequestRouting.of(identity.rules, {
+      user: identity.user,
+      parameters: this.parameters,
+      textOf: (name) => this.#relay.textOf(name),
+      onWrongHint: (problem) => client.write(hintNotice(problem)),
+    });
     this.#cancelKey = new SessionCancelKey(context.cancelKeys, () => this.#backend);
     this.#relay = new FrontendRelay(context, this.#settings, this);
     this.#limits = new SessionLimits(context, this.#settings, this);
     this.#pins = new Pins(context.observer, identity.session, () => this.route);
+    this.#errors = new SessionErrors(context.observer, identity.session, (fields) => {
+      const translated = this.#relay.translate(fields);
+      return translated.set("M", this.#limits.translate(translated.get("M") ?? ""));
+    });
   }
 
   // For the parts of a session --------------------------------------------------------------------
@@ -150,20 +161,11 @@ export class PooledSession implements Upstream, BackendOwner {
   }
 
   #onWelcomed(): void {
-    const { session, user, database, startup } = this.#identity;
     this.#welcome = undefined;
     this.#state = "active";
     this.#owner.runLoginTime(false);
     this.#owner.setState("active");
-    this.#context.observer.emit({
-      kind: "session_ready",
-      session,
-      pool: this.route.settings.pool,
-      user,
-      database,
-      application: startup.parameters.get("application_name") ?? "",
-      server: this.route.address,
-    });
+    this.#context.observer.emit(readyFact(this.#identity, this.route));
     this.#limits.start();
     if (this.#backend !== undefined) this.#letGo();
     this.client.reoffer();
@@ -177,8 +179,9 @@ export class PooledSession implements Upstream, BackendOwner {
   }
 
   /** A message needs a server. @returns It, or undefined if it comes later. */
-  needServer(): Backend | undefined {
+  needServer(view?: Uint8Array, at = 0): Backend | undefined {
     if (this.#backend === undefined && !this.#search.isWaiting) {
+      if (view !== undefined) this.#search.need = this.routing?.needOf(view, at);
       this.acquire(() => this.client.reoffer());
     }
     return this.#backend;
@@ -193,6 +196,7 @@ export class PooledSession implements Upstream, BackendOwner {
   #onServer(backend: Backend): void {
     this.#backend = backend;
     this.#stay.begin(this.route);
+    this.isOnReplica = this.#search.isReplica;
     backend.attach(this);
     this.#relay.onLinked(backend);
     if (this.#state === "login") this.#owner.runLoginTime(true);
@@ -201,6 +205,7 @@ export class PooledSession implements Upstream, BackendOwner {
   /** It has its server no more. */
   #forgetServer(): void {
     this.#backend = undefined;
+    this.routing?.onReleased();
     this.#stay.end();
   }
 
@@ -216,9 +221,7 @@ export class PooledSession implements Upstream, BackendOwner {
   // From the server -------------------------------------------------------------------------------
 
   onError(bytes: Uint8Array): boolean {
-    const sqlState = errorField(bytes, ERROR_FIELD.sqlState);
-    const fact = { kind: "error_reported", source: "server", sqlState } as const;
-    this.#context.observer.emit({ ...fact, session: this.#identity.session, message: undefined });
+    this.#errors.report(bytes);
     this.#relay.onError(this.#backend!);
     return isFatal(bytes);
   }
@@ -232,12 +235,7 @@ export class PooledSession implements Upstream, BackendOwner {
   }
 
   translateError(bytes: Uint8Array): Uint8Array | undefined {
-    const fields = errorFieldsOf(bytes);
-    const before = fields.get("M") ?? "";
-    const translated = this.#relay.translate(fields);
-    const after = this.#limits.translate(translated.get("M") ?? "");
-    if (after === before) return undefined;
-    return errorResponseOf(translated.set("M", after));
+    return this.#errors.translate(bytes);
   }
 
   onReady(status: number, isOwn: boolean): void {
@@ -261,7 +259,20 @@ export class PooledSession implements Upstream, BackendOwner {
   }
 
   onReleasable(): void {
-    if (this.#state === "active") this.#letGo();
+    if (this.#state !== "active") return;
+    const before = this.#backend;
+    this.#letGo();
+    // What waited for another server can have it now.
+    if (before !== this.#backend && this.#relay.isHeldBack) this.#relay.goOn();
+  }
+
+  beforeReady(): void {
+    this.routing?.onAnswered();
+  }
+
+  /** Whether its server stays with it when what is under way is done. */
+  get stays(): boolean {
+    return this.#settings.mode === "session" || !this.#pins.isEmpty;
   }
 
   get isHeldBack(): boolean {
@@ -287,7 +298,7 @@ export class PooledSession implements Upstream, BackendOwner {
     if (backend === undefined || !backend.isQuiet || this.touched.isReading) return;
     if (this.touched.read(backend)) return;
     this.#pins.set("statement", this.#relay.needsItsServer);
-    const stays = this.#settings.mode === "session" || !this.#pins.isEmpty;
+    const { stays } = this;
     if (stays && this.#stay.endsSession()) return;
     if (stays || backend.isBeingCancelled || !this.#relay.isBetweenMessages) return;
     if (backend.isClientBehind && this.client.isSending) {
@@ -351,16 +362,14 @@ export class PooledSession implements Upstream, BackendOwner {
   onLost(canTell: boolean): void {
     this.#forgetServer();
     this.#search.onLost();
-    if (canTell) this.#owner.fail(reply.serverLost(), SERVER_CLOSED);
-    else this.#owner.end(undefined, SERVER_CLOSED);
+    endFor(this.#owner, canTell ? reply.serverLost() : undefined, SERVER_CLOSED);
   }
 
   onBrokenServer(error: unknown, canTell: boolean): void {
     this.#forgetServer();
     if (!(error instanceof ProtocolError)) throw error;
-    const reason = "server broke the protocol";
-    if (canTell) this.#owner.fail(reply.serverBrokeProtocol(error), reason);
-    else this.#owner.end(undefined, reason);
+    const fields = canTell ? reply.serverBrokeProtocol(error) : undefined;
+    endFor(this.#owner, fields, "server broke the protocol");
   }
 
   onTimeout(timeout: SessionTimeout): void {
@@ -368,7 +377,6 @@ export class PooledSession implements Upstream, BackendOwner {
     this.#context.observer.emit({ kind: "session_timeout", session, pool, timeout });
   }
 
-  /** A server does not take what this session wants. */
   cannotFollow(backend: Backend, error: ReadonlyMap<string, string>): void {
     backend.distrust(); // some of it was taken for set
     this.refuse(error);
@@ -386,7 +394,6 @@ export class PooledSession implements Upstream, BackendOwner {
     this.#owner.guard(act);
   }
 
-  /** Counts what the client sent. */
   countBytes(size: number): void {
     this.route.cells.add(POOL_CELL.bytesFromClients, size);
   }

@@ -4,6 +4,8 @@
  * @module
  */
 
+import { FRONTEND } from "../wire/tags.ts";
+
 /** What an entry waits for, or stands for. */
 export const REPLY = {
   /** Query or FunctionCall of the client: answered up to and with ReadyForQuery. */
@@ -55,4 +57,30 @@ for (
 /** Whether a client's message of this kind is answered with ReadyForQuery. */
 export function isRequest(kind: number): boolean {
   return kind === REPLY.query || kind === REPLY.sync;
+}
+
+/** What each message of the extended protocol waits for. */
+export const REPLY_OF: Readonly<Record<number, number>> = {
+  [FRONTEND.parse]: REPLY.parse,
+  [FRONTEND.bind]: REPLY.bind,
+  [FRONTEND.describe]: REPLY.describe,
+  [FRONTEND.close]: REPLY.close,
+};
+
+/**
+ * Messages that make sense without a server: what is left of a copy that failed is ignored, as a
+ * server would, and so is a Flush; a Sync is answered here.
+ */
+export function needsServer(tag: number): boolean {
+  switch (tag) {
+    case FRONTEND.terminate:
+    case FRONTEND.copyData:
+    case FRONTEND.copyDone:
+    case FRONTEND.copyFail:
+    case FRONTEND.flush:
+    case FRONTEND.sync:
+    case FRONTEND.password:
+      return false;
+  }
+  return true;
 }

@@ -10,7 +10,7 @@ import * as reply from "../error_reply.ts";
 import type { UpstreamOwner } from "../upstream.ts";
 import { noticeResponse } from "../wire/messages.ts";
 import type { OpenFailure } from "./backend_opener.ts";
-import type { PooledRoute } from "./pooled_context.ts";
+import type { Identity, PooledRoute } from "./pooled_context.ts";
 import { openFailureReply } from "./refusals.ts";
 
 /** There is no server connection to be had. */
@@ -25,6 +25,35 @@ export function refuse(
   }
   const names = new Set(routes.map(({ server }) => server));
   owner.end(openFailureReply(refusal.failure, [...names]), "no server connection");
+}
+
+/** A session ends. @param fields What its client is told; undefined where it cannot be told. */
+export function endFor(
+  owner: UpstreamOwner,
+  fields: Parameters<UpstreamOwner["fail"]>[0] | undefined,
+  reason: string,
+): void {
+  if (fields === undefined) owner.end(undefined, reason);
+  else owner.fail(fields, reason);
+}
+
+/** A session can be served. */
+export function readyFact({ session, user, database, startup }: Identity, route: PooledRoute) {
+  return {
+    kind: "session_ready",
+    session,
+    pool: route.settings.pool,
+    user,
+    database,
+    application: startup.parameters.get("application_name") ?? "",
+    server: route.address,
+  } as const;
+}
+
+/** A hint says what nobody understands. @returns A NoticeResponse. */
+export function hintNotice(problem: string): Uint8Array {
+  const hint = "The comment is ignored; docs/routing/read_write_split.md says what it may say.";
+  return noticeResponse(`routing hint: ${problem}`, hint);
 }
 
 /** It takes longer than clients expect. @returns A NoticeResponse. */

@@ -160,6 +160,8 @@ class Lookup implements BackendOwner {
     return undefined;
   }
 
+  beforeReady(): void {}
+
   onReady(): void {
     if (!this.#isHolding) return;
     this.#isHolding = false;

@@ -57,6 +57,11 @@ export class ServerSearch {
     return this.routes[this.#route]!;
   }
 
+  /** Whether the server that was found is a replica. */
+  get isReplica(): boolean {
+    return this.#router.isReplica(this.#route);
+  }
+
   /** The connection that was found has broken. */
   onLost(): void {
     this.#router.onDoubt(this.#route);

@@ -16,6 +16,8 @@ export interface SessionRouter {
   readonly holdMs: number;
   /** Routes that could serve now, the best first. */
   order(need: Need): readonly number[];
+  /** Whether a route's server is a replica. */
+  isReplica(route: number): boolean;
   /** Whether a route may still serve. */
   isUsable(route: number, need: Need): boolean;
   /** A route's server could not be reached, or does not let anybody in. */

@@ -91,6 +91,11 @@ export class ClientUnnamedStatement {
     return version !== undefined && replies.isDue(version.request);
   }
 
+  /** What it is, as far as is known. */
+  get statement(): UnnamedStatement | undefined {
+    return this.#current;
+  }
+
   get #current(): UnnamedStatement | undefined {
     return this.#versions.at(-1)?.statement;
   }

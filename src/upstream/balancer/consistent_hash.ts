@@ -76,7 +76,7 @@ export class ConsistentHash implements Strategy {
   /** Makes a ring of those who were seen, and of candidates. */
   #makeRing(candidates: readonly Candidate[]): void {
     for (const { name } of candidates) this.#owners.set(name, 0);
-    
+    limitNames(this.#owners, candidates, RING_NAMES_MAX);
     const names = [...this.#owners.keys()].sort();
     for (const [owner, name] of names.entries()) this.#owners.set(name, owner);
     this.#ring = new HashRing(names);

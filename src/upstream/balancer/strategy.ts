@@ -7,7 +7,7 @@
 
 /** A server that could serve. */
 export interface Candidate {
-  /** Its identity, unique among candidates: strategies remember it. Such as `main@db1:5432`. */
+  /** Its identity, unique among candidates: strategies remember it. Such as `a/main@db1:5432`. */
   readonly name: string;
   /**
    * From 0, and may be a fraction: slow start scales it. One with 0 comes behind all that have
