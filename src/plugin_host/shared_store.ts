@@ -10,8 +10,9 @@
  * @module
  */
 
+import { murmur3 } from "../base/murmur3.ts";
 import { ENTRY_STATE, entrySize, StoreEntries } from "./store_entries.ts";
-import { hashOf, StoreIndex } from "./store_index.ts";
+import { StoreIndex } from "./store_index.ts";
 import { HEADER_NUMBER, HEADER_WORD, partsOf, type StoreParts } from "./store_layout.ts";
 import { StoreLock } from "./store_lock.ts";
 import { StoreRing } from "./store_ring.ts";
@@ -245,7 +246,7 @@ export class SharedStore {
         `Cannot use a key of ${key.length} bytes: it must have 1 to ${STORE_KEY_SIZE_MAX}`,
       );
     }
-    return hashOf(key, this.#parts.words[HEADER_WORD.seed]!);
+    return murmur3(key, this.#parts.words[HEADER_WORD.seed]!);
   }
 }
 
