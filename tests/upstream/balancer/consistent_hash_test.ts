@@ -130,6 +130,15 @@ Deno.test("CONSISTENT_HASH has everybody once, whatever the weights", () => {
   }
 });
 
+Deno.test("CONSISTENT_HASH does not go all around for those who have one point", () => {
+  const strategy = exact("CONSISTENT_HASH");
+  const among = [...candidates("abcdef"), ...candidates("xy", { weight: 0.001 })];
+  const ends = KEYS.slice(0, 1_000).map((key) => orderOf(strategy, among, key).slice(-2));
+  // On the whole ring, each of the two is before the other one for half of the keys.
+  const asGiven = ends.filter((end) => end === "xy").length;
+  ok(asGiven > 850, `${asGiven} of 1000`);
+});
+
 Deno.test("CONSISTENT_HASH lets no server have more than its share by a quarter", () => {
   const strategy = exact("CONSISTENT_HASH");
   const weights: Record<string, number> = { a: 1, b: 1, c: 2 };
