@@ -112,6 +112,8 @@ export class DataPlane {
       random: () => fractionOf(parts.randomBytes(4)),
       marks: new WriteMarks(snapshot.writeMarks),
       classify: parts.classify,
+      onRuleFailed: (listener, { rule, reason: message }) =>
+        this.#recorder.emit({ kind: "rule_failed", listener, rule, message }),
       onFailure: parts.onServerDoubted,
     });
     this.#pooled = new PooledPlane({

@@ -248,8 +248,8 @@ export class PooledPlane {
     onEnd: () => void,
   ): MakeUpstream {
     return (client, owner) => {
-      const { startup: { parameters }, proxy } = admitted;
-      const who = { listener, address: client.peerAddress, parameters, proxy };
+      const { startup: { parameters }, proxy, tlsServerName } = admitted;
+      const who = { listener, address: client.peerAddress, parameters, proxy, tlsServerName };
       const router = this.#parts.routing.sessionRouter(server, routes, who);
       const rules = this.#parts.routing.rulesOf(server, routes);
       const identity = { ...admitted, routes, router, rules, onEnd };

@@ -9,7 +9,7 @@ import type { Clock, Timer } from "./base/clock.ts";
 import type { ClientConfig, ServerConfig } from "./config/config.ts";
 import type { TargetSessionAttrs } from "./config/routing_settings.ts";
 import type { DataPlaneSnapshot } from "./data_plane_messages.ts";
-import type { PeerAddress } from "./net/socket.ts";
+import { BalancingRules, type FailedCondition, type RuledClient } from "./balancing_rules.ts";
 import type { PooledRoute, RoutingRules } from "./postgres/pooled/pooled_context.ts";
 import type { StatementClass } from "./postgres/routing/statement_class.ts";
 import type { WriteMarks } from "./upstream/write_marks.ts";
@@ -21,7 +21,6 @@ import {
   type Need,
   Router,
   type ServerRoute,
-  type Shares,
   type WantedRole,
 } from "./upstream/router.ts";
 import { ServerLoad } from "./upstream/server_loads.ts";
@@ -52,16 +51,13 @@ export interface ServerRoutingParts {
   readonly marks: WriteMarks;
   /** Tells reads from writes; undefined where nobody splits them. */
   readonly classify: ((text: Uint8Array) => StatementClass) | undefined;
+  readonly onRuleFailed: (listener: string, failed: FailedCondition) => void;
   /** Tells the control plane that a server could not be used. */
   readonly onFailure: (member: number) => void;
 }
 
 /** Whose session it is, as far as routing depends on it. */
-export interface RoutedClient {
-  readonly listener: string;
-  readonly address: PeerAddress;
-  /** Of its StartupMessage. */
-  readonly parameters: ReadonlyMap<string, string>;
+export interface RoutedClient extends RuledClient {
   /** A proxy that was chosen for the session. */
   readonly proxy: string | undefined;
 }
@@ -72,6 +68,7 @@ export class ServerRouting {
   readonly #members: ReadonlyMap<string, readonly Member[]>;
   readonly #loads: readonly ServerLoad[];
   readonly #routers = new Map<string, Router>();
+  readonly #rules = new Map<string, BalancingRules>();
   readonly #watching = new Set<() => void>();
   readonly #reportedMs = new Map<number, number>();
   readonly #epochs: number[];
@@ -93,6 +90,8 @@ export class ServerRouting {
     for (const [name, { routing }] of servers) {
       const strategy = makeStrategy(routing.strategy, random);
       this.#routers.set(name, new Router(this.table, strategy, wallMs));
+      const rules = new BalancingRules(routing.rules, (failed) => parts.onRuleFailed(name, failed));
+      this.#rules.set(name, rules);
     }
   }
 
@@ -137,7 +136,7 @@ export class ServerRouting {
     const { clock } = this.#parts;
     const { strategy, key: keyName } = server.routing;
     const key = strategy === "CONSISTENT_HASH" ? keyOf(keyName, client) : "";
-    const shares: Shares | undefined = undefined;
+    const shares = this.#rules.get(client.listener)!.choose(client);
     // Where servers are tried in order, its servers are first in that order, and not the only ones.
     const proxy = strategy === "ORDERED" ? undefined : client.proxy;
     const need: Need = { ...this.needOf(server), proxy };
@@ -208,8 +207,9 @@ export class ServerRouting {
   ): readonly number[] {
     const { strategy, key: keyName } = server.routing;
     const router = this.#routers.get(client.listener)!;
+    const shares = this.#rules.get(client.listener)!.choose(client);
     const key = strategy === "CONSISTENT_HASH" ? keyOf(keyName, client) : "";
-    const order = router.order(routes, this.needOf(server), undefined, key);
+    const order = router.order(routes, this.needOf(server), shares, key);
     if (client.proxy === undefined) return order;
     return order.toSorted((a, b) =>
       Number(routes[b]!.proxy === client.proxy) - Number(routes[a]!.proxy === client.proxy)

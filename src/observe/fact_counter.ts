@@ -101,6 +101,7 @@ export class FactCounter {
         return cells.add(CANCEL_CELL[fact.outcome], 1);
       case "client_disconnected":
       case "accept_failed":
+      case "rule_failed":
         return;
       default:
         fact satisfies never;

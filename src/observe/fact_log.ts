@@ -46,6 +46,7 @@ const MESSAGES: Readonly<Record<Fact["kind"], string>> = {
   "plugin_said": "plugin says",
   "internal_error": "internal error",
   "accept_failed": "cannot accept clients",
+  "rule_failed": "balancing rule cannot be evaluated",
 };
 
 /** The level that `fact` is logged at, or undefined when it is only counted. */
@@ -94,6 +95,7 @@ export function levelOf(fact: Fact, context: SessionContext | undefined): LogLev
     case "server_dial_failed":
     case "server_lost":
     case "verdict_ignored":
+    case "rule_failed":
       return "warn";
     case "internal_error":
     case "plugin_switched_off":

@@ -289,6 +289,14 @@ export type Fact =
     readonly kind: "accept_failed";
     readonly listener: string;
     readonly message: string;
+  }
+  | {
+    /** A balancing rule's condition has no answer for a client, and does not hold. */
+    readonly kind: "rule_failed";
+    readonly listener: string;
+    /** Its number, from 1. */
+    readonly rule: number;
+    readonly message: string;
   };
 
 /** Takes facts; must return at once and never throw. */

@@ -61,6 +61,8 @@ export interface Admitted {
   readonly startup: StartupMessage;
   /** Name of a proxy to take first. */
   readonly proxy: string | undefined;
+  /** What it called the gateway in its TLS handshake; "" without TLS, or without a name. */
+  readonly tlsServerName: string;
   /** What it can be logged in to a server with, if anything was learned. */
   readonly learned: ServerCredentials | undefined;
 }
@@ -316,7 +318,8 @@ export class ClientGate {
     const { session, startup, proxy, owner, client, onAdmitted } = this.#parts;
     this.#state = "over";
     this.#context.throttle.onSuccess(this.#address, this.#user);
-    const who = { session, user: this.#user, database: this.#database };
+    const tlsServerName = this.#parts.tls?.serverName ?? "";
+    const who = { session, user: this.#user, database: this.#database, tlsServerName };
     this.#context.admit({ ...who, startup, proxy, learned }, (make) => {
       client.write(authenticationOk());
       onAdmitted(make);

@@ -32,6 +32,8 @@ export interface Route extends ServerRoute {
 /** Whose connection is relayed. */
 export interface RelayedClient {
   readonly address: PeerAddress;
+  /** What it called the gateway in its TLS handshake; "" without TLS, or without a name. */
+  readonly tlsServerName: string;
   /** Of its StartupMessage. */
   readonly parameters: ReadonlyMap<string, string>;
   /** A proxy to take first. */

@@ -75,11 +75,8 @@ export class Session implements UpstreamOwner {
     this.#number = number;
     this.#onOver = onOver;
     this.#startedMs = gateway.clock.nowMs();
-    this.#loginTime = new Countdown(
-      gateway.clock,
-      listener.loginTimeoutMs,
-      () => this.guard(() => this.#onLoginTimeout()),
-    );
+    const onTimeout = () => this.guard(() => this.#onLoginTimeout());
+    this.#loginTime = new Countdown(gateway.clock, listener.loginTimeoutMs, onTimeout);
     this.#startup = new Startup(listener.startupPacketSizeMax, listener.tls !== undefined);
     if (gateway.hooks !== undefined) {
       this.#hooked = new HookedSession({
@@ -245,10 +242,16 @@ export class Session implements UpstreamOwner {
   }
 
   #relay(startup: StartupMessage, proxy: string | undefined): void {
-    const address = this.#client.peerAddress;
-    const routes = this.#listener.routesFor({ address, parameters: startup.parameters, proxy });
-    const parts = { gateway: this.#gateway, listener: this.#listener, session: this.#number };
-    this.#begin((client, owner) => new Relay({ ...parts, routes, client, startup, owner }));
+    const { parameters } = startup;
+    const [{ peerAddress: address }, tlsServerName] = [this.#client, this.#tls?.serverName ?? ""];
+    const routes = this.#listener.routesFor({ address, parameters, proxy, tlsServerName });
+    const parts = {
+      gateway: this.#gateway,
+      listener: this.#listener,
+      session: this.#number,
+      routes,
+    };
+    this.#begin((client, owner) => new Relay({ ...parts, client, startup, owner }));
   }
 
   #begin(makeUpstream: MakeUpstream): void {

@@ -152,6 +152,7 @@ const TABLE: readonly (readonly [Fact, Record<string, number>, string | undefine
   [FACT_SAMPLES.plugin_failed, {}, "warn plugin failed"],
   [FACT_SAMPLES.plugin_switched_off, {}, "error plugin switched off"],
   [FACT_SAMPLES.plugin_said, {}, "info plugin says"],
+  [FACT_SAMPLES.rule_failed, {}, "warn balancing rule cannot be evaluated"],
   [FACT_SAMPLES.accept_failed, {}, "error cannot accept clients"],
 ];
 

@@ -124,5 +124,6 @@ export const FACT_SAMPLES: { readonly [Kind in Fact["kind"]]: Whole<Kind> } = {
     message: "10 calls failed",
   },
   "plugin_said": { kind: "plugin_said", plugin: "hello", level: "info", said: "hello" },
+  "rule_failed": { kind: "rule_failed", listener: "main", rule: 1, message: "no such key" },
   "accept_failed": { kind: "accept_failed", listener: "main", message: "no descriptors" },
 };

@@ -67,6 +67,7 @@ const FIELDS: Readonly<Record<Field, Content>> = {
   plugin: "configuration",
   pool: "configuration",
   reason: "text",
+  rule: "fixed",
   said: "text",
   server: "configuration",
   session: "fixed",
@@ -95,6 +96,7 @@ const TEXTS: Readonly<Record<KindsWith<"message" | "reason" | "said">, string>> 
   "plugin_said": "the plugin's, which has the permission for it",
   "plugin_failed": "the host's; of an error that the plugin made up, the plugin's",
   "plugin_switched_off": "the host's",
+  "rule_failed": "the expression's: names, no values",
   "server_closed":
     "the gateway's, the operating system's of a connection, a server's to the pool's resetQuery",
   "server_dial_failed": "the operating system's, of a connection",
