@@ -242,16 +242,11 @@ export class Session implements UpstreamOwner {
   }
 
   #relay(startup: StartupMessage, proxy: string | undefined): void {
-    const { parameters } = startup;
+    const [gateway, listener, { parameters }] = [this.#gateway, this.#listener, startup];
     const [{ peerAddress: address }, tlsServerName] = [this.#client, this.#tls?.serverName ?? ""];
-    const routes = this.#listener.routesFor({ address, parameters, proxy, tlsServerName });
-    const parts = {
-      gateway: this.#gateway,
-      listener: this.#listener,
-      session: this.#number,
-      routes,
-    };
-    this.#begin((client, owner) => new Relay({ ...parts, client, startup, owner }));
+    const routes = listener.routesFor({ address, parameters, proxy, tlsServerName });
+    const parts = { gateway, listener, session: this.#number, routes, startup };
+    this.#begin((client, owner) => new Relay({ ...parts, client, owner }));
   }
 
   #begin(makeUpstream: MakeUpstream): void {
