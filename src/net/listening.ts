@@ -7,7 +7,7 @@
 
 import { type Address, addressText, type TcpAddress, type UnixAddress } from "../base/address.ts";
 import { systemReason } from "../base/errors.ts";
-import { ConnectTimeoutError } from "./socket.ts";
+import { ConnectTimeoutError, NobodyListensError } from "./socket.ts";
 
 /** What an address is called where nobody says which key it is from. */
 const ANY_KEY = "address";
@@ -113,6 +113,11 @@ export function removeFile(path: string): void {
 export function cannotConnect(address: Address, error: unknown): Error {
   const message = `Cannot connect to ${addressText(address)}: ${systemReason(error)}`;
   if (error instanceof ConnectTimeoutError) return new ConnectTimeoutError(message);
+  const { ConnectionRefused, NotFound } = Deno.errors;
+  // A Unix socket's file is there as long as its server is.
+  const isNobodyThere = error instanceof ConnectionRefused ||
+    address.kind === "unix" && error instanceof NotFound;
+  if (isNobodyThere) return new NobodyListensError(message, { cause: error });
   return new Error(message, { cause: error });
 }
 

@@ -139,13 +139,19 @@ export class ConnectTimeoutError extends Error {
   override readonly name = "ConnectTimeoutError";
 }
 
+/** The other end said that nobody listens there: that is known, and at once. */
+export class NobodyListensError extends Error {
+  override readonly name = "NobodyListensError";
+}
+
 /** A way of doing I/O. */
 export interface Driver {
   /** Rejects if the address cannot be bound; the message says why. */
   listen(options: ListenOptions, handler: ListenHandler): Promise<Listener>;
   /**
    * Rejects if there is no connection; the message says why. It is a
-   * {@linkcode ConnectTimeoutError} if `timeoutMs` were over.
+   * {@linkcode ConnectTimeoutError} if `timeoutMs` were over, and a
+   * {@linkcode NobodyListensError} if nobody listens there.
    */
   connect(options: ConnectOptions): Promise<Socket>;
 }

@@ -14,6 +14,7 @@ import { type MetricDeclaration, oneNumber } from "./metric_types.ts";
 import { PLUGIN_METRICS } from "./plugin_metrics.ts";
 import { PLUGIN_LIFE_METRICS } from "./plugin_life_metrics.ts";
 import { POOL_METRICS } from "./pool_metrics.ts";
+import { SERVER_METRICS } from "./server_metrics.ts";
 import {
   processCpuSeconds,
   processMaxFds,
@@ -26,6 +27,7 @@ import {
 export const METRICS: readonly MetricDeclaration[] = [
   ...LISTENER_METRICS,
   ...POOL_METRICS,
+  ...SERVER_METRICS,
   ...PLUGIN_METRICS,
   ...ACT_METRICS,
   {

@@ -17,6 +17,7 @@ import {
 import { oldestWaitMs } from "./oldest_waits.ts";
 import type { PluginReading } from "./plugin_metrics.ts";
 import type { PluginLife } from "./plugin_life_metrics.ts";
+import type { ServerReadings } from "./server_metrics.ts";
 import { type ErrorSource, OTHER_SQLSTATE } from "./sqlstate_cells.ts";
 
 /** Where the numbers come from. */
@@ -46,6 +47,8 @@ export interface MetricsOptions {
   };
   /** Which plugins there are now; none if left out. */
   readonly pluginLife?: () => PluginLife;
+  /** Servers as they are known now; none if left out. */
+  readonly servers?: () => ServerReadings;
   /** Milliseconds since 1970; `Date.now` when left out. */
   readonly nowMs?: () => number;
 }

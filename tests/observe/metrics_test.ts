@@ -358,9 +358,11 @@ Deno.test("metricReference() keeps to Prometheus' naming: units, help, bounded l
   const labels = new Set(metricReference().flatMap((metric) => metric.labels));
   assertEquals([...labels].sort(), [
     "action",
+    "client",
     "deno",
     "direction",
     "driver",
+    "flag",
     "hook",
     "listener",
     "name",
@@ -372,6 +374,8 @@ Deno.test("metricReference() keeps to Prometheus' naming: units, help, bounded l
     "priority",
     "reason",
     "result",
+    "role",
+    "server",
     "sha256",
     "side",
     "signal",

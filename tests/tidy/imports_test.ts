@@ -74,8 +74,8 @@ const DATA: Readonly<Record<string, string>> = { "src/version.ts": "deno.json" }
 /** "src/postgres/wire/framer.ts" is in "postgres/wire": the longest room that holds it. */
 function roomOf(path: string): string | undefined {
   const inside = path.replace(/^src\//, "");
-  // A folder of src itself, not a room of its own.
-  if (!inside.includes("/") || inside.startsWith("plugins/")) return "";
+  // Folders of src itself, not rooms of their own.
+  if (!inside.includes("/") || /^(?:plugins|health)\//.test(inside)) return "";
   const rooms = LEVELS.flat().filter((room) => room !== "" && inside.startsWith(`${room}/`));
   return rooms.sort((a, b) => b.length - a.length)[0];
 }

@@ -15,6 +15,8 @@ import {
 } from "../../src/observe/label_values.ts";
 import { metricReference } from "../../src/observe/metrics.ts";
 import { CLIENT_STATE_CELL, SERVER_STATE_CELL } from "../../src/observe/state_cells.ts";
+import { flagNames } from "../../src/health/server_words.ts";
+import { CHECK_FAILURES } from "../../src/upstream/health/check.ts";
 import { FACT_SAMPLES } from "../observe/fact_samples.ts";
 
 async function page(name: string): Promise<string> {
@@ -46,6 +48,8 @@ Deno.test("docs/metrics.md explains every value that a label may have", async ()
   const values = [
     ...Object.keys(CLIENT_STATE_CELL),
     ...Object.keys(SERVER_STATE_CELL),
+    ...Object.keys(flagNames(0)),
+    ...CHECK_FAILURES,
     ...[AUTHENTICATION_FAILURES, CLOSE_REASONS, PIN_REASONS, TLS_VERSIONS].flat(),
   ];
   for (const value of values) {
@@ -93,7 +97,14 @@ Deno.test("docs/logging.md names every message of the data plane's log, and no o
 
 Deno.test("docs/logging.md names every message of the control plane's log, and no other", async () => {
   const said: string[] = [];
-  for (const file of ["app.ts", "cli/run.ts", "worker_fleet.ts", "plugins/plugin_control.ts"]) {
+  const files = [
+    "app.ts",
+    "cli/run.ts",
+    "worker_fleet.ts",
+    "plugins/plugin_control.ts",
+    "health/health_log.ts",
+  ];
+  for (const file of files) {
     const source = await sourceOf(file);
     const calls = [...source.matchAll(/(?:\bwrite|#log)\((?:log, )?"(\w+)", (?:"([^"]+)")?/g)];
     assert(calls.length > 0, `No messages were found in ${file}`);

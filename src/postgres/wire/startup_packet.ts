@@ -203,6 +203,14 @@ export function sslRequest(): Uint8Array<ArrayBuffer> {
   return packet;
 }
 
+/** Encodes a GSSENCRequest. */
+export function gssEncRequest(): Uint8Array<ArrayBuffer> {
+  const packet = new Uint8Array(PACKET_HEADER_SIZE);
+  putInt32(packet, 0, packet.length);
+  putInt32(packet, 4, GSSENC_REQUEST);
+  return packet;
+}
+
 /** Encodes a CancelRequest. */
 export function cancelRequest(processId: number, key: Uint8Array): Uint8Array<ArrayBuffer> {
   const packet = concat(new Uint8Array(PACKET_HEADER_SIZE + 4), key);

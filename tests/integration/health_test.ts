@@ -1,0 +1,145 @@
+/**
+ * Real servers that replicate, lag, fail and come back, and what the control plane makes of them.
+ *
+ * @module
+ */
+
+import { deepEqual, equal, ok } from "node:assert/strict";
+import { HealthControl } from "../../src/health/health_control.ts";
+import type { ClientConfig } from "../../src/config/config.ts";
+import type { LogRecord } from "../../src/observe/log_record.ts";
+import { membersOf } from "../../src/upstream/members.ts";
+import { ServerTable, serverTableBuffer } from "../../src/upstream/server_table.ts";
+import { CLIENT_DEFAULTS } from "../support/configs.ts";
+import { TEST_PASSWORD } from "../support/postgres.ts";
+import { type Cluster, testOnCluster } from "../support/replication.ts";
+import { eventually } from "../support/wait.ts";
+
+/** Health of one cluster, checked often. */
+class Watch implements AsyncDisposable {
+  readonly control: HealthControl;
+  readonly table: ServerTable;
+  readonly records: LogRecord[] = [];
+
+  constructor(
+    cluster: Cluster,
+    group: Partial<ClientConfig["group"]> = {},
+    health: Partial<ClientConfig["group"]["health"]> = {},
+  ) {
+    const [address, ...others] = cluster.members.map(({ gatewayAddress }) => {
+      const [host, port] = gatewayAddress.split(":");
+      return { kind: "tcp" as const, host: host!, port: Number(port) };
+    });
+    const defaults = CLIENT_DEFAULTS.group;
+    const client: ClientConfig = {
+      ...CLIENT_DEFAULTS,
+      address: address!,
+      others,
+      user: "postgres",
+      password: TEST_PASSWORD,
+      group: {
+        ...defaults,
+        ...group,
+        health: {
+          ...defaults.health,
+          check: "query",
+          intervalMs: 100,
+          timeoutMs: 2_000,
+          rise: 1,
+          ...health,
+        },
+      },
+    };
+    const clients = new Map([["main", client]]);
+    const count = membersOf(clients).get("main")!.length;
+    this.table = new ServerTable(serverTableBuffer(count, 1), count, 1);
+    this.control = new HealthControl({
+      config: { clients },
+      table: this.table,
+      log: { write: (record) => void this.records.push(record) },
+    });
+    this.control.start();
+  }
+
+  /** What is known of each server, such as "primary up fenced". */
+  get all(): readonly string[] {
+    return this.control.readings().servers.map(({ role, health, flags }) => {
+      const set = Object.entries(flags).filter(([, isSet]) => isSet).map(([flag]) => flag);
+      return [role, health, ...set].join(" ");
+    });
+  }
+
+  async until(expected: readonly string[]): Promise<void> {
+    try {
+      await eventually(expected.join(), () => Promise.resolve(this.all.join() === expected.join()));
+    } catch {
+      deepEqual(this.all, expected);
+    }
+  }
+
+  messages(text: string): readonly LogRecord[] {
+    return this.records.filter(({ message }) => message === text);
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    await this.control.stop();
+  }
+}
+
+await testOnCluster("HealthControl on a cluster", { replicas: 2 }, async (cluster, test) => {
+  const [a, b, c] = cluster.members;
+  await using watch = new Watch(cluster, { lagMaxMs: 500, lagSizeMax: 100_000 });
+
+  await test.step("finds who is what before anybody has to wait", async () => {
+    equal(await watch.control.waitForFirstRound(10_000), true);
+    deepEqual(watch.all, ["primary up", "replica up", "replica up"]);
+    deepEqual([0, 1, 2].map((one) => watch.table.timeline(one)), [1, 1, 1]);
+  });
+
+  await test.step("calls replicas caught up with what was written, and not before", async () => {
+    await b!.pauseReplay();
+    await a!.query("create table t as select generate_series(1, 10000) as n");
+    const written = watch.table.round;
+    await eventually("one has it", () => Promise.resolve(watch.table.caughtUpRound(2) > written));
+    equal(watch.table.caughtUpRound(1) > written, false);
+    deepEqual((await c!.query("select count(*)::int as n from t"))[0], { n: 10_000 });
+  });
+
+  await test.step("flags a replica that lags, until it has caught up", async () => {
+    await watch.until(["primary up", "replica up lagging", "replica up"]);
+    ok(watch.table.lagSize(1) > 100_000);
+    await b!.resumeReplay();
+    await watch.until(["primary up", "replica up", "replica up"]);
+    const written = watch.table.round;
+    await eventually("it has", () => Promise.resolve(watch.table.caughtUpRound(1) > written));
+  });
+
+  await test.step("follows a failover", async () => {
+    const epoch = watch.table.epoch(0);
+    await a!.kill();
+    await watch.until(["primary down", "replica up", "replica up"]);
+    ok(watch.table.epoch(0) > epoch);
+    await b!.promote();
+    await watch.until(["unknown down fenced", "primary up", "replica up"]);
+    await c!.follow(b!);
+    equal(watch.control.readings().primaryChanges.get("main"), 1);
+    equal(watch.messages("primary changed").length, 1);
+    await b!.query("insert into t values (0)");
+    const written = watch.table.round;
+    await eventually("c follows", () => Promise.resolve(watch.table.caughtUpRound(2) > written));
+    equal((await c!.query("select count(*)::int as n from t"))[0]!["n"], 10_001);
+  });
+
+  await test.step("fences the old primary when it comes back as one", async () => {
+    await a!.start();
+    await watch.until(["unknown up fenced", "primary up", "replica up"]);
+    equal(watch.control.readings().primaryChanges.get("main"), 1);
+  });
+
+  await test.step("uses it again when it is a replica", async () => {
+    await a!.stop("immediate");
+    await a!.rejoin(b!);
+    await watch.until(["replica up", "primary up", "replica up"]);
+    equal(watch.messages("server no longer fenced").length, 1);
+  });
+});
