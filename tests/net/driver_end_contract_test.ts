@@ -178,7 +178,8 @@ onEachDriver("Driver connects, and refuses what nobody listens on", async (harne
   await harness.until(() => near.closes.length + far.closes.length === 2, "both close");
   listener.close();
   const address = harness.nobody;
-  await rejects(harness.driver.connect({ ...options, address }), /^Error: Cannot connect to /);
+  const connecting = harness.driver.connect({ ...options, address });
+  await rejects(connecting, /^NobodyListensError: Cannot connect to /);
 });
 
 onEachDriver("Driver refuses an address that somebody listens on", async (harness) => {

@@ -19,6 +19,7 @@ import {
   type Listener,
   type ListenHandler,
   type ListenOptions,
+  NobodyListensError,
   type PeerAddress,
   READ_BUFFER_SIZE_MAX,
   type Socket,
@@ -58,7 +59,6 @@ export class MemorySocket implements Socket {
   #linger: Timer | undefined;
   /** Sockets that the last `onData` wrote to and that have not sent it all. */
   #blockedOn: MemorySocket[] = [];
-
   /** Called once the queue is empty. */
   readonly #whenSent: (() => void)[] = [];
 
@@ -356,7 +356,7 @@ export class MemoryNetwork {
       return promise;
     }
     const server = this.#server(address);
-    if (server.answer === "refuse") reject(new Error(`${why}: connection refused`));
+    if (server.answer === "refuse") reject(new NobodyListensError(`${why}: connection refused`));
     else if (server.answer === "hang") {
       this.clock.after(timeoutMs, () => {
         reject(new ConnectTimeoutError(`${why}: no answer within ${timeoutMs} ms`));

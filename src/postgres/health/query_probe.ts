@@ -76,6 +76,8 @@ export class QueryProbe implements Probe {
   #connectError: unknown;
   /** The newest timeline that a replica has told of on this connection: it follows no older one. */
   #timeline = 0;
+  /** What the connection was made with is not what counts now. */
+  #isStale = false;
 
   constructor(target: ProbeTarget, parts: QueryProbeParts) {
     this.#target = target;
@@ -84,6 +86,8 @@ export class QueryProbe implements Probe {
 
   check(onResult: (result: CheckResult) => void): void {
     const { timeoutMs } = this.#target;
+    if (this.#isStale) this.#disconnect(true);
+    this.#isStale = false;
     const timer = this.#parts.clock.after(timeoutMs, () => {
       this.#fail("timeout", `no answer within ${timeoutMs} ms`);
     });
@@ -101,7 +105,7 @@ export class QueryProbe implements Probe {
 
   /** Logs in anew with the next check: passwords or certificates have changed. */
   reconnect(): void {
-    if (this.#check === undefined) this.#disconnect(true);
+    this.#isStale = true;
   }
 
   // Login -----------------------------------------------------------------------------------------
