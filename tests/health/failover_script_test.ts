@@ -9,7 +9,7 @@ const A: Address = { kind: "tcp", host: "db1", port: 5432 };
 const B: Address = { kind: "tcp", host: "::1", port: 5433 };
 const C: Address = { kind: "unix", path: "/run/with space/.s.PGSQL.5432" };
 
-/** Runs a script with this text on each of `changes`; gives what is said of that, and its folder. */
+/** Runs a script with this text on each of `changes`; `said` is what is said of that. */
 async function runOn(
   text: string,
   changes: readonly (readonly [Address, Address])[],

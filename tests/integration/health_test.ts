@@ -20,13 +20,30 @@ class Watch implements AsyncDisposable {
   readonly control: HealthControl;
   readonly table: ServerTable;
   readonly records: LogRecord[] = [];
+  readonly #cluster: Cluster;
+  readonly #group: Partial<ClientConfig["group"]>;
 
   constructor(
     cluster: Cluster,
     group: Partial<ClientConfig["group"]> = {},
     health: Partial<ClientConfig["group"]["health"]> = {},
   ) {
-    const [address, ...others] = cluster.members.map(({ gatewayAddress }) => {
+    this.#cluster = cluster;
+    this.#group = group;
+    const clients = this.clients(health);
+    const count = membersOf(clients).get("main")!.length;
+    this.table = new ServerTable(serverTableBuffer(count, 1), count, 1);
+    this.control = new HealthControl({
+      config: { clients },
+      table: this.table,
+      log: { write: (record) => void this.records.push(record) },
+    });
+    this.control.start();
+  }
+
+  /** The configuration. */
+  clients(health: Partial<ClientConfig["group"]["health"]>): Map<string, ClientConfig> {
+    const [address, ...others] = this.#cluster.members.map(({ gatewayAddress }) => {
       const [host, port] = gatewayAddress.split(":");
       return { kind: "tcp" as const, host: host!, port: Number(port) };
     });
@@ -39,7 +56,7 @@ class Watch implements AsyncDisposable {
       password: TEST_PASSWORD,
       group: {
         ...defaults,
-        ...group,
+        ...this.#group,
         health: {
           ...defaults.health,
           check: "query",
@@ -50,15 +67,7 @@ class Watch implements AsyncDisposable {
         },
       },
     };
-    const clients = new Map([["main", client]]);
-    const count = membersOf(clients).get("main")!.length;
-    this.table = new ServerTable(serverTableBuffer(count, 1), count, 1);
-    this.control = new HealthControl({
-      config: { clients },
-      table: this.table,
-      log: { write: (record) => void this.records.push(record) },
-    });
-    this.control.start();
+    return new Map([["main", client]]);
   }
 
   /** What is known of each server, such as "primary up fenced". */
@@ -71,7 +80,7 @@ class Watch implements AsyncDisposable {
 
   async until(expected: readonly string[]): Promise<void> {
     try {
-      await eventually(expected.join(), () => Promise.resolve(this.all.join() === expected.join()));
+      await eventually(expected.join(), () => this.all.join() === expected.join());
     } catch {
       deepEqual(this.all, expected);
     }
@@ -100,7 +109,7 @@ await testOnCluster("HealthControl on a cluster", { replicas: 2 }, async (cluste
     await b!.pauseReplay();
     await a!.query("create table t as select generate_series(1, 10000) as n");
     const written = watch.table.round;
-    await eventually("one has it", () => Promise.resolve(watch.table.caughtUpRound(2) > written));
+    await eventually("one has it", () => watch.table.caughtUpRound(2) > written);
     equal(watch.table.caughtUpRound(1) > written, false);
     deepEqual((await c!.query("select count(*)::int as n from t"))[0], { n: 10_000 });
   });
@@ -111,7 +120,7 @@ await testOnCluster("HealthControl on a cluster", { replicas: 2 }, async (cluste
     await b!.resumeReplay();
     await watch.until(["primary up", "replica up", "replica up"]);
     const written = watch.table.round;
-    await eventually("it has", () => Promise.resolve(watch.table.caughtUpRound(1) > written));
+    await eventually("it has", () => watch.table.caughtUpRound(1) > written);
   });
 
   await test.step("follows a failover", async () => {
@@ -126,7 +135,7 @@ await testOnCluster("HealthControl on a cluster", { replicas: 2 }, async (cluste
     equal(watch.messages("primary changed").length, 1);
     await b!.query("insert into t values (0)");
     const written = watch.table.round;
-    await eventually("c follows", () => Promise.resolve(watch.table.caughtUpRound(2) > written));
+    await eventually("c follows", () => watch.table.caughtUpRound(2) > written);
     equal((await c!.query("select count(*)::int as n from t"))[0]!["n"], 10_001);
   });
 
@@ -141,5 +150,94 @@ await testOnCluster("HealthControl on a cluster", { replicas: 2 }, async (cluste
     await a!.rejoin(b!);
     await watch.until(["replica up", "primary up", "replica up"]);
     equal(watch.messages("server no longer fenced").length, 1);
+  });
+});
+
+await testOnCluster(
+  "HealthControl while the network fails",
+  { replicas: 1 },
+  async (cluster, test) => {
+    const [a, b] = cluster.members;
+    await using watch = new Watch(cluster, {}, { timeoutMs: 300, fall: 2 });
+    equal(await watch.control.waitForFirstRound(10_000), true);
+
+    await test.step("a server that says nothing goes down, and delays no other check", async () => {
+      await a!.cut("silent");
+      await watch.until(["primary down", "replica up"]);
+      equal(watch.messages("server is down")[0]!.fields["reason"], "timeout");
+      const checks = () => watch.control.readings().servers[1]!.checks.get("alive")!;
+      const before = checks();
+      await eventually("others are checked", () => checks() > before + 5);
+    });
+
+    await test.step("a primary that was cut off is fenced before it is back", async () => {
+      await b!.promote();
+      await watch.until(["unknown down fenced", "primary up"]);
+      await a!.heal();
+      await watch.until(["unknown up fenced", "primary up"]);
+      equal((await cluster.primaries()).length, 2, "both would take writes");
+    });
+
+    await test.step("a server whose processes stand still goes down", async () => {
+      await b!.pause();
+      await watch.until(["unknown up fenced", "primary down"]);
+      await b!.resume();
+      await watch.until(["unknown up fenced", "primary up"]);
+    });
+  },
+);
+
+await testOnCluster("HealthControl and its user", { replicas: 1 }, async (cluster, test) => {
+  const [a, b] = cluster.members;
+  await a!.query("create role watcher login password 'let me see'");
+  await cluster.waitForReplication();
+  const user = { user: "watcher", password: "let me see" };
+
+  await test.step("needs no privileges to know roles, timelines and positions", async () => {
+    await using watch = new Watch(cluster, {}, user);
+    await watch.until(["primary up", "replica up"]);
+    deepEqual([0, 1].map((one) => watch.table.timeline(one)), [1, 1]);
+    await a!.query("create table t (n int)");
+    const written = watch.table.round;
+    await eventually("b has it", () => watch.table.caughtUpRound(1) > written);
+  });
+
+  await test.step("says what is wrong when it cannot log in, once", async () => {
+    await using watch = new Watch(cluster, {}, { ...user, password: "wrong" });
+    await watch.until(["unknown down", "unknown down"]);
+    const failed = watch.messages("check of server failed");
+    equal(failed.length, 2);
+    const { fields } = failed[0]!;
+    equal(fields["reason"], "login");
+    ok(String(fields["error"]).includes("password authentication failed for user"));
+    ok(!JSON.stringify(watch.records).includes("wrong"), "the password is nowhere");
+  });
+
+  await test.step("logs in with what changed files say", async () => {
+    await using watch = new Watch(cluster, {}, user);
+    await watch.until(["primary up", "replica up"]);
+    await a!.query("alter role watcher password 'now another'");
+    await cluster.waitForReplication();
+    watch.control.refresh({ clients: watch.clients({ ...user, password: "now another" }) });
+    const logins = () => a!.query("select count(*)::int as n from pg_stat_activity");
+    await logins();
+    await watch.until(["primary up", "replica up"]);
+    await a!.query(
+      "select pg_terminate_backend(pid) from pg_stat_activity where usename = 'watcher'",
+    );
+    const before = watch.control.readings().servers[0]!.checks.get("alive")!;
+    const checks = () => watch.control.readings().servers[0]!.checks.get("alive")!;
+    await eventually("it logs in again", () => checks() > before + 2);
+    equal(watch.messages("server is down").length, 0);
+  });
+
+  await test.step("leaves no trace in a server's log when it only connects", async () => {
+    const before = [a!.logLines.length, b!.logLines.length];
+    await using watch = new Watch(cluster, {}, { check: "connect" });
+    const checks = () => watch.control.readings().servers.map(({ checks }) => checks.get("alive")!);
+    await eventually("some checks", () => checks().every((count) => count > 5));
+    deepEqual(watch.all, ["unknown up", "unknown up"]);
+    deepEqual(a!.logLines.slice(before[0]), []);
+    deepEqual(b!.logLines.slice(before[1]), []);
   });
 });
