@@ -17,6 +17,7 @@ import type { LogLevel } from "./observe/log_record.ts";
 import { GatewayMetrics } from "./observe/metrics.ts";
 import { type DryRun, tryFiles } from "./dry_run.ts";
 import { FileRefresh } from "./file_refresh.ts";
+import { HealthControl } from "./health/health_control.ts";
 import { PluginControl } from "./plugins/plugin_control.ts";
 import { shownCertificates } from "./shown_certificates.ts";
 import { VERSION } from "./version.ts";
@@ -26,6 +27,9 @@ import { WorkerFleet } from "./worker_fleet.ts";
 
 /** Sessions that were told to end have this long for their goodbyes, beyond a socket's own. */
 const TERMINATE_GRACE_MS = LINGER_MS + 1_000;
+
+/** Servers that cannot be asked within this time are found out about later. */
+const FIRST_ROUND_MS_MAX = 2_000;
 
 /** A gateway that serves. */
 export interface RunningGateway {
@@ -115,11 +119,14 @@ async function startParts(
     log,
     pluginMemory,
     actMemory,
+    onServerDoubted: (member) => health.onFailureReported(member),
     onFailure: reject,
   });
+  const health = new HealthControl({ config, table: fleet.serverTable, log });
   const apply = async (changed: Config) => {
     assertUsable(tryFiles(changed), log);
     await fleet.refresh(changed);
+    health.refresh(changed);
     current = changed;
   };
   // From before the workers start: what changes while they do must not be missed.
@@ -127,19 +134,22 @@ async function startParts(
   let metricsServer: MetricsServer | undefined;
   try {
     const certificates = () => shownCertificates(current);
-    metricsServer = startMetrics(config, driver, certificates, fleet, plugins, log);
+    metricsServer = startMetrics(config, driver, certificates, { fleet, health, plugins, log });
     await plugins.attach((all) => fleet.publishPlugins(all));
     announce(config, plugins);
     await assertAddressesAreFree(config);
     write(log, "info", "driver chosen", { driver, reason });
+    health.start();
+    // Who is the primary is to be known when the first clients come, if it can be known soon.
+    await health.waitForFirstRound(FIRST_ROUND_MS_MAX);
     const addresses = await fleet.start();
-    for (const listener of addresses.keys()) plugins.call("onBooted", listener);
     for (const [listener, address] of addresses) {
+      plugins.call("onBooted", listener);
       write(log, "info", "listening", { listener, address: addressText(address) });
     }
     refresh.start();
     plugins.watch();
-    const parts = { fleet, metricsServer, refresh, plugins, log };
+    const parts = { fleet, health, metricsServer, refresh, plugins, log };
     return {
       addresses,
       metricsAddress: metricsServer?.address,
@@ -154,6 +164,7 @@ async function startParts(
     };
   } catch (error) {
     fleet.stop();
+    await health.stop();
     await metricsServer?.stop();
     throw error;
   }
@@ -187,9 +198,7 @@ function startMetrics(
   config: Config,
   driver: DriverKind,
   certificates: () => readonly ShownCertificate[],
-  fleet: WorkerFleet,
-  plugins: PluginControl,
-  log: Log,
+  { fleet, health, plugins, log }: Pick<RunningParts, "fleet" | "health" | "plugins" | "log">,
 ): MetricsServer | undefined {
   const { enabled, address, path } = config.metrics;
   if (!enabled) return undefined;
@@ -201,6 +210,7 @@ function startMetrics(
     version: VERSION,
     driver,
     certificates,
+    servers: () => health.readings(),
     plugins: () => plugins.readings(),
     pluginLife: () => plugins.life(),
     act: { policies: plugins.actMemory.policies, workers: () => plugins.actMemory.cells() },
@@ -242,6 +252,7 @@ function watchFiles(
 /** What runs, and is to be stopped. */
 interface RunningParts {
   readonly fleet: WorkerFleet;
+  readonly health: HealthControl;
   readonly metricsServer: MetricsServer | undefined;
   readonly refresh: FileRefresh;
   readonly plugins: PluginControl;
@@ -250,7 +261,7 @@ interface RunningParts {
 
 async function stop(
   shutdownTimeoutMs: number,
-  { fleet, metricsServer, refresh, plugins, log }: RunningParts,
+  { fleet, health, metricsServer, refresh, plugins, log }: RunningParts,
 ): Promise<void> {
   refresh.stop();
   plugins.call("onShutdown");
@@ -263,6 +274,7 @@ async function stop(
     await settlesWithin(drained, TERMINATE_GRACE_MS);
   }
   fleet.stop();
+  await health.stop();
   plugins.close();
   await metricsServer?.stop();
   write(log, "info", "stopped", {});

@@ -89,7 +89,10 @@ export class ServerRouting {
     this.#isChecked = [...clients.values()].some(isChecked);
     for (const [name, { routing }] of servers) {
       const strategy = makeStrategy(routing.strategy, random);
-      this.#routers.set(name, new Router(this.table, strategy, wallMs));
+      const isHashed = routing.strategy === "CONSISTENT_HASH";
+      const sharing = isHashed ? "CONSISTENT_HASH" : "WEIGHTED_ROUND_ROBIN";
+      const router = new Router(this.table, strategy, makeStrategy(sharing, random), wallMs);
+      this.#routers.set(name, router);
       const rules = new BalancingRules(routing.rules, (failed) => parts.onRuleFailed(name, failed));
       this.#rules.set(name, rules);
     }

@@ -48,12 +48,22 @@ const SLOW_START_MIN = 0.1;
 export class Router {
   readonly #table: ServerTable;
   readonly #strategy: Strategy;
+  readonly #shareStrategy: Strategy;
   readonly #wallMs: () => number;
 
-  /** @param wallMs Milliseconds since 1970. */
-  constructor(table: ServerTable, strategy: Strategy, wallMs: () => number) {
+  /**
+   * @param shareStrategy Chooses among proxies that each have a share, and looks at weights.
+   * @param wallMs Milliseconds since 1970.
+   */
+  constructor(
+    table: ServerTable,
+    strategy: Strategy,
+    shareStrategy: Strategy,
+    wallMs: () => number,
+  ) {
     this.#table = table;
     this.#strategy = strategy;
+    this.#shareStrategy = shareStrategy;
     this.#wallMs = wallMs;
   }
 
@@ -145,13 +155,34 @@ export class Router {
     key: string,
   ): readonly number[] {
     if (usable.length < 2) return usable;
-    const candidates = usable.map((index) => this.#candidate(routes[index]!, shares));
+    if (shares !== undefined && shares.size > 1) return this.#shared(routes, usable, shares, key);
+    const candidates = usable.map((index) => this.#candidate(routes[index]!));
     return this.#strategy.order(candidates, key).map((at) => usable[at]!);
   }
 
-  #candidate(route: ServerRoute, shares: Shares | undefined): Candidate {
+  /** First one proxy by the shares, then its servers by the strategy; the others stand by. */
+  #shared(
+    routes: readonly ServerRoute[],
+    usable: readonly number[],
+    shares: Shares,
+    key: string,
+  ): readonly number[] {
+    const byProxy = Map.groupBy(usable, (index) => routes[index]!.proxy);
+    const proxies = [...byProxy.keys()];
+    const candidates = proxies.map((name): Candidate => ({
+      name,
+      weight: shares.get(name) ?? 0,
+      connections: 0,
+      latencyMs: 0,
+    }));
+    const [first, ...others] = this.#shareStrategy.order(candidates, key).map((at) => proxies[at]!);
+    const best = this.#sorted(routes, byProxy.get(first!)!, undefined, key);
+    return [...best, ...others.flatMap((name) => byProxy.get(name)!)];
+  }
+
+  #candidate(route: ServerRoute): Candidate {
     const { member: { name, index }, load, slowStartMs } = route;
-    let weight = shares?.get(route.proxy) ?? route.weight;
+    let { weight } = route;
     if (slowStartMs > 0) {
       const upMs = this.#wallMs() - this.#table.upSinceMs(index);
       weight *= Math.min(1, Math.max(SLOW_START_MIN, upMs / slowStartMs));

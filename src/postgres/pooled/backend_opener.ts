@@ -34,7 +34,12 @@ export type OpenFailure =
   /** It accepted a connection, and said nothing until its time was over: as good as not reached. */
   | { readonly kind: "silent"; readonly message: string }
   /** The login cannot go on: what is missing or wrong, or that its time is over. */
-  | { readonly kind: "login"; readonly message: string; readonly isTimeout?: true };
+  | {
+    readonly kind: "login";
+    readonly message: string;
+    readonly isTimeout?: true;
+    readonly isLost?: true;
+  };
 
 /** What a login needs to know. */
 export interface LoginTarget {
@@ -256,7 +261,7 @@ export class BackendOpener {
   #onEnd(error: Error | undefined): void {
     if (this.#state === "done") return;
     const message = error === undefined ? "it closed the connection" : messageOf(error);
-    this.#fail({ kind: "login", message });
+    this.#fail({ kind: "login", message, isLost: true });
   }
 
   #fail(failure: OpenFailure): void {

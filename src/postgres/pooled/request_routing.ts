@@ -3,7 +3,8 @@
  * the session has written, so that it is served by nobody who has not got that.
  *
  * A server is chosen for all that is sent up to a Sync, before any of it is: a request of which not
- * all is there yet could become a write, and goes to the primary.
+ * all is there yet could become a write, and goes to the primary. Only a Flush behind it says that
+ * the client waits for what it has sent: it is a driver that prepares a statement before it binds it.
  *
  * @module
  */
@@ -186,15 +187,18 @@ export class RequestRouting {
       writes: new Set(),
       prepared: [],
     };
+    let isFlushed = false;
     for (let start = at; start < view.length;) {
       const end = endOf(view, start);
-      if (end === undefined) break;
+      if (end === undefined) return unknown(asked);
       const message = view.subarray(start, end);
-      const isLast = this.#askMessage(asked, message);
-      if (isLast) return asked;
+      if (this.#askMessage(asked, message)) return asked;
+      isFlushed = message[0] === FRONTEND.flush;
       start = end;
     }
-    return unknown(asked); // more is to come, and nobody knows what
+    // Who flushes waits for an answer: a driver that prepares something, and is going to bind it.
+    // Otherwise more is to come, and nobody knows what.
+    return isFlushed ? asked : unknown(asked);
   }
 
   /** @returns Whether the request ends with it. */
@@ -224,6 +228,7 @@ export class RequestRouting {
       case FRONTEND.describe:
       case FRONTEND.execute:
       case FRONTEND.close:
+      case FRONTEND.flush:
         return false;
     }
     unknown(asked);

@@ -241,8 +241,10 @@ function isUnreachable(refusal: Refusal<OpenFailure>): boolean {
   return kind === "unreachable" || kind === "silent";
 }
 
-/** Whether the server answers, and lets nobody in while it starts or stops. */
+/** Whether the server answers, and lets nobody in while it starts or stops, or breaks down. */
 function isStarting(refusal: Refusal<OpenFailure>): boolean {
-  if (refusal.kind !== "failed" || refusal.failure.kind !== "refused") return false;
-  return refusal.failure.fields.get("C")?.startsWith("57P") === true;
+  if (refusal.kind !== "failed") return false;
+  const { failure } = refusal;
+  if (failure.kind === "login") return failure.isTimeout === true || failure.isLost === true;
+  return failure.kind === "refused" && failure.fields.get("C")?.startsWith("57P") === true;
 }
