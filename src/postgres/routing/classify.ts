@@ -138,7 +138,7 @@ function classOfBegin(fields: Node): StatementClass {
 /** SET LOCAL, SET TRANSACTION, and what is the same as that: nothing outside of a transaction. */
 function isForTransaction(fields: Node): boolean {
   const name = textIn(fields["name"]);
-  return name.startsWith("TRANSACTION") ||
+  return fields["is_local"] === true || name.startsWith("TRANSACTION") ||
     name.toLowerCase().startsWith("transaction_");
 }
 

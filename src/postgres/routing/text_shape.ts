@@ -97,7 +97,7 @@ export class ShapeReader {
       const { start } = lexer;
       const isString = kind === "string";
       // A string behind a string goes on with it: else the server refuses both.
-      const isMore = isString && isBehindString && text[start] === QUOTE;
+      const isMore = isString && isBehindString;
       if (!isMore) {
         const isApart = start > end && this.#size > 0;
         const constant = keepsNext || keepsAll ? NO_CONSTANT : this.#constantAt(text, kind);
