@@ -108,10 +108,7 @@ async function startParts(
   let current = config;
   const { memory: pluginMemory, actMemory } = plugins;
   const { level: logLevel } = log;
-  const { driver, reason } = await chooseDriver(
-    config.runtime.driver,
-    config.runtime.workers,
-  );
+  const { driver, reason } = await chooseDriver(config.runtime.driver, config.runtime.workers);
   const fleet = new WorkerFleet({
     config,
     driver,

@@ -330,6 +330,7 @@ export class PooledPlane {
       keysCache: this.#keysCache,
       observer,
       cells,
+      load: this.#parts.routing.latencyOf(destination.member),
       pool: poolName,
       target: () => this.#destinations.target(destination, pair),
       messageSizeMax: MESSAGE_SIZE_MAX,

@@ -73,6 +73,7 @@ export class ServerRouting {
   readonly #reportedMs = new Map<number, number>();
   readonly #epochs: number[];
   readonly #isChecked: boolean;
+  readonly #asksLatency: boolean;
   readonly table: ServerTable;
   #newsTimer: Timer | undefined;
   #seen = 0;
@@ -87,6 +88,9 @@ export class ServerRouting {
     this.#loads = Array.from({ length: count }, () => new ServerLoad(clock));
     this.#epochs = Array.from({ length: count }, (_, member) => this.table.epoch(member));
     this.#isChecked = [...clients.values()].some(isChecked);
+    this.#asksLatency = [...servers.values()].some(({ routing: { strategy } }) =>
+      strategy === "LEAST_LATENCY"
+    );
     for (const [name, { routing }] of servers) {
       const strategy = makeStrategy(routing.strategy, random);
       const isHashed = routing.strategy === "CONSISTENT_HASH";
@@ -113,6 +117,11 @@ export class ServerRouting {
   /** What this worker knows of a server. */
   loadOf(member: Member): ServerLoad {
     return this.#loads[member.index]!;
+  }
+
+  /** The same, where how long answers take is asked for. */
+  latencyOf(member: Member): ServerLoad | undefined {
+    return this.#asksLatency ? this.loadOf(member) : undefined;
   }
 
   /** What routing has to know of a server, by a proxy. */

@@ -7,19 +7,25 @@
 
 import type { Clock } from "../base/clock.ts";
 import { type Cells, POOL_CELL } from "../observe/counters.ts";
+import type { ServerLoad } from "../upstream/server_loads.ts";
 
 /** One server connection's. */
 export class RequestClock {
   readonly #clock: Clock;
   readonly #cells: Cells;
+  readonly #load: ServerLoad | undefined;
   #startedMs = 0;
   /** When the first request of the transaction began that is open; undefined if none is. */
   #transactionMs: number | undefined;
 
-  /** @param cells The pool's. */
-  constructor(clock: Clock, cells: Cells) {
+  /**
+   * @param cells The pool's.
+   * @param load The server's, where somebody asks how long its answers take.
+   */
+  constructor(clock: Clock, cells: Cells, load?: ServerLoad) {
     this.#clock = clock;
     this.#cells = cells;
+    this.#load = load;
   }
 
   /** When the request that runs was sent, or the one before it was answered: milliseconds. */
@@ -43,6 +49,7 @@ export class RequestClock {
     if (isClients) {
       this.#transactionMs ??= this.#startedMs;
       this.#cells.add(POOL_CELL.queries, 1);
+      this.#load?.onAnswered(nowMs - this.#startedMs);
       this.#cells.observe(POOL_CELL.querySeconds, (nowMs - this.#startedMs) / 1000);
       if (!isInTransaction) {
         this.#cells.add(POOL_CELL.transactions, 1);

@@ -57,7 +57,6 @@ await testOnCluster("writes find the new primary", { replicas: 2, synchronous: t
     const promoted = await cluster.failOver();
     await load.untilServed();
     const report = await load.stop();
-    console.log(report.outcomes, report.messages, report.longestGapMs);
     deepEqual(report.violations, []);
     deepEqual(await rowsKept(promoted.target, report), NOTHING_LOST);
     equal(await valueOf(gateway, "select pg_is_in_recovery()"), "false");
@@ -93,7 +92,6 @@ await testOnCluster("reads go to replicas", { replicas: 2 }, async (cluster, tes
     await load.untilServed();
     await b!.resumeReplay();
     const report = await load.stop();
-    console.log(report.outcomes, report.messages, report.longestGapMs);
     equal(report.staleReads, 0);
     deepEqual(report.violations, []);
   });

@@ -70,7 +70,7 @@ export class Backend {
     this.statements = new ServerStatements(Math.max(1, parts.preparedStatementsMax));
     this.#framer = new Framer(parts.messageSizeMax, IS_BACKEND_TAG);
     this.#outlet = new ClientOutlet(parts.cells);
-    this.#clock = new RequestClock(parts.clock, parts.cells);
+    this.#clock = new RequestClock(parts.clock, parts.cells, parts.load);
     this.#cleaner = new BackendCleaner(this, parts, () => this.#becomeIdle());
     socket.setHandler({
       onData: (view) => this.#onData(view),

@@ -4,6 +4,7 @@
  * @module
  */
 
+import type { ServerLoad } from "../../upstream/server_loads.ts";
 import type { Socket } from "../../net/socket.ts";
 import type { Cells } from "../../observe/counters.ts";
 import type { ServerState } from "../../observe/facts.ts";
@@ -57,6 +58,8 @@ export interface BackendPool {
 export interface BackendParts extends CleanerParts {
   readonly pool: BackendPool;
   readonly cells: Cells;
+  /** The server's, where somebody asks how long its answers take. */
+  readonly load: ServerLoad | undefined;
   readonly cancelTarget: CancelTarget;
   /** For the log. */
   readonly address: string;

@@ -10,6 +10,7 @@ import { messageOf } from "../../base/errors.ts";
 import { type Cells, POOL_CELL } from "../../observe/counters.ts";
 import type { Observer, ServerCloseReason, ServerLoginFailure } from "../../observe/facts.ts";
 import { SERVER_STATE_CELL } from "../../observe/state_cells.ts";
+import type { ServerLoad } from "../../upstream/server_loads.ts";
 import type { ServerPool } from "../../pool/server_pool.ts";
 import type { CloseReason, Connector, OpenAttempt } from "../../pool/server_pool_types.ts";
 import type { CancelResult, CancelTarget } from "../cancel.ts";
@@ -46,6 +47,8 @@ const CAUSES_BY_CLASS: ReadonlyMap<string, ServerLoginFailure> = new Map([
 export interface ConnectorParts extends OpenerParts {
   readonly observer: Observer;
   readonly cells: Cells;
+  /** The server's, where somebody asks how long its answers take. */
+  readonly load: ServerLoad | undefined;
   /** The configured pool's name. */
   readonly pool: string;
   /** Asked for each connection: TLS and credentials may have changed. */
@@ -163,6 +166,7 @@ export class BackendConnector implements Connector<Backend, OpenFailure> {
     return new Backend({
       clock,
       cells,
+      load: this.#parts.load,
       pool: {
         release: (backend) => {
           if (this.#parts.isSingleUse) this.close(backend, "surplus");

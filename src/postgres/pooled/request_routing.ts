@@ -4,7 +4,7 @@
  *
  * A server is chosen for all that is sent up to a Sync, before any of it is: a request of which not
  * all is there yet could become a write, and goes to the primary. Only a Flush behind it says that
- * the client waits for what it has sent: it is a driver that prepares a statement before it binds it.
+ * the client waits for what it has sent: it is a driver that prepares what it is going to bind.
  *
  * @module
  */
@@ -245,7 +245,7 @@ export class RequestRouting {
   }
 
   #follow(asked: Asked, text: Uint8Array): void {
-    const hint = hintOf(text);
+    const hint = hintOf(text, this.#defaults().isReadable);
     if (hint === undefined) return;
     if (hint.problem !== undefined) return void (asked.problem = hint.problem);
     const { proxy, role } = hint;
