@@ -104,7 +104,7 @@ export class SqlParser {
 
   /**
    * The statements of a text, of each the wrapped node, and nothing else: for those who need no
-   * fingerprint, a third of the time.
+   * fingerprint.
    *
    * @param text Without a byte 0, which would end it.
    * @returns The parser's message if the text is wrong, or too much for it.
