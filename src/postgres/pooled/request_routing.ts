@@ -11,8 +11,7 @@
 
 import { int32At } from "../../base/bytes.ts";
 import type { Need, WantedRole } from "../../upstream/router.ts";
-import { hintOf } from "../routing/routing_hint.ts";
-import { ROLE_SETTING } from "../routing/routing_setting.ts";
+import { hintOf, ROLE_SETTING } from "../routing/routing_hint.ts";
 import {
   type SessionDefaults,
   type Side,

@@ -11,6 +11,13 @@ import { textOf, utf8 } from "../../base/bytes.ts";
 import { FOLD } from "../sql/keywords.ts";
 import { Lexer } from "../sql/lexer.ts";
 
+/**
+ * The setting that says the same for a session. It is a custom one, which every PostgreSQL server
+ * takes as it is, so that its value is known like that of any parameter:
+ * https://www.postgresql.org/docs/current/runtime-config-custom.html
+ */
+export const ROLE_SETTING = "sluice.role";
+
 /** A side that a client asks for. */
 export type Role = "primary" | "replica";
 
