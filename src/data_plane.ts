@@ -32,8 +32,7 @@ import { GateFiles } from "./gate_files.ts";
 import { PooledPlane } from "./pooled_plane.ts";
 import { fractionOf } from "./base/fraction.ts";
 import { relayRoutes } from "./relay_routes.ts";
-import type { StatementClass } from "./postgres/routing/statement_class.ts";
-import { ServerRouting } from "./server_routing.ts";
+import { type Classifiers, ServerRouting } from "./server_routing.ts";
 import { WriteMarks } from "./upstream/write_marks.ts";
 
 /** What serves a listener's clients, by the protocol they speak. */
@@ -57,8 +56,8 @@ export interface DataPlaneParts {
   readonly hooks: HookSwitch | undefined;
   /** Sends to another worker; returns false if there is none by that index. */
   readonly tellPeer: (worker: number, message: PeerMessage) => boolean;
-  /** Tells reads from writes; undefined where no listener splits them. */
-  readonly classify: ((text: Uint8Array) => StatementClass) | undefined;
+  /** Of the listeners that send reads to replicas, by their names. */
+  readonly classifiers: Classifiers;
   /** Tells the control plane that a server could not be used, or is not what it was taken for. */
   readonly onServerDoubted: (member: number) => void;
 }
@@ -111,7 +110,7 @@ export class DataPlane {
       wallMs: parts.wallClockMs,
       random: () => fractionOf(parts.randomBytes(4)),
       marks: new WriteMarks(snapshot.writeMarks),
-      classify: parts.classify,
+      classifiers: parts.classifiers,
       onRuleFailed: (listener, { rule, reason: message }) =>
         this.#recorder.emit({ kind: "rule_failed", listener, rule, message }),
       onFailure: parts.onServerDoubted,

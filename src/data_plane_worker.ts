@@ -15,6 +15,8 @@ import type {
 } from "./data_plane_messages.ts";
 import { libC } from "./net/native/libc.ts";
 import { Waker } from "./net/native/thread_memory.ts";
+import type { Classifiers } from "./server_routing.ts";
+import type { StatementClassifier } from "./postgres/routing/statement_classifier.ts";
 import { type NetThread, openNetThread } from "./net/net_thread.ts";
 import type { LogRecord } from "./observe/log_record.ts";
 import type { PluginThread } from "./plugins/plugin_factory.ts";
@@ -79,7 +81,7 @@ async function start({ snapshot }: Extract<WorkerCommand, { kind: "start" }>): P
       hooks: snapshot.arePluginsEnabled ? plugins.hooks : undefined,
       sink: { write: (record) => scope.postMessage({ kind: "log", record }) },
       tellPeer,
-      classify: await classifierFor(snapshot),
+      classifiers: await classifiersFor(snapshot),
       onServerDoubted: (member) => scope.postMessage({ kind: "server_doubted", member }),
     });
     await startPlugins(snapshot, dataPlane, plugins);
@@ -91,13 +93,16 @@ async function start({ snapshot }: Extract<WorkerCommand, { kind: "start" }>): P
 }
 
 /** The parser is loaded where somebody splits reads from writes. */
-async function classifierFor({ servers }: DataPlaneSnapshot) {
-  const split = [...servers.values()].filter(({ routing }) => routing.readWriteSplit);
-  if (split.length === 0) return undefined;
-  const { StatementClassifier } = await import("./postgres/routing/statement_classifier.ts");
-  const needsTables = split.some(({ routing }) => routing.causality === "table");
-  const classifier = await StatementClassifier.load({ needsTables });
-  return (text: Uint8Array) => classifier.classify(text);
+async function classifiersFor({ servers }: DataPlaneSnapshot): Promise<Classifiers> {
+  const classifiers = new Map<string, StatementClassifier>();
+  for (const [name, { routing }] of servers) {
+    if (!routing.readWriteSplit) continue;
+    const { StatementClassifier } = await import("./postgres/routing/statement_classifier.ts");
+    const readFunctions = new Set(routing.readFunctions);
+    const needsTables = routing.causality === "table";
+    classifiers.set(name, await StatementClassifier.load({ readFunctions, needsTables }));
+  }
+  return classifiers;
 }
 
 /** Makes plugins of this worker. */

@@ -41,6 +41,9 @@ const REPORT_MS = 100;
 /** The first route, where there is no choice. */
 const FIRST: readonly number[] = [0];
 
+/** What tells reads from writes, by the name of the listener. */
+export type Classifiers = ReadonlyMap<string, { classify(text: Uint8Array): StatementClass }>;
+
 /** What a worker's routing works with. */
 export interface ServerRoutingParts {
   readonly snapshot: DataPlaneSnapshot;
@@ -49,8 +52,8 @@ export interface ServerRoutingParts {
   /** From 0 to below 1. */
   readonly random: () => number;
   readonly marks: WriteMarks;
-  /** Tells reads from writes; undefined where nobody splits them. */
-  readonly classify: ((text: Uint8Array) => StatementClass) | undefined;
+  /** Of the listeners that send reads to replicas, by their names. */
+  readonly classifiers: Classifiers;
   readonly onRuleFailed: (listener: string, failed: FailedCondition) => void;
   /** Tells the control plane that a server could not be used. */
   readonly onFailure: (member: number) => void;
@@ -187,10 +190,15 @@ export class ServerRouting {
   }
 
   /** How the requests of a listener's sessions are told apart; undefined where all are alike. */
-  rulesOf({ routing, proxies }: ServerConfig, routes: readonly ServerRoute[]) {
+  rulesOf(
+    listener: string,
+    { routing, proxies }: ServerConfig,
+    routes: readonly ServerRoute[],
+  ): RoutingRules | undefined {
     const isChoice = routes.length > 1 && routing.hints;
     if (!routing.readWriteSplit && !isChoice) return undefined;
-    const { classify, marks } = this.#parts;
+    const { classifiers, marks } = this.#parts;
+    const classifier = classifiers.get(listener);
     return {
       isSplit: routing.readWriteSplit,
       hints: routing.hints,
@@ -199,8 +207,8 @@ export class ServerRouting {
       proxies,
       marks,
       round: () => this.table.round,
-      classify: routing.readWriteSplit ? classify : undefined,
-    } satisfies RoutingRules;
+      classify: classifier === undefined ? undefined : (text) => classifier.classify(text),
+    };
   }
 
   /** What every server of a listener has to be. */

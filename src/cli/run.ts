@@ -6,6 +6,7 @@
 
 import { type RunningGateway, startGateway } from "../app.ts";
 import { messageOf } from "../base/errors.ts";
+import type { Config } from "../config/config.ts";
 import { type Log, openLog } from "../observe/log.ts";
 import { VERSION } from "../version.ts";
 import { findConfig, type FoundConfig } from "./config_source.ts";
@@ -15,10 +16,10 @@ import { printError } from "./terminal.ts";
 
 /** Runs the gateway until it is told to stop. */
 export async function runGateway(file: string | undefined): Promise<ExitCode> {
-  // The demo starts programs; a gateway that serves must not be able to.
-  await Deno.permissions.revoke({ name: "run" });
   const found = findConfig(file);
   if (found === undefined) return EXIT.config;
+  // The demo starts programs; a gateway that serves must not be able to, unless it is told which.
+  if (!startsPrograms(found.config)) await Deno.permissions.revoke({ name: "run" });
   let log: Log;
   try {
     log = openLog(
@@ -34,6 +35,11 @@ export async function runGateway(file: string | undefined): Promise<ExitCode> {
   } finally {
     log.close();
   }
+}
+
+/** Whether an operator has named a program to be run. */
+function startsPrograms({ clients }: Config): boolean {
+  return [...clients.values()].some(({ group }) => group.failoverScript !== "");
 }
 
 async function serve(found: FoundConfig, log: Log): Promise<ExitCode> {

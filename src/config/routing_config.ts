@@ -43,6 +43,7 @@ export function routingConfig(
   return {
     targetSessionAttrs: values.targetSessionAttrs ?? "any",
     readWriteSplit: values.readWriteSplit ?? false,
+    readFunctions: values.readFunctions ?? [],
     causality: values.causality ?? "session",
     hints: values.routingHints ?? true,
     strategy: values["loadBalancer.strategy"] ?? "ORDERED",

@@ -6,6 +6,7 @@
 
 import { key } from "./key.ts";
 import { bool, number, oneOf, size } from "./key_types.ts";
+import { listOf } from "./list_type.ts";
 import { objects } from "./object_types.ts";
 import { text } from "./text_types.ts";
 
@@ -25,6 +26,9 @@ export const STRATEGIES = [
   "LEAST_LATENCY",
   "CONSISTENT_HASH",
 ] as const;
+
+/** Functions that one listener can name. */
+const FUNCTIONS_MAX = 1_000;
 
 /** Keys of each object of a rule's `distribution`. */
 export const SHARE_KEYS = {
@@ -65,6 +69,17 @@ export const ROUTING_KEYS = {
     "false",
     "Whether statements that only read go to replicas, and all others to the primary. It needs " +
       "pools of mode transaction or statement.",
+  ),
+  readFunctions: key(
+    listOf(
+      text("a function as queries call it", "^[a-z_][a-z0-9_$]{0,62}(\\.[a-z_][a-z0-9_$]{0,62})?$"),
+      "names of functions",
+      FUNCTIONS_MAX,
+    ),
+    { kind: "empty list" },
+    "With readWriteSplit: functions of the database that change nothing, such as area_of or " +
+      "geo.area_of. A query that calls another function than these and the built-in ones goes to " +
+      "the primary.",
   ),
   causality: key(
     oneOf("session", "user", "table", "off"),

@@ -40,6 +40,8 @@ export interface BalancingRuleConfig {
 export interface RoutingConfig {
   readonly targetSessionAttrs: TargetSessionAttrs;
   readonly readWriteSplit: boolean;
+  /** Functions that change nothing, as queries call them. */
+  readonly readFunctions: readonly string[];
   readonly causality: Causality;
   readonly hints: boolean;
   readonly strategy: StrategyName;

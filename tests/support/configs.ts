@@ -31,6 +31,7 @@ export const SERVER_DEFAULTS: Omit<ServerConfig, "address" | "proxies"> = {
   routing: {
     targetSessionAttrs: "any",
     readWriteSplit: false,
+    readFunctions: [],
     causality: "session",
     hints: true,
     strategy: "ORDERED",

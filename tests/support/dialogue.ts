@@ -339,7 +339,7 @@ export class World {
         hooks: this.hooks,
         sink: { write: (record) => void this.log.push(record) },
         tellPeer: (worker, message) => this.#tellPeer(snapshot.worker, worker, message),
-        classify: undefined,
+        classifiers: new Map(),
         onServerDoubted() {},
       }),
     );
