@@ -19,7 +19,7 @@ import { GroupHealth, type OperatorFlag } from "../upstream/health/group_health.
 import type { HealthFact } from "../upstream/health/health_facts.ts";
 import { MemberWatch } from "../upstream/health/member_watch.ts";
 import type { Member } from "../upstream/members.ts";
-import type { ServerTable } from "../upstream/server_table.ts";
+import { HEALTH, type ServerTable } from "../upstream/server_table.ts";
 import { type ClientTls, clientTls } from "../tls_contexts.ts";
 import { FailoverScript } from "./failover_script.ts";
 import type { HealthLog } from "./health_log.ts";
@@ -48,6 +48,13 @@ interface Watched {
   checkMs: number | undefined;
 }
 
+/**
+ * While a group has lost its primary, it is asked this often who is the next one, in milliseconds:
+ * clients are waiting. But not for ever.
+ */
+const SEARCH_INTERVAL_MS = 200;
+const SEARCH_TIME_MS = 60_000;
+
 /** The database that checks log in to where none is configured. */
 const DEFAULT_DATABASE = "postgres";
 
@@ -65,6 +72,9 @@ export class GroupControl {
   #tls: ClientTls | undefined;
   #isTlsMade = false;
   #primaryChanges = 0;
+  #hadPrimary = false;
+  /** Since when the group has no primary that can be reached. */
+  #lostMs: number | undefined;
 
   /**
    * @param members Its servers, in the order of the configuration.
@@ -99,12 +109,15 @@ export class GroupControl {
     this.#watched = group.health.check === "off" ? [] : members.map((one) => this.#watch(one));
     this.#patroni = group.patroni.length === 0 ? undefined : new PatroniSource({
       urls: group.patroni,
-      intervalMs: group.health.intervalMs,
+      intervalMs: () => this.#intervalMs(),
       timeoutMs: group.health.timeoutMs,
       members,
       clock,
       fetch: parts.fetch,
-      onStates: (states) => this.#health.onManaged(states),
+      onStates: (states) => {
+        this.#health.onManaged(states);
+        this.#lookForPrimary();
+      },
       onUnknownLeader: (address) => log.onUnknownLeader(client, address),
       onSilent: (error, heldMs) => log.onPatroniSilent(client, error, heldMs),
       onForgotten: () => log.onPatroniForgotten(client),
@@ -186,7 +199,7 @@ export class GroupControl {
     const probe = this.#probe(member, () => watched.watch.checkSoon());
     const watch = new MemberWatch({
       clock,
-      intervalMs: this.#config.group.health.intervalMs,
+      intervalMs: () => this.#intervalMs(),
       probe,
       onBegin: () => this.#onBegin(member),
       onResult: (result, round, tookMs) => this.#onResult(watched, result, round, tookMs),
@@ -246,6 +259,7 @@ export class GroupControl {
     checks.set(name, checks.get(name)! + 1);
     watched.checkMs = tookMs;
     this.#health.onCheck(member, result, round);
+    this.#lookForPrimary();
     this.#onComplete();
     if (this.#health.primary !== member || result.kind === "failed") return;
     // It was a replica when it was asked: its position belongs to no round yet.
@@ -254,14 +268,39 @@ export class GroupControl {
   }
 
   /**
-   * Right behind the primary, so that they are found to have replayed what it had written. Only
-   * those whose turn would be soon: nobody is asked twice as often.
+   * A moment behind the primary, so that they are found to have replayed what it had written. At
+   * once would be too soon: what no commit waits for is flushed, and sent, by the walwriter only,
+   * every 200 ms (wal_writer_delay).
    */
   #askReplicas(primary: Member): void {
     const { intervalMs } = this.#config.group.health;
     for (const { member, watch } of this.#watched) {
-      if (member !== primary) watch.checkIfDueWithin(intervalMs / 2);
+      if (member !== primary) watch.moveTo(intervalMs / 4, intervalMs);
     }
+  }
+
+  #intervalMs(): number {
+    const { intervalMs } = this.#config.group.health;
+    const { clock } = this.#parts;
+    const isSearching = this.#lostMs !== undefined &&
+      clock.nowMs() - this.#lostMs < SEARCH_TIME_MS;
+    return isSearching ? Math.min(intervalMs, SEARCH_INTERVAL_MS) : intervalMs;
+  }
+
+  /** The primary may have gone, or be back: others are asked at once who it is now. */
+  #lookForPrimary(): void {
+    const { clock, table } = this.#parts;
+    const { primary } = this.#health;
+    const isThere = primary !== undefined && table.health(primary.index) !== HEALTH.down;
+    this.#hadPrimary ||= isThere;
+    if (isThere || !this.#hadPrimary) {
+      this.#lostMs = undefined;
+      return;
+    }
+    if (this.#lostMs !== undefined) return;
+    this.#lostMs = clock.nowMs();
+    this.#patroni?.askSoon();
+    for (const { watch } of this.#watched) watch.checkSoon();
   }
 
   #watchedOf(member: Member): Watched | undefined {

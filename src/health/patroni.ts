@@ -33,8 +33,8 @@ const SPACING_MS = 100;
 export interface PatroniOptions {
   /** Base addresses, without a slash at the end. Never empty. */
   readonly urls: readonly string[];
-  /** Pause between the end of a round and the next. */
-  readonly intervalMs: number;
+  /** Pause between the end of a round and the next, in milliseconds, asked for each time. */
+  readonly intervalMs: () => number;
   /** For each address. */
   readonly timeoutMs: number;
   readonly members: readonly Member[];
@@ -133,7 +133,7 @@ export class PatroniSource {
     if (problems.length === urls.length) this.#onSilence(problems.join("; "));
     this.hasBegun = true;
     onRound();
-    if (!this.#isStopped()) this.#wait(this.#isWanted ? this.#spacing() : intervalMs);
+    if (!this.#isStopped()) this.#wait(this.#isWanted ? this.#spacing() : intervalMs());
   }
 
   #isStopped(): boolean {

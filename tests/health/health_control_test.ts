@@ -200,3 +200,39 @@ Deno.test("HealthControl takes roles from Patroni, and changes of the primary in
   equal(control.readings().primaryChanges.get("main"), 1);
   await control.stop();
 });
+
+Deno.test("HealthControl asks often who is the primary while it is lost, but not for ever", async () => {
+  let leader = "a";
+  let asked = 0;
+  const member = (host: string) => ({
+    host,
+    port: 5432,
+    state: "running",
+    timeline: 1,
+    role: host === leader ? "leader" : "replica",
+  });
+  const scene = new Scene({ patroni: ["http://p:8008"] }, () => {
+    asked += 1;
+    return Promise.resolve(Response.json({ members: [member("a"), member("b")] }));
+  });
+  scene.network.answer(A!, "accept");
+  scene.network.answer(B!, "accept");
+  scene.control.start();
+  await scene.pass(10_500);
+  equal(asked, 11);
+  scene.network.answer(A!, "refuse");
+  await scene.pass(1_000);
+  asked = 0;
+  await scene.pass(10_000);
+  equal(asked, 50);
+  await scene.pass(60_000);
+  asked = 0;
+  await scene.pass(10_000);
+  equal(asked, 10);
+  leader = "b";
+  await scene.pass(1_000);
+  asked = 0;
+  await scene.pass(10_000);
+  equal(asked, 10);
+  await scene.control.stop();
+});

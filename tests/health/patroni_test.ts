@@ -67,7 +67,7 @@ class Scene implements AsyncDisposable {
     );
     this.source = new PatroniSource({
       urls: this.#servers.map(({ addr }) => `http://127.0.0.1:${addr.port}`),
-      intervalMs: 1_000,
+      intervalMs: () => 1_000,
       timeoutMs: 300,
       members: MEMBERS,
       clock: this.clock,

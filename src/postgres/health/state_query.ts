@@ -29,6 +29,7 @@ const SQL = `select r,
    (select min_recovery_end_timeline from pg_catalog.pg_control_recovery()))
  else ('x' || substr(pg_catalog.pg_walfile_name(p), 1, 8))::bit(32)::int end,
  p - '0/0'::pg_lsn,
+ case when not r then (pg_catalog.pg_walfile_name_offset(p)).file_offset end,
  case when r then pg_catalog.pg_last_wal_receive_lsn() - '0/0'::pg_lsn end,
  case when r then extract(epoch from pg_catalog.clock_timestamp()
    - pg_catalog.pg_last_xact_replay_timestamp()) * 1000 end
@@ -40,7 +41,15 @@ from (select r, case when r then pg_catalog.pg_last_wal_replay_lsn()
 export const STATE_QUERY: Uint8Array = query(utf8(SQL));
 
 /** Columns of its one row. */
-const COLUMNS = 5;
+const COLUMNS = 6;
+
+/**
+ * Bytes of a page of WAL, and of the headers of a page and of a file's first page (XLOG_BLCKSZ,
+ * SizeOfXLogShortPHD and SizeOfXLogLongPHD in PostgreSQL).
+ */
+const PAGE_SIZE = 8192;
+const HEADER_SIZE = 24;
+const FIRST_HEADER_SIZE = 40;
 
 /**
  * Reads its row.
@@ -49,7 +58,7 @@ const COLUMNS = 5;
  */
 export function serverStateOf(row: readonly (Uint8Array | undefined)[]): ServerState {
   if (row.length !== COLUMNS) throw new ProtocolError(`a row of ${row.length} columns`);
-  const [recovery, timeline, position, received, age] = row.map((value) =>
+  const [recovery, timeline, position, offset, received, age] = row.map((value) =>
     value === undefined ? undefined : textOf(value)
   );
   if (recovery !== "t" && recovery !== "f") throw new ProtocolError("no answer to a question");
@@ -57,11 +66,24 @@ export function serverStateOf(row: readonly (Uint8Array | undefined)[]): ServerS
   return {
     isInRecovery: recovery === "t",
     timeline: (numberOf(timeline) ?? 0) >>> 0,
-    position: numberOf(position),
+    position: recordEnd(numberOf(position), numberOf(offset)),
     received: numberOf(received),
     // The server's clock may be behind the one of whom it replicates.
     replayAgeMs: ageMs === undefined ? undefined : Math.max(0, ageMs),
   };
+}
+
+/**
+ * Where the last record ends. A primary that has filled a page, or has begun a file, names the place
+ * behind the header that comes next. No replica gets there until more follows, which may take a
+ * while.
+ *
+ * @param offset Of the position in its file; undefined on a replica.
+ */
+function recordEnd(position: number | undefined, offset: number | undefined): number | undefined {
+  if (position === undefined || offset === undefined) return position;
+  if (offset === FIRST_HEADER_SIZE) return position - FIRST_HEADER_SIZE;
+  return offset % PAGE_SIZE === HEADER_SIZE ? position - HEADER_SIZE : position;
 }
 
 function numberOf(text: string | undefined): number | undefined {

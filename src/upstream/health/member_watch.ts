@@ -14,8 +14,8 @@ const SPACING_MS = 100;
 /** What a watch works with. */
 export interface MemberWatchOptions {
   readonly clock: Clock;
-  /** Pause between the end of a check and the next one. */
-  readonly intervalMs: number;
+  /** Pause between the end of a check and the next one, in milliseconds, asked for each time. */
+  readonly intervalMs: () => number;
   readonly probe: Probe;
   /** A check begins. @returns The round that it belongs to, if it belongs to one. */
   readonly onBegin: () => number | undefined;
@@ -47,11 +47,15 @@ export class MemberWatch {
     if (this.#state === "waiting") this.#wait(this.#spacing());
   }
 
-  /** Brings a check that is due within a part of the interval forward to now. */
-  checkIfDueWithin(ms: number): void {
-    const { clock, intervalMs } = this.#options;
+  /**
+   * Moves the next check to `inMs` from now, earlier or later, if none is under way; but the pause
+   * since the last one began stays between a half and one and a half of `paceMs`.
+   */
+  moveTo(inMs: number, paceMs: number): void {
     if (this.#state !== "waiting") return;
-    if (clock.nowMs() - this.#beganMs >= intervalMs - ms) this.#wait(this.#spacing());
+    const ageMs = this.#options.clock.nowMs() - this.#beganMs;
+    const pauseMs = Math.min(Math.max(ageMs + inMs, paceMs / 2), paceMs * 1.5);
+    this.#wait(Math.max(0, pauseMs - ageMs, this.#spacing()));
   }
 
   stop(): void {
@@ -85,7 +89,7 @@ export class MemberWatch {
       if (this.#state !== "checking") return;
       onResult(result, round, clock.nowMs() - beganMs);
       // Whoever was told may have stopped it.
-      if (this.#isChecking()) this.#wait(this.#isWanted ? this.#spacing() : intervalMs);
+      if (this.#isChecking()) this.#wait(this.#isWanted ? this.#spacing() : intervalMs());
     });
   }
 }

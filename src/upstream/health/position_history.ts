@@ -64,7 +64,7 @@ export class PositionHistory {
 
   /** The newest round whose position was replayed; undefined if none is known. */
   caughtUpRound(replayed: number): number | undefined {
-    return this.#samples.findLast(({ position }) => recordEnd(position) <= replayed)?.round;
+    return this.#samples.findLast(({ position }) => position <= replayed)?.round;
   }
 
   /**
@@ -75,23 +75,11 @@ export class PositionHistory {
    * counts where it is further behind than is remembered.
    */
   lagOf(replayed: number, replayAgeMs: number | undefined, nowMs: number): Lag {
-    const size = Math.max(0, recordEnd(this.#samples.at(-1)?.position ?? 0) - replayed);
-    const first = this.#samples.find(({ position }) => recordEnd(position) > replayed);
+    const size = Math.max(0, (this.#samples.at(-1)?.position ?? 0) - replayed);
+    const first = this.#samples.find(({ position }) => position > replayed);
     if (first === undefined) return { ms: 0, size };
     const ms = nowMs - first.timeMs;
     const isOlder = this.#isCut && first === this.#samples[0];
     return { ms: isOlder ? Math.max(ms, replayAgeMs ?? 0) : ms, size };
   }
-}
-
-/** Bytes of a page of WAL, and of its header (XLOG_BLCKSZ, SizeOfXLogShortPHD in PostgreSQL). */
-const PAGE_SIZE = 8192;
-const PAGE_HEADER_SIZE = 24;
-
-/**
- * Where the last record ends for which the next one begins at `position`: a primary that has filled
- * a page names the place behind the next one's header, which no replica reaches until more follows.
- */
-function recordEnd(position: number): number {
-  return position % PAGE_SIZE === PAGE_HEADER_SIZE ? position - PAGE_HEADER_SIZE : position;
 }

@@ -91,10 +91,10 @@ Deno.test("QueryProbe logs in once, asks, and reads what a primary says", async 
   equal(text.includes("user\0watcher\0database\0postgres\0application_name\0sluice"), true);
   await scene.says(server, WELCOME);
   deepEqual(server.take(), STATE_QUERY);
-  await scene.says(server, row("f", "3", "1234", undefined, undefined), READY);
+  await scene.says(server, row("f", "3", "1234", "1234", undefined, undefined), READY);
   await scene.check();
   deepEqual(server.take(), STATE_QUERY);
-  await scene.says(server, row("t", "3", "1000", "1200", "-5"), READY);
+  await scene.says(server, row("t", "3", "1000", undefined, "1200", "-5"), READY);
   deepEqual(scene.found, [
     {
       isInRecovery: false,
@@ -116,14 +116,14 @@ Deno.test("QueryProbe remembers the newest timeline of a replica while it is con
   const scene = new Scene();
   await scene.check();
   let server = scene.accepted();
-  await scene.says(server, WELCOME, row("t", "4", "1", "1", undefined), READY);
+  await scene.says(server, WELCOME, row("t", "4", "1", undefined, "1", undefined), READY);
   await scene.check();
-  await scene.says(server, row("t", "3", "1", "1", undefined), READY);
+  await scene.says(server, row("t", "3", "1", undefined, "1", undefined), READY);
   server.end();
   await scene.network.settle();
   await scene.check();
   server = scene.accepted();
-  await scene.says(server, WELCOME, row("t", "3", "1", "1", undefined), READY);
+  await scene.says(server, WELCOME, row("t", "3", "1", undefined, "1", undefined), READY);
   deepEqual(scene.found.map((one) => (one as { timeline: number }).timeline), [4, 4, 3]);
   await scene.rest();
 });
@@ -132,7 +132,7 @@ Deno.test("QueryProbe says at once that its connection is lost between two check
   const scene = new Scene();
   await scene.check();
   const server = scene.accepted();
-  await scene.says(server, WELCOME, row("f", "1", "1", undefined, undefined), READY);
+  await scene.says(server, WELCOME, row("f", "1", "1", "1", undefined, undefined), READY);
   equal(scene.lost, 0);
   server.end();
   await scene.network.settle();
@@ -145,11 +145,11 @@ Deno.test("QueryProbe asks on a new connection when the old one turns out to be 
   const scene = new Scene();
   await scene.check();
   const server = scene.accepted();
-  await scene.says(server, WELCOME, row("f", "1", "1", undefined, undefined), READY);
+  await scene.says(server, WELCOME, row("f", "1", "1", "1", undefined, undefined), READY);
   await scene.check();
   server.end();
   await scene.network.settle();
-  await scene.says(scene.accepted(), WELCOME, row("f", "1", "2", undefined, undefined), READY);
+  await scene.says(scene.accepted(), WELCOME, row("f", "1", "2", "2", undefined, undefined), READY);
   equal(scene.found.length, 2);
   equal((scene.found[1] as { position: number }).position, 2);
   equal(scene.lost, 0);
@@ -164,8 +164,8 @@ Deno.test("QueryProbe tells what kind of failure it is", async () => {
     [error("28P01", "password authentication failed"), "login"],
     [concat(WELCOME, error("42501", "permission denied"), READY), "query"],
     [concat(WELCOME, READY), "query"],
-    [concat(WELCOME, row("x", "1", "1", "1", "1"), READY), "query"],
-    [concat(WELCOME, row("t", "one", "1", "1", "1"), READY), "query"],
+    [concat(WELCOME, row("x", "1", "1", "1", "1", "1"), READY), "query"],
+    [concat(WELCOME, row("t", "one", "1", "1", "1", "1"), READY), "query"],
     [concat(WELCOME, row("t"), READY), "query"],
     [utf8("HTTP/1.1 400 Bad Request\r\n\r\n"), "login"],
   ];
@@ -211,13 +211,32 @@ Deno.test("QueryProbe logs in anew when it is told to", async () => {
   const scene = new Scene();
   await scene.check();
   const server = scene.accepted();
-  await scene.says(server, WELCOME, row("f", "1", "1", undefined, undefined), READY);
+  await scene.says(server, WELCOME, row("f", "1", "1", "1", undefined, undefined), READY);
   server.take();
   scene.probe.reconnect();
   await scene.check();
   deepEqual(server.take(), TERMINATE);
-  await scene.says(scene.accepted(), WELCOME, row("f", "1", "2", undefined, undefined), READY);
+  await scene.says(scene.accepted(), WELCOME, row("f", "1", "2", "2", undefined, undefined), READY);
   equal(scene.found.length, 2);
   equal(scene.lost, 0);
   await scene.rest();
+});
+
+Deno.test("QueryProbe counts no header behind the last record for something that was written", async () => {
+  const segment = 16 * 1024 * 1024;
+  const cases: readonly (readonly [offset: number, end: number])[] = [
+    [8_192 * 5 + 24, 8_192 * 5],
+    [40, 0],
+    [8_192 + 40, 8_192 + 40],
+    [48, 48],
+  ];
+  for (const [offset, end] of cases) {
+    const scene = new Scene();
+    await scene.check();
+    const position = String(segment + offset);
+    const answer = row("f", "1", position, String(offset), undefined, undefined);
+    await scene.says(scene.accepted(), WELCOME, answer, READY);
+    equal((scene.found[0] as { position: number }).position, segment + end);
+    await scene.rest();
+  }
 });

@@ -26,7 +26,7 @@ class Scene {
     let round = 0;
     this.watch = new MemberWatch({
       clock: this.clock,
-      intervalMs: 1_000,
+      intervalMs: () => 1_000,
       probe,
       onBegin: () => {
         this.began.push(this.clock.nowMs());
@@ -86,18 +86,25 @@ Deno.test("MemberWatch checks once more behind a check that was under way when a
   deepEqual(scene.began, [0, 100]);
 });
 
-Deno.test("MemberWatch brings forward only what is due soon", async () => {
+Deno.test("MemberWatch moves checks behind something else, and keeps its pace", async () => {
   const scene = new Scene();
   await scene.clock.pass(0);
   await scene.ends();
-  await scene.clock.pass(499);
-  scene.watch.checkIfDueWithin(500);
-  await scene.clock.pass(0);
-  deepEqual(scene.began, [0]);
-  await scene.clock.pass(1);
-  scene.watch.checkIfDueWithin(500);
-  await scene.clock.pass(0);
+  await scene.clock.pass(10);
+  scene.watch.moveTo(250, 1_000); // too soon
+  await scene.clock.pass(490);
   deepEqual(scene.began, [0, 500]);
+  await scene.ends();
+  await scene.clock.pass(510);
+  scene.watch.moveTo(250, 1_000);
+  await scene.clock.pass(250);
+  deepEqual(scene.began, [0, 500, 1_260]);
+  await scene.ends();
+  for (let i = 0; i < 150; i++) { // never put off for ever
+    scene.watch.moveTo(250, 1_000);
+    await scene.clock.pass(10);
+  }
+  deepEqual(scene.began, [0, 500, 1_260, 2_760]);
 });
 
 Deno.test("MemberWatch leaves nothing behind when it stops, and hears of no late result", async () => {

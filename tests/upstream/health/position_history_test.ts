@@ -51,11 +51,3 @@ Deno.test("PositionHistory forgets what is old, and all at a failover", () => {
   equal(history.isEmpty, true);
   equal(history.caughtUpRound(900), undefined);
 });
-
-Deno.test("PositionHistory knows that no record ends behind a page's header", () => {
-  const history = new PositionHistory();
-  history.add(1, 8_192 * 7 + 24, 0);
-  equal(history.caughtUpRound(8_192 * 7), 1);
-  deepEqual(history.lagOf(8_192 * 7, 100, 1_000), { ms: 0, size: 0 });
-  equal(history.caughtUpRound(8_192 * 7 - 8), undefined);
-});
