@@ -74,9 +74,9 @@ export function serverStateOf(row: readonly (Uint8Array | undefined)[]): ServerS
 }
 
 /**
- * Where the last record ends. A primary that has filled a page, or has begun a file, names the place
- * behind the header that comes next. No replica gets there until more follows, which may take a
- * while.
+ * Where the last record ends. A primary that has filled a page, or has begun a file, names the
+ * place behind the header that comes next. No replica gets there until more follows, which may take
+ * a while.
  *
  * @param offset Of the position in its file; undefined on a replica.
  */
