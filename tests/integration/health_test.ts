@@ -7,13 +7,19 @@
 import { deepEqual, equal, ok } from "node:assert/strict";
 import { HealthControl } from "../../src/health/health_control.ts";
 import type { ClientConfig } from "../../src/config/config.ts";
+import { openSsl } from "../../src/net/tls/openssl.ts";
 import type { LogRecord } from "../../src/observe/log_record.ts";
 import { membersOf } from "../../src/upstream/members.ts";
 import { ServerTable, serverTableBuffer } from "../../src/upstream/server_table.ts";
+import { Certificates } from "../support/certificates.ts";
 import { CLIENT_DEFAULTS } from "../support/configs.ts";
 import { TEST_PASSWORD } from "../support/postgres.ts";
 import { type Cluster, testOnCluster } from "../support/replication.ts";
 import { eventually } from "../support/wait.ts";
+
+openSsl(); // a test that loads it and leaves it there is taken for one that leaks
+
+const standard = new Certificates().standard();
 
 /** Health of one cluster, checked often. */
 class Watch implements AsyncDisposable {
@@ -22,14 +28,17 @@ class Watch implements AsyncDisposable {
   readonly records: LogRecord[] = [];
   readonly #cluster: Cluster;
   readonly #group: Partial<ClientConfig["group"]>;
+  readonly #client: Partial<ClientConfig>;
 
   constructor(
     cluster: Cluster,
     group: Partial<ClientConfig["group"]> = {},
     health: Partial<ClientConfig["group"]["health"]> = {},
+    client: Partial<ClientConfig> = {},
   ) {
     this.#cluster = cluster;
     this.#group = group;
+    this.#client = client;
     const clients = this.clients(health);
     const count = membersOf(clients).get("main")!.length;
     this.table = new ServerTable(serverTableBuffer(count, 1), count, 1);
@@ -54,6 +63,7 @@ class Watch implements AsyncDisposable {
       others,
       user: "postgres",
       password: TEST_PASSWORD,
+      ...this.#client,
       group: {
         ...defaults,
         ...this.#group,
@@ -229,6 +239,31 @@ await testOnCluster("HealthControl and its user", { replicas: 1 }, async (cluste
     const checks = () => watch.control.readings().servers[0]!.checks.get("alive")!;
     await eventually("it logs in again", () => checks() > before + 2);
     equal(watch.messages("server is down").length, 0);
+  });
+
+  await test.step("encrypts what it asks as clients.tls says", async () => {
+    const { uid, gid } = await Deno.stat(a!.dataDir);
+    for (const [name, source] of [["server.crt", "certFile"], ["server.key", "keyFile"]] as const) {
+      const path = `${a!.dataDir}/${name}`;
+      await Deno.copyFile(standard.server[source], path);
+      await Deno.chmod(path, 0o600);
+      await Deno.chown(path, uid, gid);
+    }
+    await a!.query("alter system set ssl = on");
+    await a!.query("select pg_reload_conf()");
+    const ca = await Deno.readTextFile(standard.ca.certFile);
+    const tls = { ...CLIENT_DEFAULTS.tls, mode: "verify-ca" as const, ca };
+    const login = { user: "watcher", password: "now another" };
+    await using watch = new Watch(cluster, {}, login, { tls });
+    await watch.until(["primary up", "unknown down"]);
+    const [row] = await a!.query(
+      "select bool_and(ssl) as ssl from pg_stat_ssl join pg_stat_activity using (pid) " +
+        "where usename = 'watcher'",
+    );
+    equal(row!["ssl"], true);
+    const failed = watch.messages("check of server failed")[0]!.fields;
+    equal(failed["reason"], "login");
+    ok(String(failed["error"]).includes("it does not offer TLS"));
   });
 
   await test.step("leaves no trace in a server's log when it only connects", async () => {
