@@ -13,18 +13,13 @@ import { BalancingRules, type FailedCondition, type RuledClient } from "./balanc
 import type { PooledRoute, RoutingRules } from "./postgres/pooled/pooled_context.ts";
 import type { StatementClass } from "./postgres/routing/statement_class.ts";
 import type { WriteMarks } from "./upstream/write_marks.ts";
+import { RoutedSession } from "./routed_session.ts";
 import type { SessionRouter } from "./postgres/pooled/session_router.ts";
 import { makeStrategy } from "./upstream/balancer/make_strategy.ts";
 import { type Member, membersOf } from "./upstream/members.ts";
-import {
-  ANY_NEED,
-  type Need,
-  Router,
-  type ServerRoute,
-  type WantedRole,
-} from "./upstream/router.ts";
+import { ANY_NEED, type Need, Router, type ServerRoute } from "./upstream/router.ts";
 import { ServerLoad } from "./upstream/server_loads.ts";
-import { HEALTH, ROLE, ServerTable } from "./upstream/server_table.ts";
+import { HEALTH, ServerTable } from "./upstream/server_table.ts";
 
 /** How often those who wait look whether something has changed, in milliseconds. */
 const NEWS_MS = 50;
@@ -37,9 +32,6 @@ const EPOCH_MS = 100;
 
 /** A server's failures are reported to the control plane so often at most, in milliseconds. */
 const REPORT_MS = 100;
-
-/** The first route, where there is no choice. */
-const FIRST: readonly number[] = [0];
 
 /** What tells reads from writes, by the name of the listener. */
 export type Classifiers = ReadonlyMap<string, { classify(text: Uint8Array): StatementClass }>;
@@ -147,46 +139,22 @@ export class ServerRouting {
     routes: readonly PooledRoute[],
     client: RoutedClient,
   ): SessionRouter {
-    const router = this.#routers.get(client.listener)!;
-    const { clock } = this.#parts;
-    const { strategy, key: keyName } = server.routing;
-    const key = strategy === "CONSISTENT_HASH" ? keyOf(keyName, client) : "";
-    const shares = this.#rules.get(client.listener)!.choose(client);
-    // Where servers are tried in order, its servers are first in that order, and not the only ones.
-    const proxy = strategy === "ORDERED" ? undefined : client.proxy;
-    const need: Need = { ...this.needOf(server), proxy };
+    const { strategy, key, per } = server.routing;
+    const need = this.needOf(server);
     // Where nobody finds out, who answered last is the best that is known.
     const isFixed = strategy === "ORDERED" &&
       !routes.some(({ member }) => isChecked(this.#client(member)));
-    const isPerSession = isFixed || server.routing.per === "session";
-    const sticky = new Map<WantedRole, number>();
-    return {
-      clock,
-      need,
-      get holdMs() {
-        return holdMs();
-      },
-      order: (wanted) => {
-        if (routes.length === 1 && this.table.changes === 0) return FIRST;
-        const at = isPerSession ? sticky.get(wanted.role) : undefined;
-        const kept = at === undefined ? undefined : routes[at]!;
-        const isKept = kept !== undefined && !kept.load.isSuspect &&
-          (wanted.proxy ?? kept.proxy) === kept.proxy && router.isUsable(kept, wanted);
-        if (isKept) return [at!];
-        const order = router.order(routes, wanted, shares, key);
-        const [best] = order;
-        if (wanted.proxy === undefined && best !== undefined) sticky.set(wanted.role, best);
-        return order;
-      },
-      isReplica: (route) => this.table.role(routes[route]!.member.index) === ROLE.replica,
-      isUsable: (route, wanted) => router.isUsable(routes[route]!, wanted),
-      onUnreachable: (route) => this.onUnreachable(routes[route]!.member),
-      onDoubt: (route) => this.#report(routes[route]!.member.index),
-      watch: (onNews) => this.#watch(onNews),
-    };
-    function holdMs(): number {
-      return Math.max(...routes.map(({ holdMs }) => holdMs()));
-    }
+    return new RoutedSession(this, {
+      router: this.#routers.get(client.listener)!,
+      routes,
+      // Where servers are tried in order, its servers are the first of them, and not the only ones.
+      need: strategy === "ORDERED" || client.proxy === undefined
+        ? need
+        : { ...need, proxy: client.proxy },
+      shares: this.#rules.get(client.listener)!.choose(client),
+      key: strategy === "CONSISTENT_HASH" ? keyOf(key, client) : "",
+      isPerSession: isFixed || per === "session",
+    });
   }
 
   /** How the requests of a listener's sessions are told apart; undefined where all are alike. */
@@ -202,7 +170,7 @@ export class ServerRouting {
     return {
       isSplit: routing.readWriteSplit,
       hints: routing.hints,
-      role: roleOf(routing.targetSessionAttrs),
+      role: NEEDS[routing.targetSessionAttrs].role,
       causality: routing.readWriteSplit ? routing.causality : "off",
       proxies,
       marks,
@@ -213,7 +181,7 @@ export class ServerRouting {
 
   /** What every server of a listener has to be. */
   needOf({ routing }: ServerConfig): Need {
-    return { ...ANY_NEED, role: roleOf(routing.targetSessionAttrs) };
+    return NEEDS[routing.targetSessionAttrs];
   }
 
   /**
@@ -276,6 +244,15 @@ export class ServerRouting {
     this.#report(member.index);
   }
 
+  /** A server may not be what it was taken for: it is asked. */
+  onDoubt(member: Member): void {
+    this.#report(member.index);
+  }
+
+  get clock(): Clock {
+    return this.#parts.clock;
+  }
+
   #report(member: number): void {
     const nowMs = this.#parts.clock.nowMs();
     this.table.countFailure(member);
@@ -284,7 +261,8 @@ export class ServerRouting {
     this.#parts.onFailure(member);
   }
 
-  #watch(onNews: () => void): () => void {
+  /** Calls `onNews` when something has changed, until the returned function is called. */
+  watch(onNews: () => void): () => void {
     this.#watching.add(onNews);
     if (this.#newsTimer === undefined) {
       this.#seen = this.table.changes;
@@ -329,17 +307,11 @@ function isChecked({ group }: ClientConfig): boolean {
 }
 
 /** What servers have to be, in our words. */
-function roleOf(attrs: TargetSessionAttrs): Need["role"] {
-  switch (attrs) {
-    case "any":
-      return "any";
-    case "read-write":
-    case "primary":
-      return "primary";
-    case "read-only":
-    case "standby":
-      return "replica";
-    case "prefer-standby":
-      return "prefer-replica";
-  }
-}
+const NEEDS: Readonly<Record<TargetSessionAttrs, Need>> = {
+  "any": ANY_NEED,
+  "read-write": { ...ANY_NEED, role: "primary" },
+  "primary": { ...ANY_NEED, role: "primary" },
+  "read-only": { ...ANY_NEED, role: "replica" },
+  "standby": { ...ANY_NEED, role: "replica" },
+  "prefer-standby": { ...ANY_NEED, role: "prefer-replica" },
+};
