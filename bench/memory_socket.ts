@@ -47,6 +47,9 @@ export class MemorySocket implements Socket {
   /** Nothing to do: everything that is delivered is taken at once, which `deliver` checks. */
   reoffer(): void {}
 
+  /** Nobody reads what would end. */
+  endSending(): void {}
+
   end(): void {
     this.destroy();
   }

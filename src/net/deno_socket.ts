@@ -72,6 +72,8 @@ export class DenoSocket implements Socket {
   /** `ending`: nothing more is accepted, the queue is still sent. `lingering`: it has been. */
   #state: "open" | "ending" | "lingering" | "closed" = "open";
   #hasEnded = false;
+  /** Whether the peer is told that nothing follows, or has been, while it is still read. */
+  #sendingEnd: "none" | "due" | "told" = "none";
 
   /** Unconsumed bytes are `#buffer[#start..#filled]`; a pending read appends at `#filled`. */
   #buffer = new Uint8Array(READ_BUFFER_SIZE_MIN);
@@ -116,7 +118,7 @@ export class DenoSocket implements Socket {
   }
 
   write(bytes: Uint8Array): void {
-    if (this.#state !== "open" || bytes.length === 0) return;
+    if (!this.#mayWrite || bytes.length === 0) return;
     const isIdle = this.#sending === undefined && this.#queue.length === 0;
     if (!this.#round.isOpen) {
       this.#enqueueApart(bytes);
@@ -139,10 +141,14 @@ export class DenoSocket implements Socket {
   }
 
   writeApart(bytes: Uint8Array): void {
-    if (this.#state !== "open" || bytes.length === 0) return;
+    if (!this.#mayWrite || bytes.length === 0) return;
     this.#enqueueDirect();
     this.#enqueueApart(bytes);
     this.flush();
+  }
+
+  get #mayWrite(): boolean {
+    return this.#state === "open" && this.#sendingEnd === "none";
   }
 
   get isSending(): boolean {
@@ -184,14 +190,18 @@ export class DenoSocket implements Socket {
     });
   }
 
+  endSending(): void {
+    if (!this.#mayWrite) return;
+    this.#sendingEnd = "due";
+    if (!this.isSending) this.#tellEnd();
+  }
+
   end(lingerMs = LINGER_MS): void {
     if (this.#state !== "open") return;
     this.#state = "ending";
     this.#linger = setTimeout(() => this.#close(undefined), lingerMs);
     this.#room?.resolve();
-    if (this.#sending === undefined && this.#direct === undefined && this.#queue.length === 0) {
-      this.#finishSending();
-    }
+    if (!this.isSending) this.#finishSending();
   }
 
   destroy(): void {
@@ -319,12 +329,22 @@ export class DenoSocket implements Socket {
     }
     this.#sending = undefined;
     if (this.#state === "ending") this.#finishSending();
+    else if (this.#state === "open" && this.#sendingEnd === "due") this.#tellEnd();
   }
 
   #finishSending(): void {
     if (this.#hasEnded || this.#handler === undefined) return this.#close(undefined);
     this.#state = "lingering";
-    this.#conn.closeWrite().catch(() => this.#close(undefined));
+    this.#tellEnd();
+  }
+
+  /** A peer that is gone already hears nothing, and what is to be known of that, reading says. */
+  #tellEnd(): void {
+    if (this.#sendingEnd === "told") return;
+    this.#sendingEnd = "told";
+    this.#conn.closeWrite().catch(() => {
+      if (this.#state === "lingering") this.#close(undefined);
+    });
   }
 
   #close(error: Error | undefined): void {

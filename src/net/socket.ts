@@ -90,6 +90,12 @@ export interface Socket {
   /** Has `onData` called with the unconsumed bytes, if there are any, soon and not from here. */
   reoffer(): void;
   /**
+   * Ends one direction: what was written is sent, then the peer is told that nothing follows, and
+   * nothing more can be written. What the peer sends is shown as before; `end` or `destroy` is
+   * still to be called.
+   */
+  endSending(): void;
+  /**
    * Ends politely: what was written is sent, then the peer is told that nothing follows, and what
    * it still sends is thrown away, until it closes or `lingerMs` (default {@linkcode LINGER_MS})
    * have passed. A close with unread bytes would reset the connection and destroy the last message

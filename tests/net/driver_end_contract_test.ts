@@ -198,3 +198,71 @@ onEachDriver("Driver refuses an address that somebody listens on", async (harnes
   }
   second.close();
 });
+
+onEachDriver("Socket that ends its sending is still shown what its peer sends", async (harness) => {
+  const both = await connected(harness);
+  const { noted, peer } = both;
+  noted.take = (view) => {
+    noted.socket.write(utf8("all"));
+    noted.socket.endSending();
+    noted.socket.write(utf8("too late"));
+    noted.socket.writeApart(utf8("too late"));
+    return view.length;
+  };
+  peer.write(utf8("a"));
+  await harness.until(() => peer.hasSeenEnd, "the peer sees the end");
+  deepEqual(peer.take(), utf8("all"));
+  noted.take = (view) => view.length;
+  peer.write(utf8("b"));
+  await harness.until(() => noted.seen.length === 2, "it is still read");
+  deepEqual(noted.seen, [utf8("a"), utf8("b")]);
+  await harness.pass(20);
+  deepEqual(noted.closes, []);
+  peer.end();
+  await harness.until(() => noted.ends === 1, "onEnd is called");
+  deepEqual(noted.closes, [], "whoever owns it says when it is over");
+  noted.socket.end();
+  await harness.until(() => noted.closes.length === 1, "onClose is called");
+  equal(noted.closes[0], undefined);
+  await over(harness, both);
+});
+
+onEachDriver("Socket ends its sending behind all that was written", async (harness) => {
+  const both = await connected(harness);
+  const { noted, peer } = both;
+  const answer = new Uint8Array(new Uint32Array(WRITE_QUEUE_SIZE_MAX).map((_, i) => i).buffer);
+  noted.take = (view) => {
+    noted.socket.write(answer);
+    noted.socket.endSending();
+    return view.length;
+  };
+  peer.isReading = false;
+  peer.write(utf8("question"));
+  await harness.until(() => noted.seen.length === 1, "the question comes");
+  await harness.pass(20);
+  peer.isReading = true;
+  const pieces: Uint8Array[] = [];
+  await harness.until(() => {
+    pieces.push(peer.take());
+    return peer.hasSeenEnd;
+  }, "the answer ends");
+  deepEqual(concat(...pieces, peer.take()), answer);
+  deepEqual(noted.closes, []);
+  await over(harness, both);
+});
+
+onEachDriver("Socket that ends its sending, then all, waits for its peer", async (harness) => {
+  const { noted, peer } = await connected(harness);
+  noted.socket.endSending();
+  noted.socket.endSending();
+  noted.socket.end();
+  await harness.until(() => peer.hasSeenEnd, "the peer sees the end");
+  peer.write(utf8("thrown away"));
+  await harness.pass(20);
+  equal(noted.closes.length, 0);
+  peer.end();
+  await harness.until(() => noted.closes.length === 1, "onClose is called");
+  equal(noted.closes[0], undefined);
+  equal(noted.seen.length + noted.ends, 0);
+  peer.close();
+});

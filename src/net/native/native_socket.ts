@@ -42,6 +42,8 @@ export class NativeSocket implements Socket, Watched {
   /** The kernel has said that the peer ends: there is no later word of it. */
   #isPeerEnding = false;
   #hasEnded = false;
+  /** Whether the peer is told that nothing follows, or has been, while it is still read. */
+  #sendingEnd: "none" | "due" | "told" = "none";
   /** What the handler has left. */
   #rest: Uint8Array = NOTHING;
   /** Sockets that have still to send what this one's handler wrote to them. */
@@ -83,8 +85,12 @@ export class NativeSocket implements Socket, Watched {
 
   // Writing ---------------------------------------------------------------------------------------
 
+  get #mayWrite(): boolean {
+    return this.#state === "open" && this.#sendingEnd === "none";
+  }
+
   write(bytes: Uint8Array): void {
-    if (this.#state !== "open" || bytes.length === 0) return;
+    if (!this.#mayWrite || bytes.length === 0) return;
     if (!this.#round.writes.isOpen) return this.#sendApart(bytes);
     if (this.#pieces.length === 0) this.#round.writes.join(this);
     const last = this.#pieces.at(-1);
@@ -93,7 +99,7 @@ export class NativeSocket implements Socket, Watched {
   }
 
   writeApart(bytes: Uint8Array): void {
-    if (this.#state !== "open" || bytes.length === 0) return;
+    if (!this.#mayWrite || bytes.length === 0) return;
     this.#sendPieces();
     if (this.#state === "open") this.#sendApart(bytes);
   }
@@ -186,6 +192,7 @@ export class NativeSocket implements Socket, Watched {
   #onSent(): void {
     this.#release();
     if (this.#state === "ending") this.#finishSending();
+    else if (this.#sendingEnd === "due") this.#tellEnd();
   }
 
   /** Whoever has waited for this socket to send goes on. */
@@ -277,6 +284,12 @@ export class NativeSocket implements Socket, Watched {
 
   // Ending ----------------------------------------------------------------------------------------
 
+  endSending(): void {
+    if (!this.#mayWrite) return;
+    this.#sendingEnd = "due";
+    if (!this.isSending) this.#tellEnd();
+  }
+
   end(lingerMs = LINGER_MS): void {
     if (this.#state !== "open") return;
     this.#state = "ending";
@@ -289,9 +302,15 @@ export class NativeSocket implements Socket, Watched {
   #finishSending(): void {
     if (this.#hasEnded || this.#handler === undefined) return this.#close(undefined);
     this.#state = "lingering";
-    const { loop } = this.#round;
-    if (loop.libC.shutdown(this.#fd, LINUX.SHUT_WR) < 0) return this.#close(undefined);
-    if (this.#mayRead) loop.soon(this.#readSoon);
+    if (!this.#tellEnd()) return this.#close(undefined);
+    if (this.#mayRead) this.#round.loop.soon(this.#readSoon);
+  }
+
+  /** @returns False if the peer is gone already: what is to be known of that, reading says. */
+  #tellEnd(): boolean {
+    if (this.#sendingEnd === "told") return true;
+    this.#sendingEnd = "told";
+    return this.#round.loop.libC.shutdown(this.#fd, LINUX.SHUT_WR) === 0;
   }
 
   destroy(): void {

@@ -71,6 +71,8 @@ export class TlsSocket implements Socket {
   #written: Uint8Array[] = [];
   /** Whether what is encrypted now is sent apart from the `onData` that runs. */
   #isApart = false;
+  /** Whether the peer is told that nothing follows, or has been, while it is still read. */
+  #sendingEnd: "none" | "due" | "told" = "none";
   /** Copies of what was written during the handshake. */
   #early: Uint8Array[] = [];
   #earlyBytes = 0;
@@ -116,14 +118,14 @@ export class TlsSocket implements Socket {
   }
 
   write(bytes: Uint8Array): void {
-    if (bytes.length === 0) return;
+    if (bytes.length === 0 || this.#sendingEnd !== "none") return;
     if (this.#state === "handshaking") return this.#keepEarly(bytes);
     if (this.#state !== "open") return;
     if (this.#written.push(bytes) === 1) this.#socket.beforeSending(this.#sendWritten);
   }
 
   writeApart(bytes: Uint8Array): void {
-    if (this.#state !== "open") return this.write(bytes);
+    if (this.#state !== "open" || this.#sendingEnd !== "none") return this.write(bytes);
     this.#written.push(bytes);
     this.#isApart = true;
     this.#encryptWritten();
@@ -155,13 +157,26 @@ export class TlsSocket implements Socket {
     });
   }
 
+  endSending(): void {
+    if (this.#sendingEnd !== "none") return;
+    this.#sendingEnd = "due";
+    if (this.#state === "open") this.#sayGoodbye();
+  }
+
+  /** Tells the peer, behind what was written, that nothing follows. */
+  #sayGoodbye(): void {
+    if (this.#sendingEnd === "told") return;
+    this.#encryptWritten();
+    if (this.#isOver()) return;
+    this.#sendingEnd = "told";
+    this.#tls!.shutdown();
+    this.#send();
+    this.#socket.endSending();
+  }
+
   /** As {@linkcode Socket.end}; what was written before the handshake is done is forgotten. */
   end(lingerMs = LINGER_MS): void {
-    if (this.#state === "open") {
-      this.#encryptWritten();
-      this.#tls!.shutdown();
-      this.#send();
-    }
+    if (this.#state === "open") this.#sayGoodbye();
     if (this.#state === "ending" || this.#state === "closed") return;
     this.#state = "ending";
     this.#socket.end(lingerMs);
@@ -242,7 +257,10 @@ export class TlsSocket implements Socket {
     this.#state = "open";
     const early = this.#early;
     this.#early = [];
+    const isEndDue = this.#sendingEnd === "due";
+    this.#sendingEnd = "none";
     for (const bytes of early) this.write(bytes);
+    if (isEndDue) this.endSending();
     this.#side.onSecured(info);
   }
 

@@ -63,6 +63,10 @@ export class HookedSocket implements Socket {
     this.#socket.reoffer();
   }
 
+  endSending(): void {
+    this.#socket.endSending();
+  }
+
   end(lingerMs?: number): void {
     this.#socket.end(lingerMs);
   }

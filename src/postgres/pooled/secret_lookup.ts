@@ -32,6 +32,7 @@ const NOBODY: Socket = {
   whenSent: (then) => then(),
   beforeSending: (prepare) => prepare(),
   reoffer() {},
+  endSending() {},
   end() {},
   destroy() {},
 };

@@ -52,6 +52,8 @@ export class RingSocket implements Socket, RingOwner, RingSender {
   /** `ending`: nothing more is accepted, the queue is still sent. `lingering`: it has been. */
   #state: "open" | "ending" | "lingering" | "closed" = "open";
   #hasEnded = false;
+  /** Whether the peer is told that nothing follows, or has been, while it is still read. */
+  #sendingEnd: "none" | "due" | "told" = "none";
   /** It has asked for its turn. */
   #isReady = false;
   /** What the handler has left. */
@@ -98,8 +100,12 @@ export class RingSocket implements Socket, RingOwner, RingSender {
 
   // Writing ---------------------------------------------------------------------------------------
 
+  get #mayWrite(): boolean {
+    return this.#state === "open" && this.#sendingEnd === "none";
+  }
+
   write(bytes: Uint8Array): void {
-    if (this.#state !== "open" || bytes.length === 0) return;
+    if (!this.#mayWrite || bytes.length === 0) return;
     const { writes } = this.#thread;
     if (!writes.isOpen) return this.#sendApart(bytes);
     if (this.#pieces.length === 0) writes.join(this);
@@ -109,7 +115,7 @@ export class RingSocket implements Socket, RingOwner, RingSender {
   }
 
   writeApart(bytes: Uint8Array): void {
-    if (this.#state !== "open" || bytes.length === 0) return;
+    if (!this.#mayWrite || bytes.length === 0) return;
     this.#queuePieces();
     this.#sendApart(bytes);
   }
@@ -131,10 +137,7 @@ export class RingSocket implements Socket, RingOwner, RingSender {
   flush(reader: RingSocket): void {
     this.#queuePieces();
     if (this.#state === "closed") return;
-    if (this.#outlet.size === 0) {
-      if (this.#state === "ending") this.#finishSending();
-      return;
-    }
+    if (this.#outlet.size === 0) return this.#checkEnd();
     this.#waiting.push(reader);
     reader.#waitsFor += 1;
   }
@@ -174,7 +177,8 @@ export class RingSocket implements Socket, RingOwner, RingSender {
     this.#sending = "shown";
     this.#thread.poller.send(this.#fd, bytes, this.#number);
     for (const reader of this.#waiting) if (reader.#inlet.hasMore) return true;
-    return this.#outlet.hasMore || this.#whenSent.length > 0 || this.#state === "ending";
+    if (this.#state === "ending" || this.#sendingEnd === "due") return true;
+    return this.#outlet.hasMore || this.#whenSent.length > 0;
   }
 
   judge(): void {
@@ -193,7 +197,7 @@ export class RingSocket implements Socket, RingOwner, RingSender {
   #onSent(): void {
     this.#sending = "none";
     this.#release();
-    if (this.#state === "ending") this.#finishSending();
+    this.#checkEnd();
   }
 
   /** Whoever has waited for this socket to send goes on. */
@@ -299,6 +303,18 @@ export class RingSocket implements Socket, RingOwner, RingSender {
 
   // Ending ----------------------------------------------------------------------------------------
 
+  endSending(): void {
+    if (!this.#mayWrite) return;
+    this.#sendingEnd = "due";
+    if (!this.isSending) this.#tellEnd();
+  }
+
+  /** Everything has been sent. */
+  #checkEnd(): void {
+    if (this.#state === "ending") this.#finishSending();
+    else if (this.#sendingEnd === "due") this.#tellEnd();
+  }
+
   end(lingerMs = LINGER_MS): void {
     if (this.#state !== "open") return;
     this.#state = "ending";
@@ -311,8 +327,15 @@ export class RingSocket implements Socket, RingOwner, RingSender {
   #finishSending(): void {
     if (this.#hasEnded || this.#handler === undefined) return this.#close(undefined);
     this.#state = "lingering";
-    if (this.#thread.loop.libC.shutdown(this.#fd, LINUX.SHUT_WR) < 0) return this.#close(undefined);
+    if (!this.#tellEnd()) return this.#close(undefined);
     this.#wantTurn();
+  }
+
+  /** @returns False if the peer is gone already: what is to be known of that, reading says. */
+  #tellEnd(): boolean {
+    if (this.#sendingEnd === "told") return true;
+    this.#sendingEnd = "told";
+    return this.#thread.loop.libC.shutdown(this.#fd, LINUX.SHUT_WR) === 0;
   }
 
   destroy(): void {
