@@ -10,7 +10,7 @@ import type { Clock } from "./base/clock.ts";
 import type { ClientConfig, PoolConfig, ServerConfig } from "./config/config.ts";
 import type { DataPlaneSnapshot, PeerMessage } from "./data_plane_messages.ts";
 import type { HookSwitch } from "./hooks/hook_switch.ts";
-import type { Driver, Listener } from "./net/socket.ts";
+import type { Driver, Listener, PeerAddress } from "./net/socket.ts";
 import { WorkerCounters } from "./observe/counters.ts";
 import type { LogSink } from "./observe/log_record.ts";
 import type { Observer } from "./observe/facts.ts";
@@ -25,18 +25,20 @@ import {
   type CancelResult,
   workerOf,
 } from "./postgres/cancel.ts";
-import type { Gateway, ListenerContext } from "./postgres/gateway.ts";
+import type { Gateway, ListenerContext, RelayedClient } from "./postgres/gateway.ts";
 import { SessionListener } from "./postgres/listener.ts";
 import { Gate } from "./gate.ts";
 import { GateFiles } from "./gate_files.ts";
 import { PooledPlane } from "./pooled_plane.ts";
 import { fractionOf } from "./base/fraction.ts";
+import { inOrder } from "./raw/gateway.ts";
+import { RawListener } from "./raw/listener.ts";
 import { relayRoutes } from "./relay_routes.ts";
 import { type Classifiers, ServerRouting } from "./server_routing.ts";
 import { WriteMarks } from "./upstream/write_marks.ts";
 
-/** What serves a listener's clients, by the protocol they speak. */
-const SESSION_LISTENERS = { postgres: SessionListener } as const;
+/** What serves a listener's clients, whichever protocol they speak. */
+type Sessions = SessionListener | RawListener;
 
 /** A peer that takes longer to answer has died. */
 const PEER_TIMEOUT_MS = CANCEL_MS_MAX + 1_000;
@@ -75,7 +77,7 @@ export class DataPlane {
   readonly #routing: ServerRouting;
   readonly #gates = new Map<string, Gate>();
   readonly #listeners: Listener[] = [];
-  readonly #sessions: SessionListener[] = [];
+  readonly #sessions: Sessions[] = [];
   readonly #cancelsAsked = new Map<number, (result: CancelResult) => void>();
   #lastCancel = 0;
   #lastSession: number;
@@ -264,7 +266,7 @@ export class DataPlane {
     );
   }
 
-  #makeSessionListener(name: string, server: ServerConfig): SessionListener {
+  #makeSessionListener(name: string, server: ServerConfig): Sessions {
     const { worker, workers, clientBudgets } = this.#snapshot;
     const budget = new SharedBudget(clientBudgets.get(name)!, worker, workers);
     const gate = new Gate(name, server, {
@@ -282,29 +284,36 @@ export class DataPlane {
       counters: this.#counters,
       tlsOf: (client) => this.#pooled.tlsOf(client),
     });
+    const routesFor = (client: RelayedClient) =>
+      this.#routing.relayOrder(server, routes, { ...client, listener: name })
+        .map((index) => routes[index]!);
+    const options = { name, acquireTimeoutMs: 0, waitersMax: 0 };
+    const clients = new Pool(options, budget, this.#parts.clock, () => {});
+    const shared = { name, clients, tls: gate.tls, loginTimeoutMs: server.loginTimeoutMs };
+    const nextNumber = () => {
+      this.#lastSession += 1;
+      return this.#lastSession * workers + worker;
+    };
+    if (server.protocol === "raw") {
+      const { clientIdleTimeoutMs } = server;
+      const parameters: ReadonlyMap<string, string> = new Map();
+      const routing = (address: PeerAddress) =>
+        inOrder(() => routesFor({ address, parameters, proxy: undefined }));
+      return new RawListener(
+        this.#gateway,
+        { ...shared, routing, clientIdleTimeoutMs },
+        nextNumber,
+      );
+    }
     const context: ListenerContext = {
-      name,
+      ...shared,
       authentication: gate.context,
-      tls: gate.tls,
       need: this.#routing.needOf(server),
-      routesFor: (client) =>
-        this.#routing.relayOrder(server, routes, { ...client, listener: name }).map((index) =>
-          routes[index]!
-        ),
-      clients: new Pool(
-        { name, acquireTimeoutMs: 0, waitersMax: 0 },
-        budget,
-        this.#parts.clock,
-        () => {},
-      ),
-      loginTimeoutMs: server.loginTimeoutMs,
+      routesFor,
       startupPacketSizeMax: server.startupPacketSizeMax,
       messageSizeMax: server.messageSizeMax,
     };
-    return new SESSION_LISTENERS[server.protocol](this.#gateway, context, () => {
-      this.#lastSession += 1;
-      return this.#lastSession * workers + worker;
-    });
+    return new SessionListener(this.#gateway, context, nextNumber);
   }
 
   #cancel(processId: number, key: Uint8Array): Promise<CancelResult> {

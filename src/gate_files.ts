@@ -37,7 +37,7 @@ export class GateFiles implements Disposable {
     this.secrets = secretsOf(server);
     this.kinds = kindsOf(server, this.secrets);
     // Last: nothing that can throw follows what has to be closed.
-    this.certificate = serverTls(server.tls);
+    this.certificate = serverTls(server);
   }
 
   [Symbol.dispose](): void {

@@ -183,13 +183,11 @@ export class PooledPlane {
   /** Connections to a server are not to be used any more. */
   #onEpoch(index: number, isDown: boolean): void {
     for (const [pair, pool] of this.#pools.pools()) {
-      const { member } = this.#destinations.get(pair.pool);
-      if (member.index !== index) continue;
-      pool.reconnect();
-      // They are told as those who use it now, not as those who get it next.
-      const users = [...this.#parts.routing.loadOf(member).users];
-      for (const user of users) user.onServerUnusable(isDown);
+      if (this.#destinations.get(pair.pool).member.index === index) pool.reconnect();
     }
+    // They are told as those who use it now, not as those who get it next.
+    const users = [...this.#parts.routing.loadOf({ index }).users];
+    for (const user of users) user.onServerUnusable(isDown);
   }
 
   /** Makes what stands behind a session. */

@@ -110,8 +110,8 @@ export class ServerRouting {
   }
 
   /** What this worker knows of a server. */
-  loadOf(member: Member): ServerLoad {
-    return this.#loads[member.index]!;
+  loadOf({ index }: Pick<Member, "index">): ServerLoad {
+    return this.#loads[index]!;
   }
 
   /** The same, where how long answers take is asked for. */

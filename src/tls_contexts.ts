@@ -5,7 +5,7 @@
  */
 
 import { messageOf } from "./base/errors.ts";
-import type { ClientConfig, ServerTlsConfig, TlsFiles } from "./config/config.ts";
+import type { ClientConfig, ServerConfig, TlsFiles } from "./config/config.ts";
 import { TlsClientContext } from "./net/tls/client_context.ts";
 import { openSsl } from "./net/tls/openssl.ts";
 import type { PemText } from "./net/tls/pem.ts";
@@ -41,8 +41,14 @@ export function clientTls({ tls }: ClientConfig): ClientTls | undefined {
   return { mode, negotiation, context };
 }
 
-/** TLS towards clients; undefined if it is not offered. @throws {Error} As `clientTls`. */
-export function serverTls(tls: ServerTlsConfig): TlsServerContext | undefined {
+/**
+ * TLS towards clients; undefined if it is not offered.
+ *
+ * @throws {Error} As `clientTls`.
+ */
+export function serverTls(
+  { tls, protocol }: Pick<ServerConfig, "tls" | "protocol">,
+): TlsServerContext | undefined {
   if (tls.mode === "disable") return undefined;
   const isRequired = tls.mode === "verify-ca" || tls.mode === "verify-full";
   return advised(() =>
@@ -52,7 +58,7 @@ export function serverTls(tls: ServerTlsConfig): TlsServerContext | undefined {
       ca: tls.ca === "" ? undefined : pem(tls, "ca"),
       clientCertificates: tls.ca === "" ? "none" : isRequired ? "require" : "request",
       minVersion: tls.minVersion,
-      alpn: ALPN,
+      alpn: protocol === "postgres" ? ALPN : [], // who knows what a raw client asks for
     })
   );
 }

@@ -21,7 +21,7 @@ import type { GroupConfig, MirrorConfig, RoutingConfig } from "./routing_setting
 /** A listener: where clients connect to, and what they may do before they are let through. */
 export interface ServerConfig {
   readonly address: Address;
-  readonly protocol: "postgres";
+  readonly protocol: "postgres" | "raw";
   /** Names in `Config.proxies`, in the order they are tried. Never empty. */
   readonly proxies: readonly string[];
   readonly clientsMax: number;

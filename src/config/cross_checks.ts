@@ -12,6 +12,7 @@ import type { PlacedLimit } from "./limits_file.ts";
 import type { CheckedGroups } from "./links.ts";
 import type { POOL_KEYS, USER_KEYS } from "./pool_keys.ts";
 import { keyPlace, printable, type Problems } from "./problems.ts";
+import { checkRaw } from "./raw_checks.ts";
 
 type PoolGroup = CheckedGroup<typeof POOL_KEYS>;
 type UserGroup = CheckedGroup<typeof USER_KEYS>;
@@ -37,6 +38,7 @@ export function crossCheck(
 ): void {
   checkRelays(groups, auth, problems, notes);
   checkLookups(groups, auth, problems);
+  checkRaw(groups, problems, notes);
   const connectionsMax = runtime.values.serverConnectionsMax ?? 0;
   for (const [name, pool] of groups.pools) {
     if (problems.isFull) return;
@@ -57,6 +59,7 @@ function checkRelays(
   for (const [name, server] of servers) {
     const serverAuth = auth.get(name);
     if (serverAuth === undefined || !relays(serverAuth)) continue;
+    if (server.values.protocol === "raw") continue; // nobody authenticates anybody there
     const who = serverAuth.method === "relay"
       ? `servers.${printable(name)} has auth.method: relay`
       : `a rule of servers.${printable(name)} has method relay`;

@@ -29,7 +29,12 @@ const LISTENER_KEYS = {
     { kind: "required", example: "127.0.0.1:15432" },
     "Where clients connect to. Port 0 takes any free port.",
   ),
-  protocol: key(oneOf("postgres"), "postgres", "What clients speak."),
+  protocol: key(
+    oneOf("postgres", "raw"),
+    "postgres",
+    "What clients speak. raw passes bytes on as they come, whatever the protocol: one server " +
+      "connection for each client, without a look at what is said. See docs/raw.md.",
+  ),
   proxies: key(
     names("proxies"),
     { kind: "own name" },
@@ -42,13 +47,14 @@ const LISTENER_KEYS = {
     duration("100ms", "1h"),
     "60s",
     "How long a client may take to say what it wants and to log in. The time that it waits for a " +
-      "place in the pool, or for the server to be reached, does not count.",
+      "place in the pool, or for the server to be reached, does not count. With protocol: raw it " +
+      "is for the handshake of TLS.",
   ),
   clientIdleTimeout: key(
     duration("0ms", "168h"),
     "0ms",
-    "How long a client may say nothing outside of a transaction before it is disconnected. 0 is " +
-      "for ever.",
+    "How long a client may say nothing outside of a transaction before it is disconnected; with " +
+      "protocol: raw, how long nothing may pass either way. 0 is for ever.",
   ),
   // MAX_STARTUP_PACKET_LENGTH in PostgreSQL's src/include/libpq/pqcomm.h is 10000.
   startupPacketSizeMax: key(

@@ -36,7 +36,8 @@ export interface Subscriber {
   /**
    * Whether a hook is to be called for messages of a type.
    *
-   * @returns 256 bytes, 1 for each type that it wants: all, but for the hooks of messages.
+   * @returns 256 bytes, 1 for each type that it wants: all, but for the hooks of messages. Type 0
+   * is whatever has none, such as the bytes of another protocol.
    */
   messageTypes(hook: number): Uint8Array;
   /** Whether it may give the verdict respond. */
@@ -96,7 +97,7 @@ export class HookChain {
     const { hook, messageType } = event;
     let result = FORWARD;
     for (const { subscriber, types } of this.#places[hook]!) {
-      if (messageType !== 0 && types[messageType] !== 1) continue;
+      if (types[messageType] !== 1) continue;
       const verdict = subscriber.call(event);
       switch (verdict.kind) {
         case "forward":

@@ -141,6 +141,7 @@ export class FactCounter {
         return cells.add(POOL_CELL.pins + indexIn(PIN_REASONS, fact.reason), 1);
       case "session_timeout":
         return cells.add(TIMEOUT_CELL[fact.timeout], 1);
+      case "session_connected": // an assignment, as the server's state says
       case "abandoned_query":
         return;
       default:

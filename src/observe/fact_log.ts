@@ -11,8 +11,11 @@ import type { LogLevel, LogRecord } from "./log_record.ts";
 /** What is known of a client, and goes with everything that is logged about it. */
 export interface SessionContext {
   readonly peer: string;
-  /** Undefined until the session is ready: names that nobody has authenticated mean little. */
-  readonly login: { readonly user: string; readonly database: string } | undefined;
+  /**
+   * Undefined until the session is ready: names that nobody has authenticated mean little. Raw
+   * sessions have none.
+   */
+  readonly login: { readonly user?: string; readonly database?: string } | undefined;
 }
 
 /** The message of each kind of fact; "" for kinds that are only counted. */
@@ -21,6 +24,7 @@ const MESSAGES: Readonly<Record<Fact["kind"], string>> = {
   "client_refused": "client refused",
   "client_state": "",
   "session_ready": "session ready",
+  "session_connected": "session connected to server",
   "client_disconnected": "client disconnected",
   "server_state": "",
   "server_dial_failed": "cannot connect to server",
@@ -63,6 +67,7 @@ export function levelOf(fact: Fact, context: SessionContext | undefined): LogLev
       // A port check of a load balancer connects and goes away, every second, for ever.
       return context?.login === undefined ? "debug" : "info";
     case "session_ready":
+    case "session_connected":
     case "login_timeout":
     case "session_timeout":
       return "info";

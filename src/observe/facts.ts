@@ -108,6 +108,13 @@ export type Fact =
     readonly server: string;
   }
   | {
+    /** A raw session has its server; who its client is, nobody knows. */
+    readonly kind: "session_connected";
+    readonly session: number;
+    readonly pool: string;
+    readonly server: string;
+  }
+  | {
     readonly kind: "client_disconnected";
     readonly listener: string;
     readonly session: number;
@@ -131,7 +138,7 @@ export type Fact =
     readonly isTimeout: boolean;
   }
   | {
-    /** The server connection of a relayed session ended without the session asking for it. */
+    /** The server connection of a relayed or raw session ended unasked for. */
     readonly kind: "server_lost";
     readonly session: number;
     readonly pool: string;

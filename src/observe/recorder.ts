@@ -83,6 +83,9 @@ export class Recorder implements Observer {
           login: { user: fact.user, database: fact.database },
         });
         return known;
+      case "session_connected":
+        if (known !== undefined) this.#sessions.set(fact.session, { peer: known.peer, login: {} });
+        return known;
       case "client_disconnected":
         this.#sessions.delete(fact.session);
         return known;

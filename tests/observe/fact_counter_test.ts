@@ -44,6 +44,7 @@ const TABLE: readonly (readonly [Fact, Record<string, number>, string | undefine
   [FACT_SAMPLES.client_refused, { clientsRefused: 1 }, "warn client refused"],
   [FACT_SAMPLES.client_state, { clientsStartup: -1, clientsLogin: 1 }, undefined],
   [READY, { logins: 1 }, "info session ready"],
+  [FACT_SAMPLES.session_connected, {}, "info session connected to server"],
   [DISCONNECTED, {}, "debug client disconnected"],
   [
     FACT_SAMPLES.server_state,

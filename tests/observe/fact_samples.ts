@@ -29,6 +29,12 @@ export const FACT_SAMPLES: { readonly [Kind in Fact["kind"]]: Whole<Kind> } = {
     application: "psql",
     server: "10.0.0.1:5432",
   },
+  "session_connected": {
+    kind: "session_connected",
+    session: 7,
+    pool: "p",
+    server: "10.0.0.1:5432",
+  },
   "client_disconnected": {
     kind: "client_disconnected",
     listener: "main",

@@ -176,7 +176,8 @@ export class World {
   /** Workers that do not answer their peers. */
   readonly deafWorkers = new Set<number>();
   readonly #places: SharedArrayBuffer;
-  readonly #serverTable: SharedArrayBuffer;
+  /** What is known of the servers, for a `ServerTable`. */
+  readonly serverTable: SharedArrayBuffer;
   readonly #schemaGeneration = new SharedArrayBuffer(4);
   readonly #workers: number;
   readonly #generation: number;
@@ -187,7 +188,7 @@ export class World {
     this.#workers = workers;
     this.#generation = generation;
     this.#places = placesBuffer(workers);
-    this.#serverTable = serverTableBuffer(servers, servers);
+    this.serverTable = serverTableBuffer(servers, servers);
     const server: ServerConfig = {
       ...SERVER_DEFAULTS,
       address: LISTENER,
@@ -380,7 +381,7 @@ export class World {
       ),
       clientBudgets: new Map([["main", this.clientBudget]]),
       places: this.#places,
-      serverTable: this.#serverTable,
+      serverTable: this.serverTable,
       serverConnectionsMax: 0,
       schemaGeneration: this.#schemaGeneration,
       layout,
