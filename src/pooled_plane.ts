@@ -8,10 +8,12 @@
 import { addressText } from "./base/address.ts";
 import { utf8 } from "./base/bytes.ts";
 import type { Clock } from "./base/clock.ts";
+import { fractionOf } from "./base/fraction.ts";
 import type { ClientConfig, PoolConfig, ServerConfig } from "./config/config.ts";
 import { limitsFor, realDatabase } from "./config/limits_file.ts";
 import type { DataPlaneSnapshot } from "./data_plane_messages.ts";
 import { Destinations } from "./destinations.ts";
+import { MirrorPlane } from "./mirror_plane.ts";
 import type { Driver } from "./net/socket.ts";
 import type { WorkerCounters } from "./observe/counters.ts";
 import type { Observer } from "./observe/facts.ts";
@@ -83,6 +85,7 @@ export class PooledPlane {
   readonly #scanner = new QueryScanner();
   readonly #statements: SharedStatements;
   readonly #watchdog: Watchdog;
+  readonly #mirrors: MirrorPlane;
   readonly #schema: Int32Array;
   #poolConfigs: ReadonlyMap<string, PoolConfig>;
 
@@ -95,12 +98,13 @@ export class PooledPlane {
     this.#schema = new Int32Array(snapshot.schemaGeneration);
     this.#statements = new SharedStatements(() => Atomics.load(this.#schema, 0), this.#scanner);
     this.#watchdog = new Watchdog(clock);
+    this.#mirrors = new MirrorPlane({ ...parts, route: (...way) => this.#route(...way) });
     this.#keysCache = new ScramKeysCache({ entriesMax: SERVER_KEYS_MAX, randomBytes });
     const waits = new OldestWaits(parts.counters, snapshot.pools.keys(), wallClockMs);
     this.#pools = new ServerPools({
       places: new SharedPlaces(snapshot.places, worker, workers, wallClockMs),
       clock,
-      random: () => fraction(randomBytes(1)[0]!),
+      random: () => fractionOf(randomBytes(4)),
       settingsFor: (pair) => this.#settingsFor(pair),
       tell: parts.tellPlaces,
       onTick: () => {
@@ -245,14 +249,16 @@ export class PooledPlane {
     routes: readonly PooledRoute[],
     onEnd: () => void,
   ): MakeUpstream {
-    return (client, owner) => {
+    const context = this.#context(server);
+    const make: MakeUpstream = (client, owner) => {
       const { startup: { parameters }, proxy, tlsServerName } = admitted;
       const who = { listener, address: client.peerAddress, parameters, proxy, tlsServerName };
       const router = this.#parts.routing.sessionRouter(server, routes, who);
       const rules = this.#parts.routing.rulesOf(listener, server, routes);
       const identity = { ...admitted, routes, router, rules, onEnd };
-      return new PooledSession(this.#context(server), identity, client, owner);
+      return new PooledSession(context, identity, client, owner);
     };
+    return this.#mirrors.wrap({ listener, server, admitted, routes, context }, make);
   }
 
   #route(
@@ -309,7 +315,7 @@ export class PooledPlane {
 
   /** Where a listener leads. */
   #clientsOf({ proxies }: ServerConfig): string[] {
-    return proxies.map((proxy) => this.#parts.snapshot.proxies.get(proxy)!.client);
+    return proxies.flatMap((proxy) => this.#mirrors.clientsOf(proxy));
   }
 
   #settingsFor(pair: Pair): PairSettings<Backend, OpenFailure> {
@@ -388,9 +394,4 @@ function isWholeReset(scanner: QueryScanner, resetQuery: string): boolean {
 /** The names with one of them, if it is there, first. */
 function chosenFirst(names: readonly string[], chosen: string | undefined): readonly string[] {
   return names.toSorted((a, b) => Number(b === chosen) - Number(a === chosen));
-}
-
-/** A number from 0 to below 1. */
-function fraction(byte: number): number {
-  return byte / 256;
 }

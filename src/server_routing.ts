@@ -64,6 +64,8 @@ export class ServerRouting {
   readonly #loads: readonly ServerLoad[];
   readonly #routers = new Map<string, Router>();
   readonly #rules = new Map<string, BalancingRules>();
+  /** Of sessions' copies. */
+  readonly #inOrder: Router;
   readonly #watching = new Set<() => void>();
   readonly #reportedMs = new Map<number, number>();
   readonly #epochs: number[];
@@ -86,6 +88,8 @@ export class ServerRouting {
     this.#asksLatency = [...servers.values()].some(({ routing: { strategy } }) =>
       strategy === "LEAST_LATENCY"
     );
+    const inOrder = makeStrategy("ORDERED", random);
+    this.#inOrder = new Router(this.table, inOrder, inOrder, wallMs);
     for (const [name, { routing }] of servers) {
       const strategy = makeStrategy(routing.strategy, random);
       const isHashed = routing.strategy === "CONSISTENT_HASH";
@@ -154,6 +158,23 @@ export class ServerRouting {
       shares: this.#rules.get(client.listener)!.choose(client),
       key: strategy === "CONSISTENT_HASH" ? keyOf(key, client) : "",
       isPerSession: isFixed || per === "session",
+    });
+  }
+
+  /**
+   * The same for a copy of a session, which is no business of the listener's rules: all of it goes
+   * to one server, the primary where roles are known.
+   */
+  mirrorRouter(routes: readonly PooledRoute[]): SessionRouter {
+    const { health, patroni } = this.#client(routes[0]!.member).group;
+    const areRolesKnown = routes.length > 1 && (health.check === "query" || patroni.length > 0);
+    return new RoutedSession(this, {
+      router: this.#inOrder,
+      routes,
+      need: areRolesKnown ? NEEDS.primary : ANY_NEED,
+      shares: undefined,
+      key: "",
+      isPerSession: true,
     });
   }
 

@@ -8,6 +8,7 @@
 import type { Address } from "./base/address.ts";
 import { mapValues } from "./base/maps.ts";
 import type { Config, ServerConfig } from "./config/config.ts";
+import { counterLayout } from "./counter_layout.ts";
 import type { DataPlaneSnapshot, WorkerReport } from "./data_plane_messages.ts";
 import { FleetThreads } from "./fleet_threads.ts";
 import { counterBuffer, type CounterLayout, WorkerCounters } from "./observe/counters.ts";
@@ -99,7 +100,7 @@ export class WorkerFleet {
     this.#options = options;
     this.#config = options.config;
     const workers = this.#workers = runtime.workers;
-    this.layout = { listeners: [...servers.keys()], pools: [...pools.keys()] };
+    this.layout = counterLayout(options.config);
     this.#counterBuffers = Array.from({ length: workers }, () => counterBuffer(this.layout));
     this.counters = this.#counterBuffers.map((buffer) => new WorkerCounters(this.layout, buffer));
     this.#poolBudgets = mapValues(
@@ -108,11 +109,8 @@ export class WorkerFleet {
     );
     const budgetOf = (clientsMax: number) => budgetBuffer(clientsMax, 0, workers);
     this.#clientBudgets = mapValues(servers, ({ clientsMax }) => budgetOf(clientsMax));
-    const limited = [...users].filter(([, { connectionsMax }]) => connectionsMax > 0);
-    this.#userBudgets = mapValues(
-      new Map(limited),
-      ({ connectionsMax }) => budgetBuffer(connectionsMax, 0, workers),
-    );
+    const limited = new Map([...users].filter(([, { connectionsMax }]) => connectionsMax > 0));
+    this.#userBudgets = mapValues(limited, ({ connectionsMax }) => budgetOf(connectionsMax));
     this.#places = placesBuffer(workers);
     this.serverTable = serverTableFor(clients);
     this.#threads = new FleetThreads(options.driver, workers);

@@ -123,6 +123,7 @@ function checkAddresses({ servers, metrics }: CheckedGroups, problems: Problems)
 /** Unused groups are allowed, but may be a name that somebody mistyped elsewhere. */
 function noteUnused({ servers, proxies, clients, pools }: CheckedGroups, notes: Problems): void {
   const usedProxies = new Set([...servers.values()].flatMap(({ values }) => values.proxies ?? []));
+  for (const { values } of proxies.values()) usedProxies.add(values["mirror.proxy"] ?? "");
   const usedClients = new Set([...proxies.values()].map(({ values }) => values.client));
   const usedPools = new Set([...proxies.values()].map(({ values }) => values.pool));
   for (const [name, { place }] of proxies) {

@@ -17,7 +17,7 @@ import type { PROXY_KEYS } from "./declarations.ts";
 import type { Keys, Values } from "./key.ts";
 import type { CheckedGroups } from "./links.ts";
 import type { WrittenObject } from "./object_types.ts";
-import { didYouMean, keyPlace, nameList, type Problems, quote } from "./problems.ts";
+import { didYouMean, keyPlace, nameList, printable, type Problems, quote } from "./problems.ts";
 import { recognize } from "./read_file.ts";
 import { RULE_KEYS, SHARE_KEYS } from "./routing_keys.ts";
 import type {
@@ -164,15 +164,42 @@ export function checkRouting(
 ): void {
   for (const client of groups.clients.values()) checkHealth(client, problems);
   for (const [name, server] of groups.servers) checkRoles(server, auth.get(name), groups, problems);
-  for (const [name, proxy] of groups.proxies) {
-    const mirror = proxy.values["mirror.proxy"] ?? "";
-    if (mirror === "") continue;
-    const place = placeOf(proxy, "mirror.proxy");
-    if (mirror === name) problems.add(place, "a proxy cannot be its own mirror; name another one");
-    else if (!groups.proxies.has(mirror)) {
-      const guess = didYouMean(nearest(mirror, [...groups.proxies.keys()]));
-      problems.add(place, `no proxy is named ${quote(mirror)}${guess}`);
-    }
+  for (const [name, proxy] of groups.proxies) checkMirror(name, proxy, groups, auth, problems);
+}
+
+/** A copy must be able to go there, and must take nothing from the real traffic. */
+function checkMirror(
+  name: string,
+  proxy: CheckedGroup<typeof PROXY_KEYS>,
+  { proxies, servers }: CheckedGroups,
+  auth: ReadonlyMap<string, AuthConfig>,
+  problems: Problems,
+): void {
+  const mirrorName = proxy.values["mirror.proxy"] ?? "";
+  if (mirrorName === "") return;
+  const place = placeOf(proxy, "mirror.proxy");
+  if (mirrorName === name) {
+    return problems.add(place, "a proxy cannot be its own mirror; name another one");
+  }
+  const mirror = proxies.get(mirrorName)?.values;
+  if (mirror === undefined) {
+    const guess = didYouMean(nearest(mirrorName, [...proxies.keys()]));
+    return problems.add(place, `no proxy is named ${quote(mirrorName)}${guess}`);
+  }
+  for (const key of ["client", "pool"] as const) {
+    if (mirror[key] === undefined || mirror[key] !== proxy.values[key]) continue;
+    const rule = key === "client"
+      ? "a mirror needs other servers, or they would do everything twice"
+      : "a mirror needs a pool of its own, or it would take connections from the real traffic";
+    const both = `but ${quote(mirrorName)} has ${key} ${quote(mirror[key])}, too`;
+    problems.add(place, `${rule}, ${both}; give it another ${key}`);
+  }
+  for (const [server, { values }] of servers) {
+    const relay = auth.get(server)?.method === "relay";
+    if (!relay || values.proxies?.includes(name) !== true) continue;
+    const who = `servers.${printable(server)} has auth.method: relay`;
+    const rule = `a mirror needs a server that authenticates clients itself, but ${who}`;
+    problems.add(place, `${rule}; choose another method there`);
   }
 }
 

@@ -13,6 +13,8 @@
 import {
   AUTHENTICATION_FAILURES,
   CLOSE_REASONS,
+  MIRROR_DROPS,
+  MIRROR_RESULTS,
   PIN_REASONS,
   SERVER_LOGIN_FAILURES,
   TLS_VERSIONS,
@@ -130,13 +132,28 @@ export const POOL_CELL = layOut({
   transactionSeconds: HISTOGRAM_CELLS,
 });
 
+/** What is counted for a proxy that has a mirror, as in {@linkcode LISTENER_CELL}. */
+export const MIRROR_CELL = layOut({
+  /** Sessions all of whose copy was answered. */
+  complete: 1,
+  /** The first of `MIRROR_DROPS`: sessions whose copy ended before. */
+  drops: MIRROR_DROPS.length,
+  /** The first of `MIRROR_RESULTS`. */
+  requests: MIRROR_RESULTS.length,
+  /** Of requests that were compared: how long the real server took, and the mirror's. */
+  realSeconds: HISTOGRAM_CELLS,
+  mirrorSeconds: HISTOGRAM_CELLS,
+});
+
 /** The names that have cells of their own, in a fixed order. */
 export interface CounterLayout {
   readonly listeners: readonly string[];
   readonly pools: readonly string[];
+  /** Proxies that have a mirror; none if left out. */
+  readonly mirrors?: readonly string[];
 }
 
-/** The cells of one listener or pool. */
+/** The cells of one listener, pool or mirror. */
 export class Cells {
   readonly #cells: Float64Array;
 
@@ -203,6 +220,14 @@ export class WorkerCounters {
     return this.#slice(start, POOL_CELL.size);
   }
 
+  /** @throws {RangeError} If the layout has no such proxy with a mirror. */
+  mirror(proxy: string): Cells {
+    const { listeners, pools, mirrors = [] } = this.#layout;
+    const index = indexOf(mirrors, proxy, "mirror of proxy");
+    const start = listeners.length * LISTENER_CELL.size + pools.length * POOL_CELL.size;
+    return this.#slice(start + index * MIRROR_CELL.size, MIRROR_CELL.size);
+  }
+
   #slice(start: number, size: number): Cells {
     return new Cells(this.#cells.subarray(start, start + size));
   }
@@ -233,8 +258,9 @@ function layOut<Name extends string>(
   return { ...offsets, size } as Readonly<Record<Name | "size", number>>;
 }
 
-function cellCount(layout: CounterLayout): number {
-  return layout.listeners.length * LISTENER_CELL.size + layout.pools.length * POOL_CELL.size;
+function cellCount({ listeners, pools, mirrors = [] }: CounterLayout): number {
+  return listeners.length * LISTENER_CELL.size + pools.length * POOL_CELL.size +
+    mirrors.length * MIRROR_CELL.size;
 }
 
 function indexOf(names: readonly string[], name: string, what: string): number {

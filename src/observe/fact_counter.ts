@@ -70,6 +70,8 @@ export class FactCounter {
       case "plugin_failed":
       case "plugin_switched_off":
       case "plugin_said":
+      case "mirror_dropped": // counted one by one, and so are differences
+      case "mirror_differed":
         return;
       default:
         fact satisfies never;

@@ -48,6 +48,8 @@ const MESSAGES: Readonly<Record<Fact["kind"], string>> = {
   "plugin_failed": "plugin failed",
   "plugin_switched_off": "plugin switched off",
   "plugin_said": "plugin says",
+  "mirror_dropped": "copy of a session ended",
+  "mirror_differed": "mirror has answered otherwise",
   "internal_error": "internal error",
   "accept_failed": "cannot accept clients",
   "rule_failed": "balancing rule cannot be evaluated",
@@ -101,6 +103,8 @@ export function levelOf(fact: Fact, context: SessionContext | undefined): LogLev
     case "server_lost":
     case "verdict_ignored":
     case "rule_failed":
+    case "mirror_dropped":
+    case "mirror_differed":
       return "warn";
     case "internal_error":
     case "plugin_switched_off":

@@ -70,6 +70,30 @@ export type ServerLoginFailure =
   | "timeout"
   | "other";
 
+/**
+ * Why the copy of a session ended before the session. `behind`: more waited for the mirror than
+ * `mirror.bufferMax`. `pool_exhausted`: no connection of its pool was free in time. `unreachable`:
+ * none could be opened. `lost`: the mirror closed it, or broke the protocol. `refused`: by a limit
+ * or a rule of the mirror's pool, or the mirror does not take the session's parameters.
+ * `unfinished`: the session was over, and the mirror did not answer in time what it had been sent.
+ * `internal`: a defect of the gateway.
+ */
+export type MirrorDrop =
+  | "behind"
+  | "pool_exhausted"
+  | "unreachable"
+  | "lost"
+  | "refused"
+  | "unfinished"
+  | "internal";
+
+/**
+ * What came of comparing a request's two answers. `other_error`: one is an error, or they are two
+ * errors. `other_rows`: not as many rows. `skipped`: one is missing, or which belongs to which is
+ * not certain.
+ */
+export type MirrorResult = "same" | "other_error" | "other_rows" | "skipped";
+
 /** What became of a wait for a server connection. */
 export type WaitOutcome = "acquired" | "timeout" | "refused" | "abandoned";
 
@@ -284,6 +308,32 @@ export type Fact =
     readonly plugin: string;
     readonly level: LogLevel;
     readonly said: string;
+  }
+  | {
+    /** The copies of sessions have ended before the sessions, which go on. */
+    readonly kind: "mirror_dropped";
+    /** Of the last one, and so is `reason`. */
+    readonly session: number;
+    readonly proxy: string;
+    readonly cause: MirrorDrop;
+    readonly reason: string;
+    /** How many of this cause there were since this was said before. */
+    readonly count: number;
+  }
+  | {
+    /** Mirrors have answered requests in another way. */
+    readonly kind: "mirror_differed";
+    /** Of the last one, and so are the others. */
+    readonly session: number;
+    readonly proxy: string;
+    readonly result: MirrorResult;
+    /** "00000" where there was no error. */
+    readonly sqlState: string;
+    readonly mirrorSqlState: string;
+    readonly rows: number;
+    readonly mirrorRows: number;
+    /** How many of this result there were since this was said before. */
+    readonly count: number;
   }
   | {
     /** A defect of the gateway, which cost one session. `message` is the stack. */

@@ -6,7 +6,13 @@
  * @module
  */
 
-import type { AuthenticationFailure, ServerCloseReason, ServerLoginFailure } from "./facts.ts";
+import type {
+  AuthenticationFailure,
+  MirrorDrop,
+  MirrorResult,
+  ServerCloseReason,
+  ServerLoginFailure,
+} from "./facts.ts";
 
 /** Stands for every value that a list does not have. */
 export const OTHER = "other";
@@ -69,6 +75,25 @@ export const PIN_REASONS: readonly string[] = [
   "too many parameters",
   "statement",
   OTHER,
+];
+
+/** Why the copy of a session ends before the session. */
+export const MIRROR_DROPS: readonly MirrorDrop[] = [
+  "behind",
+  "pool_exhausted",
+  "unreachable",
+  "lost",
+  "refused",
+  "unfinished",
+  "internal",
+];
+
+/** What comes of comparing a request's two answers. */
+export const MIRROR_RESULTS: readonly MirrorResult[] = [
+  "same",
+  "other_error",
+  "other_rows",
+  "skipped",
 ];
 
 /** The place of `value` in a list that ends with "other". */

@@ -10,6 +10,7 @@
 
 import { ACT_METRICS } from "./act_metrics.ts";
 import { LISTENER_METRICS } from "./listener_metrics.ts";
+import { MIRROR_METRICS } from "./mirror_metrics.ts";
 import { type MetricDeclaration, oneNumber } from "./metric_types.ts";
 import { PLUGIN_METRICS } from "./plugin_metrics.ts";
 import { PLUGIN_LIFE_METRICS } from "./plugin_life_metrics.ts";
@@ -28,6 +29,7 @@ export const METRICS: readonly MetricDeclaration[] = [
   ...LISTENER_METRICS,
   ...POOL_METRICS,
   ...SERVER_METRICS,
+  ...MIRROR_METRICS,
   ...PLUGIN_METRICS,
   ...ACT_METRICS,
   {

@@ -79,6 +79,7 @@ export class Readings {
   readonly options: MetricsOptions;
   readonly #listeners = new Map<string, Cells[]>();
   readonly #pools = new Map<string, Cells[]>();
+  readonly #mirrors = new Map<string, Cells[]>();
   readonly #errorSeries = new Set<string>();
   readonly #expiry = new CertificateExpiry();
 
@@ -94,6 +95,11 @@ export class Readings {
   /** @throws {RangeError} If the layout has no such pool. */
   pool(name: string): GroupReading {
     return this.#group(this.#pools, name, (worker) => worker.pool(name));
+  }
+
+  /** @throws {RangeError} If the layout has no such proxy with a mirror. */
+  mirror(proxy: string): GroupReading {
+    return this.#group(this.#mirrors, proxy, (worker) => worker.mirror(proxy));
   }
 
   /** How long the client that waits for the pool has waited, of several the longest; 0: nobody. */

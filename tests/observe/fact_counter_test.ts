@@ -150,6 +150,8 @@ const TABLE: readonly (readonly [Fact, Record<string, number>, string | undefine
   ],
   [FACT_SAMPLES.verdict_ignored, {}, "warn verdict of a plugin ignored"],
   [FACT_SAMPLES.internal_error, {}, "error internal error"],
+  [FACT_SAMPLES.mirror_dropped, {}, "warn copy of a session ended"],
+  [FACT_SAMPLES.mirror_differed, {}, "warn mirror has answered otherwise"],
   [FACT_SAMPLES.plugin_failed, {}, "warn plugin failed"],
   [FACT_SAMPLES.plugin_switched_off, {}, "error plugin switched off"],
   [FACT_SAMPLES.plugin_said, {}, "info plugin says"],

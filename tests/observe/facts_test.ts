@@ -12,6 +12,8 @@ import type {
   CancelOutcome,
   ClientState,
   Fact,
+  MirrorDrop,
+  MirrorResult,
   ServerCloseReason,
   ServerLoginFailure,
   ServerState,
@@ -22,6 +24,8 @@ import { levelOf, recordOf } from "../../src/observe/fact_log.ts";
 import {
   AUTHENTICATION_FAILURES,
   CLOSE_REASONS,
+  MIRROR_DROPS,
+  MIRROR_RESULTS,
   SERVER_LOGIN_FAILURES,
 } from "../../src/observe/label_values.ts";
 import type { ErrorSource } from "../../src/observe/sqlstate_cells.ts";
@@ -62,11 +66,16 @@ const FIELDS: Readonly<Record<Field, Content>> = {
   level: "fixed",
   listener: "configuration",
   message: "text",
+  mirrorRows: "fixed",
+  mirrorSqlState: "fixed",
   outcome: "fixed",
   peer: "configuration",
   plugin: "configuration",
   pool: "configuration",
+  proxy: "configuration",
   reason: "text",
+  result: "fixed",
+  rows: "fixed",
   rule: "fixed",
   said: "text",
   server: "configuration",
@@ -93,6 +102,7 @@ const TEXTS: Readonly<Record<KindsWith<"message" | "reason" | "said">, string>> 
   "client_refused": "the gateway's",
   "error_reported": "the gateway's; a server's to the gateway's login, never to a query or a SET",
   "internal_error": "a stack: it names functions and lines, not values",
+  "mirror_dropped": "the gateway's",
   "plugin_said": "the plugin's, which has the permission for it",
   "plugin_failed": "the host's; of an error that the plugin made up, the plugin's",
   "plugin_switched_off": "the host's",
@@ -116,7 +126,9 @@ type Only<A, B> = [A] extends [B] ? true : false;
 /** The compiler's part: no field holds bytes, lists or objects; fixed ones are what they say. */
 type Checks = readonly [
   Only<TypeOf<Field>, string | number | boolean | undefined>,
-  Only<TypeOf<"cause">, AuthenticationFailure | ServerLoginFailure>,
+  Only<TypeOf<"cause">, AuthenticationFailure | ServerLoginFailure | MirrorDrop>,
+  Only<TypeOf<"result">, MirrorResult>,
+  Only<TypeOf<"rows" | "mirrorRows">, number>,
   Only<TypeOf<"from" | "to">, ClientState | ServerState | undefined>,
   Only<TypeOf<"outcome">, WaitOutcome | CancelOutcome>,
   Only<TypeOf<"source">, ErrorSource>,
@@ -126,7 +138,7 @@ type Checks = readonly [
 ];
 
 Deno.test("Fact has only fields of which it is known that they hold no secret", () => {
-  const checks: Checks = [true, true, true, true, true, true, true, true];
+  const checks: Checks = [true, true, true, true, true, true, true, true, true, true];
   assert(checks.every(Boolean));
   const found = new Set(
     Object.values(FACT_SAMPLES).flatMap((fact) => Object.keys(fact)).filter((f) => f !== "kind"),
@@ -182,6 +194,23 @@ Deno.test("CLOSE_REASONS and the lists of failures have every value of the facts
     "other": true,
   };
   assertEquals([...SERVER_LOGIN_FAILURES].sort(), Object.keys(logins).sort());
+  const drops: Readonly<Record<MirrorDrop, true>> = {
+    "behind": true,
+    "pool_exhausted": true,
+    "unreachable": true,
+    "lost": true,
+    "refused": true,
+    "unfinished": true,
+    "internal": true,
+  };
+  assertEquals([...MIRROR_DROPS].sort(), Object.keys(drops).sort());
+  const results: Readonly<Record<MirrorResult, true>> = {
+    "same": true,
+    "other_error": true,
+    "other_rows": true,
+    "skipped": true,
+  };
+  assertEquals([...MIRROR_RESULTS].sort(), Object.keys(results).sort());
 });
 
 Deno.test("recordOf() logs a fact's fields and what is known of its client, and nothing else", () => {

@@ -372,6 +372,7 @@ Deno.test("metricReference() keeps to Prometheus' naming: units, help, bounded l
     "policy",
     "pool",
     "priority",
+    "proxy",
     "reason",
     "result",
     "role",

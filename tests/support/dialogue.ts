@@ -73,6 +73,8 @@ export interface WorldOptions {
   readonly pool: Partial<PoolConfig>;
   /** How often each worker was started before. */
   readonly generation: number;
+  /** Changes what each worker is started with. */
+  readonly alter: (snapshot: DataPlaneSnapshot) => DataPlaneSnapshot;
 }
 
 /** A client or a server, played by the test. */
@@ -184,7 +186,7 @@ export class World {
   readonly #peerMessages: (() => void)[] = [];
 
   private constructor(options: Partial<WorldOptions>) {
-    const { workers = 1, servers = 1, generation = 0 } = options;
+    const { workers = 1, servers = 1, generation = 0, alter = (one) => one } = options;
     this.#workers = workers;
     this.#generation = generation;
     this.#places = placesBuffer(workers);
@@ -201,7 +203,7 @@ export class World {
       this.poolBudgets.set(name, budgetBuffer(pool.size, pool.waitersMax, workers));
     }
     for (let worker = 0; worker < workers; worker++) {
-      this.#addPlane(this.#snapshot(worker, server, pool, options.server ?? {}));
+      this.#addPlane(alter(this.#snapshot(worker, server, pool, options.server ?? {})));
     }
   }
 
@@ -299,7 +301,8 @@ export class World {
   /** How many errors clients were told of, by "server 42601" or "gateway 08006". */
   errors(): Readonly<Record<string, number>> {
     const errors: Record<string, number> = {};
-    for (const { source, sqlState, count } of this.counters.flatMap(sqlStatesOf)) {
+    const counted = this.counters.flatMap(({ sqlStates }) => [...sqlStates.entries()]);
+    for (const { source, sqlState, count } of counted) {
       const name = `${source} ${sqlState}`;
       errors[name] = (errors[name] ?? 0) + count;
     }
@@ -327,10 +330,9 @@ export class World {
     equal(this.logged("cannot count a fact").length, 0);
   }
 
-  #addPlane({ counters, ...rest }: DataPlaneSnapshot): void {
-    const snapshot = { counters, ...rest };
+  #addPlane(snapshot: DataPlaneSnapshot): void {
     const random = new Random(snapshot.worker + 1);
-    this.counters.push(new WorkerCounters(snapshot.layout, counters));
+    this.counters.push(new WorkerCounters(snapshot.layout, snapshot.counters));
     this.planes.push(
       new DataPlane(snapshot, {
         driver: this.network.driver(),
@@ -394,7 +396,3 @@ export class World {
 }
 
 const sum = (numbers: readonly number[]) => numbers.reduce((total, number) => total + number, 0);
-
-function sqlStatesOf({ sqlStates }: WorkerCounters) {
-  return [...sqlStates.entries()];
-}

@@ -10,6 +10,8 @@ import { levelOf, recordOf } from "../../src/observe/fact_log.ts";
 import {
   AUTHENTICATION_FAILURES,
   CLOSE_REASONS,
+  MIRROR_DROPS,
+  MIRROR_RESULTS,
   PIN_REASONS,
   TLS_VERSIONS,
 } from "../../src/observe/label_values.ts";
@@ -51,6 +53,7 @@ Deno.test("docs/metrics.md explains every value that a label may have", async ()
     ...Object.keys(flagNames(0)),
     ...CHECK_FAILURES,
     ...[AUTHENTICATION_FAILURES, CLOSE_REASONS, PIN_REASONS, TLS_VERSIONS].flat(),
+    ...[MIRROR_DROPS, MIRROR_RESULTS].flat(),
   ];
   for (const value of values) {
     assert(explained.includes(`\`${value.replaceAll(" ", "_")}\``), value);

@@ -52,6 +52,7 @@ export class Backend {
   /** The last message was FATAL or PANIC, and the client has it. */
   #hasSaidWhy = false;
 
+  readonly outgoing: Pick<Socket, "isSending" | "whenSent">;
   readonly replies = new ReplyQueue();
   readonly parameters: ServerParameters;
   readonly statements: ServerStatements;
@@ -65,7 +66,7 @@ export class Backend {
   /** @param socket Logged in; what it still holds is shown to the new handler. */
   constructor(parts: BackendParts, socket: Socket) {
     this.#parts = parts;
-    this.#socket = socket;
+    this.#socket = this.outgoing = socket;
     this.parameters = parts.parameters;
     this.statements = new ServerStatements(Math.max(1, parts.preparedStatementsMax));
     this.#framer = new Framer(parts.messageSizeMax, IS_BACKEND_TAG);
@@ -220,10 +221,9 @@ export class Backend {
       return passed;
     } catch (error) {
       const owner = this.#owner;
-      const canTell = this.isClientBetweenMessages;
       this.close(messageOf(error));
-      if (owner !== undefined) owner.guard(() => owner.onBrokenServer(error, canTell));
-      else if (!(error instanceof ProtocolError)) throw error;
+      owner?.guard(() => owner.onBrokenServer(error, this.isClientBetweenMessages));
+      if (owner === undefined && !(error instanceof ProtocolError)) throw error;
       return view.length;
     }
   }
