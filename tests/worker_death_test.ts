@@ -37,7 +37,13 @@ const CONFIG: Config = {
   plugins: NO_PLUGINS,
   loggers: new Map(),
   metrics: { enabled: false, address: LISTEN, path: "/metrics" },
-  runtime: { workers: 1, driver: "epoll", shutdownTimeoutMs: 1_000, serverConnectionsMax: 0 },
+  runtime: {
+    workers: 1,
+    driver: "epoll",
+    shutdownTimeoutMs: 1_000,
+    serverConnectionsMax: 0,
+    controlSocket: "",
+  },
 };
 
 /** Starts a fleet of one worker, and gives the thread, which nobody else is to get at. */

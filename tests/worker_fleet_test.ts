@@ -52,7 +52,13 @@ class Fixture implements Disposable {
       plugins: NO_PLUGINS,
       loggers: new Map(),
       metrics: { enabled: false, address: LISTEN, path: "/metrics" },
-      runtime: { workers, driver: "deno", shutdownTimeoutMs: 1_000, serverConnectionsMax: 0 },
+      runtime: {
+        workers,
+        driver: "deno",
+        shutdownTimeoutMs: 1_000,
+        serverConnectionsMax: 0,
+        controlSocket: "",
+      },
     };
     this.config = config;
     this.fleet = new WorkerFleet({

@@ -8,8 +8,10 @@ import { isIPv4, isIPv6 } from "node:net";
 import type { Address } from "../base/address.ts";
 import { utf8 } from "../base/bytes.ts";
 
-// struct sockaddr_un in linux/un.h has 108 bytes for the path, the last of them NUL.
-const UNIX_PATH_SIZE_MAX = 107;
+/**
+ * Bytes of a Unix socket's path: struct sockaddr_un in linux/un.h has 108 for it, with a NUL.
+ */
+export const UNIX_PATH_SIZE_MAX = 107;
 
 // RFC 1035, section 2.3.4: a name has at most 255 octets on the wire, 253 as text.
 const HOST_SIZE_MAX = 253;

@@ -24,7 +24,7 @@ import type {
 import type { PluginsConfig } from "./plugin_settings.ts";
 import type { RUNTIME_KEYS } from "./declarations.ts";
 import { groupOf, proxyOf } from "./routing_config.ts";
-import type { RoutingConfig } from "./routing_settings.ts";
+import type { GroupScripts, RoutingConfig } from "./routing_settings.ts";
 import type { Keys, Values } from "./key.ts";
 import type { CheckedGroups } from "./links.ts";
 import type { POOL_KEYS, USER_KEYS } from "./pool_keys.ts";
@@ -41,8 +41,7 @@ export interface BuildParts {
   readonly act: ActConfig;
   readonly auth: ReadonlyMap<string, AuthConfig>;
   readonly routing: ReadonlyMap<string, RoutingConfig>;
-  /** Paths of failover scripts; "" for none. */
-  readonly scripts: ReadonlyMap<string, string>;
+  readonly scripts: ReadonlyMap<string, GroupScripts>;
   readonly serverTls: ReadonlyMap<string, ServerTlsConfig>;
   readonly clientTls: ReadonlyMap<string, ClientTlsConfig>;
   readonly logins: ReadonlyMap<string, ClientLogin>;
@@ -51,6 +50,8 @@ export interface BuildParts {
   readonly limitsFiles: ReadonlyMap<string, string>;
   readonly limits: ReadonlyMap<string, readonly PoolLimit[]>;
   readonly plugins: PluginsConfig;
+  /** Path of the control socket; "" for none. */
+  readonly controlSocket: string;
 }
 
 /**
@@ -99,6 +100,7 @@ export function buildConfig(
       driver,
       shutdownTimeoutMs: shutdownTimeout,
       serverConnectionsMax,
+      controlSocket: parts.controlSocket,
     },
   };
 }

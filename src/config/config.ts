@@ -299,6 +299,8 @@ export interface RuntimeConfig {
   readonly shutdownTimeoutMs: number;
   /** Server connections of all pools over all workers; 0 is without limit. */
   readonly serverConnectionsMax: number;
+  /** Path of the Unix socket that operators' commands come by; "" for none. */
+  readonly controlSocket: string;
 }
 
 /** A whole configuration. Maps are keyed by group name and keep the order of the file. */

@@ -157,6 +157,12 @@ export const RUNTIME_KEYS = {
     "0",
     "Largest number of server connections of all pools together. 0 is without limit.",
   ),
+  controlSocket: key(
+    path(),
+    "",
+    "Unix socket that sluice admin talks to, which only the gateway's own user may use. Empty " +
+      "is none.",
+  ),
 };
 
 /** Names of groups that are somebody's own choice. */

@@ -27,6 +27,13 @@ export const GROUP_KEYS = {
     "Program that is run when the group has another primary, as in pgagroal: its arguments are " +
       "the host and the port of the old one and those of the new one.",
   ),
+  switchoverScript: key(
+    path(),
+    "",
+    "Program that sluice admin switch-over runs, with the same arguments, where there is no " +
+      "patroni. It stops or demotes the old primary, and promotes the new one; it ends with 0 " +
+      "if both are done.",
+  ),
   patroni: key(
     listOf(
       text(

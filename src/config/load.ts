@@ -16,6 +16,7 @@ import { CLIENT_KEYS } from "./client_keys.ts";
 import { clientLogin } from "./client_login.ts";
 import type { Config } from "./config.ts";
 import { ConfigFiles, type FileReader, readFromDisk } from "./config_files.ts";
+import { controlSocket } from "./control_socket.ts";
 import { crossCheck } from "./cross_checks.ts";
 import {
   LOGGER_KEYS,
@@ -105,7 +106,11 @@ export function loadConfig(source: ConfigSource): LoadedConfig {
   const reader = source.readFile ?? readFromDisk;
   const files = new ConfigFiles(reader, source.fileName ?? "", problems, notes);
   const { parts: fileParts, limits } = readParts(groups, { files, problems, notes });
-  const parts = { ...fileParts, plugins: pluginsConfig(groups.plugins, ownPlugins, files) };
+  const parts = {
+    ...fileParts,
+    plugins: pluginsConfig(groups.plugins, ownPlugins, files),
+    controlSocket: controlSocket(runtime, { files, problems, notes }),
+  };
   crossCheck(groups, runtime, { auth: parts.auth, limits }, problems, notes);
   checkRouting(groups, parts.auth, problems);
 
@@ -169,7 +174,7 @@ function readParts(
   groups: CheckedGroups,
   checking: Checking,
 ): {
-  readonly parts: Omit<BuildParts, "act" | "plugins">;
+  readonly parts: Omit<BuildParts, "act" | "plugins" | "controlSocket">;
   readonly limits: ReadonlyMap<string, readonly PlacedLimit[]>;
 } {
   const { files, problems } = checking;
@@ -187,7 +192,10 @@ function readParts(
   const parts = {
     auth: mapValues(groups.servers, (group) => serverAuth(group, checking)),
     routing: mapValues(groups.servers, (group) => routingConfig(group, problems)),
-    scripts: mapValues(groups.clients, (group) => files.resolve(group.values.failoverScript ?? "")),
+    scripts: mapValues(groups.clients, ({ values }) => ({
+      failoverScript: files.resolve(values.failoverScript ?? ""),
+      switchoverScript: files.resolve(values.switchoverScript ?? ""),
+    })),
     serverTls: mapValues(groups.servers, (group) => serverTls(group, checking)),
     clientTls: mapValues(groups.clients, (group) => clientTls(group, checking)),
     logins: mapValues(groups.clients, (group) => clientLogin(group, checking)),

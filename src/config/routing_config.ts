@@ -23,6 +23,7 @@ import { RULE_KEYS, SHARE_KEYS } from "./routing_keys.ts";
 import type {
   BalancingRuleConfig,
   GroupConfig,
+  GroupScripts,
   HealthConfig,
   RoutingConfig,
   ShareConfig,
@@ -113,10 +114,10 @@ function objectOf<K extends Keys>(
 }
 
 /** Returns what holds for the servers of a client. To be called without any problem only. */
-export function groupOf(values: Values<typeof CLIENT_KEYS>, failoverScript: string): GroupConfig {
+export function groupOf(values: Values<typeof CLIENT_KEYS>, scripts: GroupScripts): GroupConfig {
   return {
     failoverTimeoutMs: values.failoverTimeout,
-    failoverScript,
+    ...scripts,
     patroni: values.patroni.map((url) => url.replace(/\/$/, "")),
     lagMaxMs: values.lagMax,
     lagSizeMax: values.lagSizeMax,

@@ -68,11 +68,16 @@ export interface HealthConfig {
   readonly database: string;
 }
 
-/** What holds for all servers of a group. */
-export interface GroupConfig {
-  readonly failoverTimeoutMs: number;
-  /** Path of a program; "" for none. */
+/** Programs of a group, which are told the host and port of its old and of its new primary. */
+export interface GroupScripts {
+  /** Path of a program; "" for none, and so it is for the next. */
   readonly failoverScript: string;
+  readonly switchoverScript: string;
+}
+
+/** What holds for all servers of a group. */
+export interface GroupConfig extends GroupScripts {
+  readonly failoverTimeoutMs: number;
   /** Base addresses of Patroni's REST API. */
   readonly patroni: readonly string[];
   /** 0 is without limit, and so it is for the next. */

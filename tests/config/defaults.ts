@@ -78,6 +78,7 @@ export const CLIENT_DEFAULTS: Omit<ClientConfig, "address"> = {
   group: {
     failoverTimeoutMs: 30_000,
     failoverScript: "",
+    switchoverScript: "",
     patroni: [],
     lagMaxMs: 0,
     lagSizeMax: 0,

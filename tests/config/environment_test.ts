@@ -136,7 +136,7 @@ const PROBLEMS: readonly (readonly [env: Env, lines: readonly string[]])[] = [
   ]],
   [{ SLUICE_RUNTIME_COLOUR: "x" }, [
     "SLUICE_RUNTIME_COLOUR: unknown variable; the keys of runtime are workers, driver, " +
-    "shutdownTimeout, serverConnectionsMax",
+    "shutdownTimeout, serverConnectionsMax, controlSocket",
   ]],
   [{ SLUICE_POOLS_MY_GROUP_IS_BIG: "1" }, [
     "SLUICE_POOLS_MY_GROUP_IS_BIG: unknown variable; expected SLUICE_POOLS_NAME_KEY " +

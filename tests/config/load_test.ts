@@ -50,7 +50,13 @@ Deno.test("loadConfig fills in everything that the smallest file leaves out", ()
       address: { kind: "tcp", host: "127.0.0.1", port: 9_090 },
       path: "/metrics",
     },
-    runtime: { workers: 2, driver: "auto", shutdownTimeoutMs: 30_000, serverConnectionsMax: 0 },
+    runtime: {
+      workers: 2,
+      driver: "auto",
+      shutdownTimeoutMs: 30_000,
+      serverConnectionsMax: 0,
+      controlSocket: "",
+    },
   });
 });
 
@@ -133,6 +139,7 @@ runtime: { workers: 64, shutdownTimeout: 0ms }
     driver: "auto",
     shutdownTimeoutMs: 0,
     serverConnectionsMax: 0,
+    controlSocket: "",
   });
 });
 
@@ -215,3 +222,29 @@ proxies: { default: { pool: spare } }
     "s.yaml:4:17: servers.default.socketMode: not used, because the address is not a Unix socket\n",
   );
 });
+
+Deno.test("loadConfig finds scripts and the control socket beside the file", () => {
+  const text = `servers: { default: { address: "a:1" } }
+clients: { default: { address: "b:1", failoverScript: fail, switchoverScript: /opt/switch } }
+runtime: { controlSocket: run/control.sock }
+`;
+  const loaded = loadConfig({ text, fileName: "/etc/sluice/s.yaml", env: {}, cores: 1 });
+  ok(loaded.ok);
+  const { failoverScript, switchoverScript } = loaded.config.clients.get("default")!.group;
+  deepEqual([failoverScript, switchoverScript], ["/etc/sluice/fail", "/opt/switch"]);
+  equal(loaded.config.runtime.controlSocket, "/etc/sluice/run/control.sock");
+});
+
+for (
+  const [path, problem] of [
+    ["/run/sluice/", /cannot be "\/run\/sluice\/", which is a folder; write the path of a file/],
+    [`/${"é".repeat(54)}`, /, which is longer than 107 bytes; choose a shorter one/],
+  ] as const
+) {
+  Deno.test(`loadConfig refuses the control socket ${path.slice(0, 12)}`, () => {
+    const [first, ...others] = problemsIn(`${SMALLEST}runtime: { controlSocket: "${path}" }\n`);
+    deepEqual(others, []);
+    ok(problem.test(first!.message), first!.message);
+    equal(first!.path, "runtime.controlSocket");
+  });
+}
