@@ -8,6 +8,7 @@
 
 import { utf8 } from "./base/bytes.ts";
 import type { AuthQueryConfig, ClientConfig, ServerConfig } from "./config/config.ts";
+import type { ConnectionCounter } from "./upstream/connection_table.ts";
 import type { Member } from "./upstream/members.ts";
 import type { Pair } from "./pool/server_pool_types.ts";
 import type { ServerAddress } from "./upstream/dial.ts";
@@ -16,6 +17,9 @@ import type { Admitted } from "./postgres/client_gate.ts";
 import type { LoginTarget } from "./postgres/pooled/backend_opener.ts";
 import { KnownCredentials } from "./postgres/pooled/known_credentials.ts";
 import { type ClientTls, clientTls } from "./tls_contexts.ts";
+
+/** Finds where the connections to a server are counted. */
+export type CounterOf = (member: Member) => ConnectionCounter | undefined;
 
 /** Where the pairs of one name lead. */
 export interface Destination {
@@ -36,11 +40,16 @@ export class Destinations {
   readonly #known = new Map<string, Destination>();
   readonly #credentials = new KnownCredentials();
   readonly #tls = new Map<string, ClientTls | undefined>();
+  readonly #counterOf: CounterOf | undefined;
   #clients: ReadonlyMap<string, ClientConfig>;
 
-  /** @param clients By their names in the configuration. */
-  constructor(clients: ReadonlyMap<string, ClientConfig>) {
+  /**
+   * @param clients By their names in the configuration.
+   * @param counterOf Where connections to a server are counted; nowhere if left out.
+   */
+  constructor(clients: ReadonlyMap<string, ClientConfig>, counterOf?: CounterOf) {
     this.#clients = clients;
+    this.#counterOf = counterOf;
   }
 
   /**
@@ -130,7 +139,7 @@ export class Destinations {
   target({ clientName, member, parameters, credentials }: Destination, pair: Pair): LoginTarget {
     const client = this.client(clientName);
     return {
-      server: serverAddress(client, member),
+      server: serverAddress(client, member, this.#counterOf?.(member)),
       tls: () => this.tlsOf(clientName),
       database: pair.database,
       user: pair.user,
@@ -178,9 +187,13 @@ export class Destinations {
 }
 
 /** How a server is reached: of a group, another server is tried next and not the same one. */
-export function serverAddress(client: ClientConfig, member: Member): ServerAddress {
+export function serverAddress(
+  client: ClientConfig,
+  member: Member,
+  connections: ConnectionCounter | undefined,
+): ServerAddress {
   const retries = client.others.length === 0 ? client.retries : 0;
-  return { ...client, name: member.client, address: member.address, retries };
+  return { ...client, name: member.client, address: member.address, retries, connections };
 }
 
 function passwordOf(password: string): ServerCredentials {

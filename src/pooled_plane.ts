@@ -93,7 +93,7 @@ export class PooledPlane {
     const { snapshot, clock, randomBytes, wallClockMs } = parts;
     const { worker, workers } = snapshot;
     this.#parts = parts;
-    this.#destinations = new Destinations(snapshot.clients);
+    this.#destinations = new Destinations(snapshot.clients, (one) => parts.routing.counterOf(one));
     this.#poolConfigs = new Map([...snapshot.pools].map(([name, { config }]) => [name, config]));
     this.#schema = new Int32Array(snapshot.schemaGeneration);
     this.#statements = new SharedStatements(() => Atomics.load(this.#schema, 0), this.#scanner);

@@ -37,7 +37,7 @@ function routeOf(proxy: string, member: Member, parts: RelayRouteParts): Route {
   const client = snapshot.clients.get(clientName)!;
   return {
     ...routing.routeOf(proxy, member),
-    server: serverAddress(client, member),
+    server: serverAddress(client, member, routing.counterOf(member)),
     onUnreachable: () => routing.onUnreachable(member),
     // A server that could bind a SCRAM exchange to its TLS connection refuses a client that could
     // bind it to ours: TLS is spoken where it is asked for, and not where it is only welcome.

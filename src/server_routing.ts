@@ -15,6 +15,7 @@ import type { StatementClass } from "./postgres/routing/statement_class.ts";
 import type { WriteMarks } from "./upstream/write_marks.ts";
 import { RoutedSession } from "./routed_session.ts";
 import type { SessionRouter } from "./postgres/pooled/session_router.ts";
+import type { ConnectionCounter } from "./upstream/connection_table.ts";
 import { makeStrategy } from "./upstream/balancer/make_strategy.ts";
 import { type Member, membersOf } from "./upstream/members.ts";
 import { ANY_NEED, type Need, Router, type ServerRoute } from "./upstream/router.ts";
@@ -104,6 +105,11 @@ export class ServerRouting {
   /** The servers of a configured client. */
   membersOf(client: string): readonly Member[] {
     return this.#members.get(client)!;
+  }
+
+  /** Where this worker counts its connections to a server. */
+  counterOf({ index }: Member): ConnectionCounter | undefined {
+    return this.table.connections.counter(this.#parts.snapshot.worker, index);
   }
 
   /** One that is likely to answer. */

@@ -112,7 +112,7 @@ export class WorkerFleet {
     const limited = new Map([...users].filter(([, { connectionsMax }]) => connectionsMax > 0));
     this.#userBudgets = mapValues(limited, ({ connectionsMax }) => budgetOf(connectionsMax));
     this.#places = placesBuffer(workers);
-    this.serverTable = serverTableFor(clients);
+    this.serverTable = serverTableFor(clients, workers);
     this.#threads = new FleetThreads(options.driver, workers);
     this.#plugins = new PluginRounds({
       memory: options.pluginMemory,
@@ -350,6 +350,7 @@ export class WorkerFleet {
     this.#refreshes.forget(member);
     this.#plugins.forget(member);
     clearGauges(this.layout, this.counters[member.index]!);
+    this.serverTable.connections.clear(member.index);
     this.#reclaim(member.index);
   }
 
@@ -379,9 +380,8 @@ export class WorkerFleet {
     }
     new SharedPlaces(this.#places, dead, this.#workers, Date.now).reclaim(dead);
     for (const [pool, buffer] of this.#poolBudgets) {
-      for (
-        const { worker, ticket } of new SharedBudget(buffer, dead, this.#workers).reclaim(dead)
-      ) {
+      const turns = new SharedBudget(buffer, dead, this.#workers).reclaim(dead);
+      for (const { worker, ticket } of turns) {
         this.#threads.send(this.#members[worker]!, { kind: "turn", pool, ticket });
       }
     }

@@ -92,14 +92,12 @@ export class ServerConnection {
   /** Begins. */
   dial(): void {
     const { gateway, route, owner } = this.#parts;
-    const pool = route.pool.options.name;
-    this.#emit({ kind: "server_state", pool, from: undefined, to: "connecting" });
-    const server = addressText(route.server.address);
+    this.#tellState(undefined, "connecting");
     const tls = route.tls();
     this.#dial = new ServerDial(route.server, tls, beginsWithTls(tls), gateway, {
       onConnected: (socket, info) => owner.guard(() => this.#onConnected(socket, info)),
       onFailedAttempt: (failed) =>
-        this.#emit({ kind: "server_dial_failed", pool, server, ...failed }),
+        this.#emit({ kind: "server_dial_failed", ...this.#names, ...failed }),
       onFailed: ({ message, isReached, isTimeout }) =>
         owner.guard(() => {
           if (isReached) this.#reportLogin(message, isTimeout ? "timeout" : "other");
@@ -361,10 +359,9 @@ export class ServerConnection {
   #onEnd(message: string): void {
     if (this.#state === "closing" || this.#state === "gone") return;
     const { session, owner } = this.#parts;
-    // A login that fails ends so, and is no loss.
-    if (!this.#isTerminated && !(this.#state === "login" && this.#hasSaidWhy)) {
-      this.#emit({ kind: "server_lost", session, ...this.#names, message });
-    }
+    const isFailedLogin = this.#state === "login" && this.#hasSaidWhy; // which is no loss
+    const isLost = !this.#isTerminated && !isFailedLogin;
+    if (isLost) this.#emit({ kind: "server_lost", session, ...this.#names, message });
     const canTell = this.isClientBetweenMessages && !this.#hasSaidWhy && !this.#isTerminated;
     this.#setState("closing");
     this.#socket!.end();
@@ -379,19 +376,22 @@ export class ServerConnection {
   #giveBack(): void {
     if (this.#state === "gone") return;
     this.#revokeKey();
-    const pool = this.#parts.route.pool.options.name;
-    this.#emit({ kind: "server_state", pool, from: this.#state, to: undefined });
+    this.#tellState(this.#state, undefined);
     this.#state = "gone";
     this.#parts.lease[Symbol.dispose]();
   }
 
   #setState(to: ServerState): void {
-    const from = this.#state;
-    if (from === to || from === "gone") return;
+    if (this.#state === to || this.#state === "gone") return;
     this.#silence?.cancel();
-    const pool = this.#parts.route.pool.options.name;
-    this.#emit({ kind: "server_state", pool, from, to });
+    this.#tellState(this.#state, to);
     this.#state = to;
+  }
+
+  #tellState(from: ServerState | undefined, to: ServerState | undefined): void {
+    const { pool, server } = this.#parts.route;
+    this.#emit({ kind: "server_state", pool: pool.options.name, from, to });
+    server.connections?.move(from, to);
   }
 
   #emit(fact: Parameters<Gateway["observer"]["emit"]>[0]): void {

@@ -8,6 +8,7 @@
 import type { Address } from "../base/address.ts";
 import type { Clock, Timer } from "../base/clock.ts";
 import { ConnectTimeoutError, type Driver, type Socket } from "../net/socket.ts";
+import type { ConnectionCounter } from "./connection_table.ts";
 
 /** Longest pause between two attempts, whatever the multiplier makes of it: one minute. */
 const BACKOFF_MS_MAX = 60_000;
@@ -24,6 +25,8 @@ export interface ServerAddress {
   readonly backoffMultiplier: number;
   readonly keepAlive: boolean;
   readonly noDelay: boolean;
+  /** Where its connections are counted; undefined where nobody asks for it. */
+  readonly connections?: ConnectionCounter | undefined;
 }
 
 /** One attempt that came to nothing. */

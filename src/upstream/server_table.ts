@@ -7,6 +7,7 @@
  */
 
 import { assert } from "../base/assert.ts";
+import { connectionsSize, ConnectionTable } from "./connection_table.ts";
 import { type GroupAddresses, membersOf } from "./members.ts";
 
 /** What a server is, as it says itself. */
@@ -72,22 +73,36 @@ export interface ServerFacts {
   readonly position: number;
 }
 
-/** Shared memory for so many servers and groups. */
-export function serverTableBuffer(members: number, groups: number): SharedArrayBuffer {
+/**
+ * Shared memory for so many servers and groups.
+ *
+ * @param workers How many of them count their connections.
+ */
+export function serverTableBuffer(members: number, groups: number, workers = 0): SharedArrayBuffer {
+  return new SharedArrayBuffer(rowsSize(members, groups) + connectionsSize(workers, members));
+}
+
+/** Bytes of the table without the connections of workers, which come behind it. */
+function rowsSize(members: number, groups: number): number {
   const words = HEAD + members * ROW + groups * GROUP_ROW;
   const aligned = words + words % 2;
-  return new SharedArrayBuffer(aligned * 4 + members * NUMBERS * 8);
+  return aligned * 4 + members * NUMBERS * 8;
 }
 
 /** Makes the table of all servers of the configured clients. */
-export function serverTableFor(clients: ReadonlyMap<string, GroupAddresses>): ServerTable {
+export function serverTableFor(
+  clients: ReadonlyMap<string, GroupAddresses>,
+  workers: number,
+): ServerTable {
   const count = [...membersOf(clients).values()].flat().length;
-  return new ServerTable(serverTableBuffer(count, clients.size), count, clients.size);
+  return new ServerTable(serverTableBuffer(count, clients.size, workers), count, clients.size);
 }
 
 /** One thread's access to it. */
 export class ServerTable {
   readonly buffer: SharedArrayBuffer;
+  /** How many connections there are to each server. */
+  readonly connections: ConnectionTable;
   readonly #words: Int32Array;
   readonly #numbers: Float64Array;
   readonly #groups: number;
@@ -97,12 +112,14 @@ export class ServerTable {
   constructor(buffer: SharedArrayBuffer, members: number, groups: number) {
     const words = HEAD + members * ROW + groups * GROUP_ROW;
     const aligned = words + words % 2;
-    assert(buffer.byteLength === aligned * 4 + members * NUMBERS * 8, "the table has its size");
+    const size = rowsSize(members, groups);
+    assert(buffer.byteLength >= size, "the table has its size");
     this.#words = new Int32Array(buffer, 0, words);
     this.#numbers = new Float64Array(buffer, aligned * 4, members * NUMBERS);
     this.#groups = HEAD + members * ROW;
     this.members = members;
     this.buffer = buffer;
+    this.connections = new ConnectionTable(new Int32Array(buffer, size), members);
   }
 
   /** Grows with each change that routing depends on. */

@@ -8,7 +8,12 @@
 import { addressText } from "../../base/address.ts";
 import { messageOf } from "../../base/errors.ts";
 import { type Cells, POOL_CELL } from "../../observe/counters.ts";
-import type { Observer, ServerCloseReason, ServerLoginFailure } from "../../observe/facts.ts";
+import type {
+  Observer,
+  ServerCloseReason,
+  ServerLoginFailure,
+  ServerState,
+} from "../../observe/facts.ts";
 import { SERVER_STATE_CELL } from "../../observe/state_cells.ts";
 import type { ServerLoad } from "../../upstream/server_loads.ts";
 import type { ServerPool } from "../../pool/server_pool.ts";
@@ -23,7 +28,7 @@ import {
   type OpenerParts,
   type OpenFailure,
 } from "./backend_opener.ts";
-import { type BackendState, COUNTED_AS } from "./backend_parts.ts";
+import { COUNTED_AS } from "./backend_parts.ts";
 
 /** How long a server may take to show that it is alive. */
 const VALIDATION_MS_MAX = 5_000;
@@ -82,9 +87,9 @@ export class BackendConnector implements Connector<Backend, OpenFailure> {
     const target = this.#parts.target();
     const server = addressText(target.server.address);
     let state: "connecting" | "login" | undefined = "connecting";
-    cells.add(SERVER_STATE_CELL[state], 1);
+    count(cells, target, undefined, state);
     const leave = () => {
-      if (state !== undefined) cells.add(SERVER_STATE_CELL[state], -1);
+      count(cells, target, state, undefined);
       state = undefined;
     };
     const start = () =>
@@ -92,7 +97,7 @@ export class BackendConnector implements Connector<Backend, OpenFailure> {
         onState: () => {
           leave();
           state = "login";
-          cells.add(SERVER_STATE_CELL.login, 1);
+          count(cells, target, undefined, state);
           observer.emit({ kind: "server_opened", pool });
         },
         onSecured: ({ protocol: version, cipher }) =>
@@ -160,7 +165,7 @@ export class BackendConnector implements Connector<Backend, OpenFailure> {
   #backend(target: LoginTarget, server: string, login: LoggedIn): Backend {
     const { cells, clock, observer, pool, messageSizeMax, resetQuery } = this.#parts;
     const { socket, isEncrypted, parameters, reported, processId, key } = login;
-    cells.add(SERVER_STATE_CELL.idle, 1);
+    count(cells, target, undefined, "idle");
     const ownPool = this.#pool ??= this.#parts.poolOf();
     this.#parts.onReported(reported);
     return new Backend({
@@ -189,7 +194,10 @@ export class BackendConnector implements Connector<Backend, OpenFailure> {
       resetKey: `pools.${pool}.resetQuery`,
       isResetWhole: this.#parts.isResetWhole,
       cancelAbandoned: (cancelTarget) => this.#parts.cancelAbandoned(cancelTarget),
-      onState: (from, to) => this.#count(from, to),
+      onState: (from, to) => {
+        count(cells, target, COUNTED_AS[from], COUNTED_AS[to]);
+        if (to === "leased") cells.add(POOL_CELL.assignments, 1);
+      },
       onClosing: (backend, message) => {
         const reason = this.#reasons.get(backend);
         if (reason === undefined) ownPool.ending(backend);
@@ -206,14 +214,6 @@ export class BackendConnector implements Connector<Backend, OpenFailure> {
         observer.emit({ kind: "server_closed", pool, server, reason: "lost", message });
       },
     }, socket);
-  }
-
-  #count(from: BackendState, to: BackendState): void {
-    const { cells } = this.#parts;
-    const [before, after] = [COUNTED_AS[from], COUNTED_AS[to]];
-    if (before !== undefined) cells.add(SERVER_STATE_CELL[before], -1);
-    if (after !== undefined) cells.add(SERVER_STATE_CELL[after], 1);
-    if (to === "leased") cells.add(POOL_CELL.assignments, 1);
   }
 
   #reportLogin(
@@ -235,6 +235,18 @@ export class BackendConnector implements Connector<Backend, OpenFailure> {
       message,
     });
   }
+}
+
+/** A connection has changed its state; undefined is not there. */
+function count(
+  cells: Cells,
+  { server }: LoginTarget,
+  from: ServerState | undefined,
+  to: ServerState | undefined,
+): void {
+  if (from !== undefined) cells.add(SERVER_STATE_CELL[from], -1);
+  if (to !== undefined) cells.add(SERVER_STATE_CELL[to], 1);
+  server.connections?.move(from, to);
 }
 
 function causeOf(failure: Exclude<OpenFailure, { kind: "unreachable" }>): ServerLoginFailure {
