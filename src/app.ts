@@ -18,6 +18,7 @@ import { GatewayMetrics } from "./observe/metrics.ts";
 import { type DryRun, tryFiles } from "./dry_run.ts";
 import { FileRefresh } from "./file_refresh.ts";
 import { HealthControl } from "./health/health_control.ts";
+import { OperatorControl } from "./operator/operator_control.ts";
 import { PluginControl } from "./plugins/plugin_control.ts";
 import { shownCertificates } from "./shown_certificates.ts";
 import { VERSION } from "./version.ts";
@@ -41,6 +42,8 @@ export interface RunningGateway {
   readonly failure: Promise<never>;
   /** Looks at once whether files that the configuration names, or plugins, have changed. */
   refreshFiles(): void;
+  /** What an operator tells all groups of servers to do; what comes of it is logged. */
+  operate(verb: "pause" | "resume"): void;
   /** Tells plugins of a signal that the process got. */
   onSignal(name: Deno.Signal): void;
   /**
@@ -107,12 +110,11 @@ async function startParts(
   failure.catch(() => {}); // whoever awaits it hears of it; nobody has to
   let current = config;
   const { memory: pluginMemory, actMemory } = plugins;
-  const { level: logLevel } = log;
   const { driver, reason } = await chooseDriver(config.runtime.driver, config.runtime.workers);
   const fleet = new WorkerFleet({
     config,
     driver,
-    logLevel,
+    logLevel: log.level,
     log,
     pluginMemory,
     actMemory,
@@ -120,6 +122,7 @@ async function startParts(
     onFailure: reject,
   });
   const health = new HealthControl({ config, table: fleet.serverTable, log });
+  const operators = new OperatorControl(config, fleet.serverTable, health, log);
   const apply = async (changed: Config) => {
     assertUsable(tryFiles(changed), log);
     await fleet.refresh(changed);
@@ -139,14 +142,11 @@ async function startParts(
     health.start();
     // Who is the primary is to be known when the first clients come, if it can be known soon.
     await health.waitForFirstRound(FIRST_ROUND_MS_MAX);
-    const addresses = await fleet.start();
-    for (const [listener, address] of addresses) {
-      plugins.call("onBooted", listener);
-      write(log, "info", "listening", { listener, address: addressText(address) });
-    }
+    await operators.open();
+    const addresses = await startWorkers(fleet, plugins, log);
     refresh.start();
     plugins.watch();
-    const parts = { fleet, health, metricsServer, refresh, plugins, log };
+    const parts = { fleet, health, metricsServer, operators, refresh, plugins, log };
     return {
       addresses,
       metricsAddress: metricsServer?.address,
@@ -155,6 +155,7 @@ async function startParts(
         refresh.check();
         plugins.check();
       },
+      operate: (verb) => operators.operator.runForAll(verb),
       onSignal: (name) => plugins.call("onSignal", name),
       stop: () => stop(config.runtime.shutdownTimeoutMs, parts),
       abort: () => stop(0, parts),
@@ -163,8 +164,23 @@ async function startParts(
     fleet.stop();
     await health.stop();
     await metricsServer?.stop();
+    await operators.stop();
     throw error;
   }
+}
+
+/** @throws {Error} If an address cannot be bound. */
+async function startWorkers(
+  fleet: WorkerFleet,
+  plugins: PluginControl,
+  log: Log,
+): Promise<ReadonlyMap<string, Address>> {
+  const addresses = await fleet.start();
+  for (const [listener, address] of addresses) {
+    plugins.call("onBooted", listener);
+    write(log, "info", "listening", { listener, address: addressText(address) });
+  }
+  return addresses;
 }
 
 /** Tells plugins what there is and what comes, in the order of a start. */
@@ -251,6 +267,7 @@ interface RunningParts {
   readonly fleet: WorkerFleet;
   readonly health: HealthControl;
   readonly metricsServer: MetricsServer | undefined;
+  readonly operators: OperatorControl;
   readonly refresh: FileRefresh;
   readonly plugins: PluginControl;
   readonly log: Log;
@@ -258,7 +275,7 @@ interface RunningParts {
 
 async function stop(
   shutdownTimeoutMs: number,
-  { fleet, health, metricsServer, refresh, plugins, log }: RunningParts,
+  { fleet, health, metricsServer, operators, refresh, plugins, log }: RunningParts,
 ): Promise<void> {
   refresh.stop();
   plugins.call("onShutdown");
@@ -274,6 +291,7 @@ async function stop(
   await health.stop();
   plugins.close();
   await metricsServer?.stop();
+  await operators.stop();
   write(log, "info", "stopped", {});
 }
 

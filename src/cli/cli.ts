@@ -8,6 +8,7 @@
 import { Command, CommanderError, Option } from "commander";
 import { systemReason } from "../base/errors.ts";
 import { VERSION } from "../version.ts";
+import { addAdmin } from "./admin/commands.ts";
 import { EXIT, type ExitCode } from "./exit_code.ts";
 import { addPlugin } from "./plugin/commands.ts";
 import { print, printError } from "./terminal.ts";
@@ -16,7 +17,8 @@ import { printVersion } from "./version.ts";
 const EXIT_CODES = `
 Exit codes:
   0    done
-  1    it could not start or go on, or a plugin is refused or fails
+  1    it could not start or go on, or a plugin is refused or fails, or a running gateway could not
+       do what admin asks for
   2    wrong command line
   3    wrong configuration
   130  stopped at once by a second signal`;
@@ -47,6 +49,7 @@ function makeProgram(onDone: (code: ExitCode) => void): Command {
   addRun(program, onDone);
   addConfig(program, onDone);
   addPlugin(program, onDone);
+  addAdmin(program, onDone);
   addDemo(program, onDone);
   program.command("version").description("print the versions of Sluice and of what it runs on")
     .action(() => onDone(printVersion()));
@@ -68,6 +71,8 @@ Signals:
                    are then closed with SQLSTATE 57P01; a second one stops at once
   SIGHUP           open log files anew, after they were rotated, and look at once whether
                    certificates, users, passwords, rules, limits or plugins have changed
+  SIGUSR1          pause all groups of servers, as sluice admin pause does one
+  SIGUSR2          resume them
 ${EXIT_CODES}`,
     )
     .action(async (options: { config?: string }) => {

@@ -9,7 +9,7 @@ export const EXIT = {
   ok: 0,
   /**
    * It could not start or go on: an address is taken, a template cannot be written. Of commands
-   * for plugins: one is refused, or fails.
+   * for plugins: one is refused, or fails. Of `admin`: the gateway did not do what it was told.
    */
   failed: 1,
   /** The command line is wrong. */

@@ -43,7 +43,25 @@ export function stopSignals(onEach: (name: Deno.Signal) => void): StopSignals {
 
 /** Calls `reopen` at each SIGHUP, until it is disposed of. Does nothing on Windows. */
 export function onReopenSignal(reopen: () => void): Disposable {
-  if (Deno.build.os === "windows") return { [Symbol.dispose]() {} };
-  Deno.addSignalListener("SIGHUP", reopen);
-  return { [Symbol.dispose]: () => Deno.removeSignalListener("SIGHUP", reopen) };
+  return onSignals({ SIGHUP: reopen });
+}
+
+/**
+ * Calls `pause` at each SIGUSR1 and `resume` at each SIGUSR2, as PgBouncer has them, until it is
+ * disposed of. Does nothing on Windows.
+ */
+export function onPauseSignals(pause: () => void, resume: () => void): Disposable {
+  return onSignals({ SIGUSR1: pause, SIGUSR2: resume });
+}
+
+function onSignals(listeners: Partial<Record<Deno.Signal, () => void>>): Disposable {
+  const entries = Deno.build.os === "windows"
+    ? []
+    : Object.entries(listeners) as [Deno.Signal, () => void][];
+  for (const [name, listener] of entries) Deno.addSignalListener(name, listener);
+  return {
+    [Symbol.dispose]() {
+      for (const [name, listener] of entries) Deno.removeSignalListener(name, listener);
+    },
+  };
 }

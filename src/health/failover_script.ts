@@ -130,8 +130,8 @@ function firstLines(output: readonly Uint8Array[]): string {
   return textOf(concat(...output)).split("\n").slice(0, OUTPUT_LINES_MAX).join("\n").trimEnd();
 }
 
-/** Host and port; a Unix socket's are its path and 0. */
-function argumentsOf(address: Address): readonly [string, string] {
+/** Host and port, as programs are told; a Unix socket's are its path and 0. */
+export function argumentsOf(address: Address): readonly [string, string] {
   if (address.kind === "unix") return [address.path, "0"];
   return [address.host, String(address.port)];
 }

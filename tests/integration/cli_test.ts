@@ -61,6 +61,10 @@ Deno.test("--help of every command prints its usage on standard output", async (
     ["plugin", "check"],
     ["plugin", "bench"],
     ["plugin", "install"],
+    ["admin"],
+    ["admin", "status"],
+    ["admin", "pause"],
+    ["admin", "switch-over"],
     ["version"],
   ];
   for (const command of commands) {

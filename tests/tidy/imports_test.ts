@@ -75,7 +75,7 @@ const DATA: Readonly<Record<string, string>> = { "src/version.ts": "deno.json" }
 function roomOf(path: string): string | undefined {
   const inside = path.replace(/^src\//, "");
   // Folders of src itself, not rooms of their own.
-  if (!inside.includes("/") || /^(?:plugins|health)\//.test(inside)) return "";
+  if (!inside.includes("/") || /^(?:plugins|health|operator)\//.test(inside)) return "";
   const rooms = LEVELS.flat().filter((room) => room !== "" && inside.startsWith(`${room}/`));
   return rooms.sort((a, b) => b.length - a.length)[0];
 }
