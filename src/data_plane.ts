@@ -298,7 +298,7 @@ export class DataPlane {
       const { clientIdleTimeoutMs } = server;
       const parameters: ReadonlyMap<string, string> = new Map();
       const routing = (address: PeerAddress) =>
-        inOrder(() => routesFor({ address, parameters, proxy: undefined }));
+        inOrder(() => routesFor({ address, parameters, proxy: undefined, tlsServerName: "" }));
       return new RawListener(
         this.#gateway,
         { ...shared, routing, clientIdleTimeoutMs },

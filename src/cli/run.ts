@@ -5,7 +5,6 @@
  */
 
 import { type RunningGateway, startGateway } from "../app.ts";
-import type { Config } from "../config/config.ts";
 import { messageOf } from "../base/errors.ts";
 import type { Config } from "../config/config.ts";
 import { type Log, openLog } from "../observe/log.ts";
@@ -20,11 +19,7 @@ export async function runGateway(file: string | undefined): Promise<ExitCode> {
   const found = findConfig(file);
   if (found === undefined) return EXIT.config;
   // The demo starts programs; a gateway that serves must not be able to, unless it is told which.
-<<<<<<< HEAD
-  if (!startsPrograms(found.config)) await Deno.permissions.revoke({ name: "run" });
-=======
   if (!namesScripts(found.config)) await Deno.permissions.revoke({ name: "run" });
->>>>>>> 58cc1b8 (Tell a running gateway what to do with its servers: sluice admin)
   let log: Log;
   try {
     log = openLog(
@@ -42,17 +37,11 @@ export async function runGateway(file: string | undefined): Promise<ExitCode> {
   }
 }
 
-<<<<<<< HEAD
-/** Whether an operator has named a program to be run. */
-function startsPrograms({ clients }: Config): boolean {
-  return [...clients.values()].some(({ group }) => group.failoverScript !== "");
-=======
 /** Whether there is a program that is run when a primary changes. */
 function namesScripts({ clients }: Config): boolean {
   return [...clients.values()].some(({ group }) =>
     group.failoverScript !== "" || group.switchoverScript !== ""
   );
->>>>>>> 58cc1b8 (Tell a running gateway what to do with its servers: sluice admin)
 }
 
 async function serve(found: FoundConfig, log: Log): Promise<ExitCode> {

@@ -50,6 +50,8 @@ export class MirrorClient implements Socket {
   }
 
   /** Nobody is there to be told. */
+  endSending(): void {}
+
   end(): void {}
 
   destroy(): void {}
