@@ -146,9 +146,7 @@ export class PooledSession implements Upstream, BackendOwner {
     return true;
   }
 
-  get isGone(): boolean {
-    return true; // what becomes of a server connection is no business of a session that is over
-  }
+  readonly isGone = true; // what becomes of a server connection is no business of one that is over
 
   // Life ------------------------------------------------------------------------------------------
 
@@ -214,7 +212,7 @@ export class PooledSession implements Upstream, BackendOwner {
   }
 
   #onNotice(waitedMs: number): void {
-    // Before the login is done a client may not understand it; libpq does.
+    // Before the login is done a client may not understand it.
     if (this.#welcome === undefined) this.client.write(waitNotice(this.#settings.pool, waitedMs));
   }
 
@@ -243,7 +241,8 @@ export class PooledSession implements Upstream, BackendOwner {
     if (!isOwn) this.#relay.onReady(backend);
     this.#limits.onReady(isOwn, status !== STATUS_IDLE, !backend.replies.isEmpty);
     if (this.#state !== "active" || this.#relay.isFollowing) return;
-    const isFollowed = isOwn && this.#relay.isHeldBack;
+    // What has waited for the answer to a SET may want another server, if servers differ.
+    const isFollowed = isOwn && this.#relay.isHeldBack && this.routing?.hasSent !== true;
     if (this.#relay.isHeldBack) this.#relay.goOn(); // soon, and maybe with another server
     // The server is now as the client's message wants it, which has waited for that.
     if (isFollowed && backend.isQuiet && !this.touched.isPending) return;
@@ -336,7 +335,7 @@ export class PooledSession implements Upstream, BackendOwner {
     return this.#state === "over" || this.#isTerminating;
   }
 
-  /** The client has said Terminate: what it asked before is still answered. */
+  /** The client has said Terminate. What it asked before is still answered. */
   terminated(): void {
     this.#isTerminating = true;
     this.#owner.onTerminate();
@@ -373,8 +372,8 @@ export class PooledSession implements Upstream, BackendOwner {
   }
 
   onTimeout(timeout: SessionTimeout): void {
-    const [{ pool }, { session }] = [this.#settings, this.#identity];
-    this.#context.observer.emit({ kind: "session_timeout", session, pool, timeout });
+    const fact = { kind: "session_timeout", session: this.#identity.session } as const;
+    this.#context.observer.emit({ ...fact, pool: this.#settings.pool, timeout });
   }
 
   cannotFollow(backend: Backend, error: ReadonlyMap<string, string>): void {

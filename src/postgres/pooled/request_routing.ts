@@ -69,6 +69,8 @@ export class RequestRouting {
   #writtenRound = -1;
   /** What has been written on the server that it has now; undefined for nothing. */
   #writing: { tables: Set<string> | undefined } | undefined;
+  /** Whether the server that the session has now was sent anything of the client's. */
+  hasSent = false;
   /** False between requests: what comes next can go to another server. */
   #isWithin = false;
   /** What the next request asks for, if it has been found out already. */
@@ -115,6 +117,7 @@ export class RequestRouting {
    */
   onMessage(view: Uint8Array, at: number, isPrimary: boolean): void {
     const tag = view[at]!;
+    this.hasSent = true;
     if (!this.#isWithin && isPrimary) this.#noteWrites(this.#next ?? this.#ask(view, at));
     this.#next = undefined;
     this.#isWithin = tag !== FRONTEND.query && tag !== FRONTEND.sync &&
@@ -135,7 +138,7 @@ export class RequestRouting {
   /** Its server is given back. */
   onReleased(): void {
     this.#writing = this.#next = undefined;
-    this.#isWithin = false;
+    this.#isWithin = this.hasSent = false;
   }
 
   #noteWrites({ side, writes }: Asked): void {
