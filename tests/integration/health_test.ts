@@ -19,8 +19,6 @@ import { eventually } from "../support/wait.ts";
 
 openSsl(); // a test that loads it and leaves it there is taken for one that leaks
 
-const standard = new Certificates().standard();
-
 /** Health of one cluster, checked often. */
 class Watch implements AsyncDisposable {
   readonly control: HealthControl;
@@ -242,6 +240,8 @@ await testOnCluster("HealthControl and its user", { replicas: 1 }, async (cluste
   });
 
   await test.step("encrypts what it asks as clients.tls says", async () => {
+    using certificates = new Certificates();
+    const standard = certificates.standard();
     const { uid, gid } = await Deno.stat(a!.dataDir);
     for (const [name, source] of [["server.crt", "certFile"], ["server.key", "keyFile"]] as const) {
       const path = `${a!.dataDir}/${name}`;
