@@ -10,7 +10,7 @@ import type { Clock } from "./base/clock.ts";
 import type { ClientConfig, PoolConfig, ServerConfig } from "./config/config.ts";
 import type { DataPlaneSnapshot, PeerMessage } from "./data_plane_messages.ts";
 import type { HookSwitch } from "./hooks/hook_switch.ts";
-import type { Driver, Listener, PeerAddress } from "./net/socket.ts";
+import type { Driver, Listener } from "./net/socket.ts";
 import { WorkerCounters } from "./observe/counters.ts";
 import type { LogSink } from "./observe/log_record.ts";
 import type { Observer } from "./observe/facts.ts";
@@ -31,7 +31,7 @@ import { Gate } from "./gate.ts";
 import { GateFiles } from "./gate_files.ts";
 import { PooledPlane } from "./pooled_plane.ts";
 import { fractionOf } from "./base/fraction.ts";
-import { inOrder } from "./raw/gateway.ts";
+import { inOrder, type RawClient } from "./raw/gateway.ts";
 import { RawListener } from "./raw/listener.ts";
 import { relayRoutes } from "./relay_routes.ts";
 import { type Classifiers, ServerRouting } from "./server_routing.ts";
@@ -297,8 +297,8 @@ export class DataPlane {
     if (server.protocol === "raw") {
       const { clientIdleTimeoutMs } = server;
       const parameters: ReadonlyMap<string, string> = new Map();
-      const routing = (address: PeerAddress) =>
-        inOrder(() => routesFor({ address, parameters, proxy: undefined, tlsServerName: "" }));
+      const routing = (client: () => RawClient) =>
+        inOrder(() => routesFor({ ...client(), parameters, proxy: undefined }));
       return new RawListener(
         this.#gateway,
         { ...shared, routing, clientIdleTimeoutMs },

@@ -31,14 +31,25 @@ export interface RawRoute {
   onUnreachable(): void;
 }
 
+/** What is known of a client when a server is chosen for it. */
+export interface RawClient {
+  readonly address: PeerAddress;
+  /** What it called the gateway in its TLS handshake; "" without TLS, or without a name. */
+  readonly tlsServerName: string;
+}
+
 /** Gives the route that one session tries next, from the best on; undefined when none is left. */
 export type NextRoute = () => RawRoute | undefined;
 
 /** What a listener asks of its clients and where it sends them. */
 export interface RawListenerContext {
   readonly name: string;
-  /** Called once a session, for routes of its own. */
-  readonly routing: (client: PeerAddress) => NextRoute;
+  /**
+   * Called once a session, for routes of its own.
+   *
+   * @param client Asked once, when the first route is needed.
+   */
+  readonly routing: (client: () => RawClient) => NextRoute;
   /** One place for each client that may be served, over all workers. */
   readonly clients: Pool;
   /** Undefined where clients do not use TLS; else all do, from the first byte on. */

@@ -49,6 +49,7 @@ export class RawSession {
   /** Ends a handshake that takes too long. */
   readonly #loginTime: Countdown;
   #isSecuring = false;
+  #tlsServerName = "";
   readonly #search: ServerSearch;
   /** What was found. */
   #server: RawServerConnection | undefined;
@@ -91,7 +92,10 @@ export class RawSession {
       listener: listener.name,
       session: number,
       peer: client.peer,
-      nextRoute: listener.routing(client.peerAddress),
+      nextRoute: listener.routing(() => ({
+        address: client.peerAddress,
+        tlsServerName: this.#tlsServerName,
+      })),
       owner: {
         setState: (to) => this.#setState(to),
         onFound: (server, route) => this.#onFound(server, route),
@@ -186,9 +190,10 @@ export class RawSession {
     secured.start(this.#handler());
   }
 
-  #onSecured({ protocol: version, cipher }: TlsInfo): void {
+  #onSecured({ protocol: version, cipher, serverName = "" }: TlsInfo): void {
     const { name: listener } = this.#listener;
     this.#isSecuring = false;
+    this.#tlsServerName = serverName;
     this.#loginTime.stop();
     this.#hooks?.onSecured();
     this.#emit({ kind: "tls_accepted", session: this.#number, listener, version, cipher });

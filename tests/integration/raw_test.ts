@@ -198,6 +198,32 @@ Deno.test("raw: TLS is spoken from the first byte on, on either side", async () 
   assert.equal(gateway.logText.split("cannot establish TLS with client").length, 2);
 });
 
+Deno.test("raw: rules choose a server by the name that a client asks for in TLS", async () => {
+  using certificates = new Certificates();
+  const { ca, server: own } = certificates.standard();
+  const says = (words: string) => (conn: Deno.Conn) => writeAll(conn, utf8(words));
+  await using first = new TcpServer(says("first"));
+  await using second = new TcpServer(says("second"));
+  const condition = 'tls_server_name == "localhost"';
+  const rules = [{ condition, distribution: [{ proxyName: "second" }] }];
+  const config = configFor(first.address, {
+    server: {
+      protocol: "raw",
+      proxies: ["default", "second"],
+      tls: { mode: "require", certFile: own.certFile, keyFile: own.keyFile },
+      loadBalancer: { loadBalancingRules: rules },
+    },
+  });
+  const clients = { default: { address: first.address }, second: { address: second.address } };
+  await using gateway = await startGateway({ config: { ...config, clients } });
+  const caCerts = [Deno.readTextFileSync(ca.certFile)];
+  for (const [hostname, words] of [["localhost", "second"], ["127.0.0.1", "first"]] as const) {
+    const conn = await Deno.startTls(await connect(gateway) as Deno.TcpConn, { hostname, caCerts });
+    assert.equal(textOf(await readAll(conn)), words);
+    closeQuietly(conn);
+  }
+});
+
 // Redis -------------------------------------------------------------------------------------------
 
 const redis = await clientBinary("redis-server");
