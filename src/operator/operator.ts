@@ -74,15 +74,14 @@ export class Operator implements OperatorVerbs {
   }
 
   async run(verb: VerbName, request: VerbRequest): Promise<string> {
-    const { log } = this.#parts;
     const { client, server } = request;
     const fields = { verb, client, ...(server === "" ? {} : { server }) };
     try {
       const result = await this.#carryOut(verb, request);
-      log("info", "operator's verb carried out", { ...fields, result });
+      this.#log("info", "operator's verb carried out", { ...fields, result });
       return result;
     } catch (error) {
-      log("warn", "operator's verb not carried out", { ...fields, error: messageOf(error) });
+      this.#log("warn", "operator's verb not carried out", { ...fields, error: messageOf(error) });
       throw error;
     }
   }
@@ -220,6 +219,10 @@ export class Operator implements OperatorVerbs {
     const isAway = ({ index }: Member) =>
       table.health(index) === HEALTH.down || (table.flags(index) & KEEPS_AWAY) !== 0;
     return members.every(isAway) ? `; no server of ${client} takes new work now` : "";
+  }
+
+  #log(level: LogLevel, message: string, fields: Record<string, string>): void {
+    this.#parts.log(level, message, fields);
   }
 
   #statusOf({ index, address }: Member): ServerStatus {

@@ -75,12 +75,39 @@ await testOnServers("sluice admin", { newestOnly: true }, {
       const { code, stdout, stderr } = await pausing;
       assert.deepEqual([code, stderr], [0, ""]);
       assert.equal(stdout, "default is paused: no server connection is in use\n");
+      let isServed = false;
+      const held = client.query("select 2").then(() => isServed = true);
+      assert.equal((await status(gateway)).connectionsInUse, 0);
+      assert.equal(isServed, false);
       const resumed = await admin(gateway, "resume", "default");
       assert.deepEqual([resumed.code, resumed.stdout], [0, "default is resumed\n"]);
       assert.equal((await status(gateway)).isPaused, false);
-      await client.query("select 1");
+      await held;
       await client.end();
     }
+  },
+
+  "drain closes connections once they are free, and enable brings the server back": async (
+    scene,
+  ) => {
+    await using gateway = await start(scene, "transaction");
+    const address = `${scene.server.host}:${scene.server.port}`;
+    const client = await HeldClient.connect(targetAt(gateway.target));
+    await client.query("begin");
+    await untilInUse(gateway, 1);
+    const draining = admin(gateway, "drain", "default", address, "--wait", "1h");
+    await eventually(
+      "it is draining",
+      async () => (await status(gateway)).flags.includes("draining"),
+    );
+    await client.query("commit");
+    const { code, stdout } = await draining;
+    assert.equal(code, 0);
+    assert.match(stdout, /: drained, no connection is left/);
+    assert.equal((await status(gateway)).connections, 0);
+    assert.equal((await admin(gateway, "enable", "default", address)).code, 0);
+    await client.query("select 1");
+    await client.end();
   },
 
   "a session that the server authenticates is in use until it ends": async (scene) => {

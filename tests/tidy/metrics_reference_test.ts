@@ -106,6 +106,8 @@ Deno.test("docs/logging.md names every message of the control plane's log, and n
     "worker_fleet.ts",
     "plugins/plugin_control.ts",
     "health/health_log.ts",
+    "operator/operator.ts",
+    "operator/operator_control.ts",
   ];
   for (const file of files) {
     const source = await sourceOf(file);
