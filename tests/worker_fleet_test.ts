@@ -8,7 +8,7 @@ import type { PluginSpec } from "../src/plugin_host/plugin_spec.ts";
 import { ActMemory } from "../src/plugins/act_memory.ts";
 import { PluginMemory } from "../src/plugins/plugin_memory.ts";
 import { WorkerFleet } from "../src/worker_fleet.ts";
-import { NO_PLUGINS, POOL_DEFAULTS, SERVER_DEFAULTS } from "./support/configs.ts";
+import { CLIENT_DEFAULTS, NO_PLUGINS, POOL_DEFAULTS, SERVER_DEFAULTS } from "./support/configs.ts";
 import { sleep } from "./support/net_harness.ts";
 
 /** Patience with the machine, not a measure. */
@@ -44,7 +44,7 @@ class Fixture implements Disposable {
     for (const [name, address] of Object.entries(others)) servers.set(name, { ...SERVER, address });
     const config: Config = {
       servers,
-      clients: new Map(),
+      clients: new Map([["main", { ...CLIENT_DEFAULTS, address: LISTEN }]]),
       pools: new Map([["main", { ...POOL_DEFAULTS, size: 1, acquireTimeoutMs: 1_000 }]]),
       proxies: new Map(),
       users: new Map(),
@@ -119,8 +119,11 @@ Deno.test("WorkerFleet gives every worker the TCP ports as bound, and Unix socke
 
 Deno.test("WorkerFleet replaces a worker that dies, and gives away what it held", async () => {
   using fixture = new Fixture("dies1", 2);
+  const { connections } = fixture.fleet.serverTable;
+  for (const worker of [0, 1]) connections.counter(worker, 0)!.move(undefined, "active");
   await fixture.fleet.start();
   await fixture.until(() => fixture.logged("worker restarted").length === 1, "it is restarted");
+  deepEqual([connections.open(0), connections.inUse(0)], [1, 1]); // the other one's
   const [died] = fixture.logged("worker died");
   equal(died?.["worker"], 0);
   ok(String(died?.["error"]).includes("died as told"));

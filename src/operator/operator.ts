@@ -25,7 +25,7 @@ import type { Member } from "../upstream/members.ts";
 import { FLAG, HEALTH, KEEPS_AWAY, type ServerTable } from "../upstream/server_table.ts";
 import type { Promote } from "./promotion.ts";
 import { type ServerGroup, ServerGroups } from "./server_groups.ts";
-import { settle } from "./settle.ts";
+import { QUIET_MS, settle } from "./settle.ts";
 import { switchOver } from "./switch_over.ts";
 
 /** Who writes what operators want of servers into the table. A server goes by `Member.name`. */
@@ -120,7 +120,7 @@ export class Operator implements OperatorVerbs {
     servers.pause(client);
     const left = () => sum(members, (member) => connections.inUse(member.index));
     const isOver = () => !table.isPaused(index);
-    const count = await settle(clock, { left, waitMs, isOver });
+    const count = await settle(clock, { left, waitMs, quietMs: QUIET_MS, isOver });
     if (isOver()) throw new VerbError("refused", `${client} was resumed meanwhile`);
     if (count === 0) return `${client} is paused: no server connection is in use`;
     throw new VerbError(
@@ -151,7 +151,7 @@ export class Operator implements OperatorVerbs {
     }
     const left = () => sum(members, ({ index }) => connections.open(index));
     const isOver = () => members.some(({ index }) => (table.flags(index) & FLAG.draining) === 0);
-    const count = await settle(clock, { left, waitMs, isOver });
+    const count = await settle(clock, { left, waitMs, quietMs: QUIET_MS, isOver });
     const what = `${listOf(members)} of ${group.client}`;
     if (isOver()) throw new VerbError("refused", `${what}: enabled meanwhile`);
     const note = this.#noteOf(group);

@@ -6,14 +6,23 @@
 
 import type { Clock } from "../base/clock.ts";
 
-/** How often shared memory is looked at: nobody notices so long a pause. */
+/** How often shared memory is looked at. */
 const LOOK_MS = 50;
+
+/**
+ * How long nothing has to be left until it is over. A worker sees what was written for it within
+ * 100 ms, and until then may begin what it was about to: a client that waits for a connection which
+ * is being opened, for example. Twice that, for workers that are busy.
+ */
+export const QUIET_MS = 200;
 
 /** What is waited for. */
 export interface Settling {
   /** How much is left; it is over at 0. */
   readonly left: () => number;
   readonly waitMs: number;
+  /** How long it has to stay at 0. */
+  readonly quietMs: number;
   /** Whether nobody wants it any more. */
   readonly isOver?: () => boolean;
 }
@@ -21,26 +30,21 @@ export interface Settling {
 /**
  * Looks again and again until nothing is left, or time is up.
  *
- * A worker that was about to begin something when it was told not to may count it a moment after a
- * look that has found nothing. So nothing has to be left at two looks in a row.
- *
  * @returns How much is left.
  */
 export async function settle(
   clock: Clock,
-  { left, waitMs, isOver = () => false }: Settling,
+  { left, waitMs, quietMs, isOver = () => false }: Settling,
 ): Promise<number> {
   const deadlineMs = clock.nowMs() + waitMs;
-  let before = left();
+  let quietSinceMs: number | undefined;
   for (;;) {
-    await pause(clock, LOOK_MS);
-    const now = left();
-    if (isOver() || (before === 0 && now === 0)) return now;
-    if (clock.nowMs() >= deadlineMs) return now;
-    before = now;
+    const [count, nowMs] = [left(), clock.nowMs()];
+    if (count > 0) quietSinceMs = undefined;
+    else quietSinceMs ??= nowMs;
+    const isQuiet = quietSinceMs !== undefined && nowMs - quietSinceMs >= quietMs;
+    const isTimeUp = quietSinceMs === undefined && nowMs >= deadlineMs;
+    if (isOver() || isQuiet || isTimeUp) return count;
+    await new Promise<void>((resolve) => void clock.after(LOOK_MS, resolve));
   }
-}
-
-function pause(clock: Clock, ms: number): Promise<void> {
-  return new Promise((resolve) => void clock.after(ms, resolve));
 }

@@ -20,7 +20,7 @@ import { FLAG, HEALTH, KEEPS_AWAY, ROLE, type ServerTable } from "../upstream/se
 import type { ServerControl } from "./operator.ts";
 import type { Promote } from "./promotion.ts";
 import type { ServerGroup } from "./server_groups.ts";
-import { settle } from "./settle.ts";
+import { QUIET_MS, settle } from "./settle.ts";
 
 /** How long a promotion may take where clients do not wait for one. */
 const PROMOTION_MS_DEFAULT = 30_000;
@@ -80,7 +80,7 @@ async function untilUnused(
   waitMs: number,
 ): Promise<void> {
   const left = () => group.members.reduce((sum, { index }) => sum + connections.inUse(index), 0);
-  const count = await settle(clock, { left, waitMs });
+  const count = await settle(clock, { left, waitMs, quietMs: QUIET_MS });
   if (count === 0) return;
   const what = count === 1 ? "1 server connection is" : `${count} server connections are`;
   const rule = `${what} still in use after ${formatDuration(waitMs)}`;
@@ -106,8 +106,8 @@ async function change(parts: SwitchOverParts, from: Member, to: Member): Promise
   const isPrimary = () =>
     table.role(to.index) === ROLE.primary && table.health(to.index) !== HEALTH.down &&
     (table.flags(to.index) & KEEPS_AWAY) === 0;
-  const left = await settle(clock, { left: () => isPrimary() ? 0 : 1, waitMs: timeoutMs });
-  if (left === 0) return;
+  const left = () => isPrimary() ? 0 : 1;
+  if (await settle(clock, { left, waitMs: timeoutMs, quietMs: 0 }) === 0) return;
   const server = addressText(to.address);
   const rule = `the promotion was carried out, but health checks have not seen ${server} as the ` +
     `primary within ${formatDuration(timeoutMs)}`;

@@ -55,7 +55,7 @@ Deno.test("switchOver waits until health checks see the new primary", async () =
   await world.pass(3_000);
   equal(result.outcome, "");
   world.found("b", { role: ROLE.primary });
-  await world.pass(200);
+  await world.pass(400);
   match(result.outcome, /^b:5432 is the primary of main instead of a:5432/);
 });
 
