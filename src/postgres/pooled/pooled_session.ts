@@ -28,7 +28,14 @@ import { SessionParameters } from "./parameters.ts";
 import { Pins } from "./pins.ts";
 import type { Identity, PooledContext, PooledRoute, PoolSettings } from "./pooled_context.ts";
 import { RequestRouting } from "./request_routing.ts";
-import { endFor, hintNotice, readyFact, refuse, waitNotice } from "./search_replies.ts";
+import {
+  endFor,
+  hintNotice,
+  hotStandbyOf,
+  readyFact,
+  refuse,
+  waitNotice,
+} from "./search_replies.ts";
 import { ServerSearch } from "./server_search.ts";
 import { SessionCancelKey } from "./session_cancel_key.ts";
 import { SessionErrors } from "./session_errors.ts";
@@ -39,8 +46,6 @@ import { Welcome } from "./welcome.ts";
 
 /** Why a session ends that its client has ended. */
 const TERMINATED = "client terminated";
-
-const SERVER_CLOSED = "server closed the connection";
 
 /** Serves one authenticated client from pooled connections. */
 export class PooledSession implements Upstream, BackendOwner {
@@ -81,7 +86,8 @@ export class PooledSession implements Upstream, BackendOwner {
       onHeldTooLong: (need, heldMs) => {
         owner.fail(reply.noServerOfRole(need.role, heldMs), "no server could serve");
       },
-      onNotice: (waitedMs) => this.#onNotice(waitedMs),
+      onNotice: (waitedMs) =>
+        this.#welcome ?? client.write(waitNotice(this.#settings.pool, waitedMs)),
       guard: (act) => owner.guard(act),
     });
     this.#settings = this.route.settings;
@@ -96,10 +102,7 @@ export class PooledSession implements Upstream, BackendOwner {
     this.#relay = new FrontendRelay(context, this.#settings, this);
     this.#limits = new SessionLimits(context, this.#settings, this);
     this.#pins = new Pins(context.observer, identity.session, () => this.route);
-    this.#errors = new SessionErrors(context.observer, identity.session, (fields) => {
-      const translated = this.#relay.translate(fields);
-      return translated.set("M", this.#limits.translate(translated.get("M") ?? ""));
-    });
+    this.#errors = new SessionErrors(context.observer, identity.session, this.#relay, this.#limits);
   }
 
   // For the parts of a session --------------------------------------------------------------------
@@ -151,9 +154,12 @@ export class PooledSession implements Upstream, BackendOwner {
   // Life ------------------------------------------------------------------------------------------
 
   start(): void {
-    const { startup } = this.#identity;
-    const { isReplicating } = this.route.settings;
-    this.#welcome = new Welcome(this, startup, isReplicating, () => this.#onWelcomed());
+    this.#welcome = new Welcome(this, this.#identity.startup, {
+      isReplicating: this.#settings.isReplicating,
+      hotStandby: hotStandbyOf(this.#identity),
+      onRole: (role) => this.#search.need = this.routing?.needFor(role),
+      onDone: () => this.#onWelcomed(),
+    });
     this.#owner.runLoginTime(false);
     this.#welcome.start();
   }
@@ -209,11 +215,6 @@ export class PooledSession implements Upstream, BackendOwner {
 
   get isServerUsable(): boolean {
     return this.#search.isUsable;
-  }
-
-  #onNotice(waitedMs: number): void {
-    // Before the login is done a client may not understand it.
-    if (this.#welcome === undefined) this.client.write(waitNotice(this.#settings.pool, waitedMs));
   }
 
   // From the server -------------------------------------------------------------------------------
@@ -361,7 +362,7 @@ export class PooledSession implements Upstream, BackendOwner {
   onLost(canTell: boolean): void {
     this.#forgetServer();
     this.#search.onLost();
-    endFor(this.#owner, canTell ? reply.serverLost() : undefined, SERVER_CLOSED);
+    endFor(this.#owner, canTell ? reply.serverLost() : undefined, "server closed the connection");
   }
 
   onBrokenServer(error: unknown, canTell: boolean): void {

@@ -10,7 +10,7 @@
  */
 
 import { int32At } from "../../base/bytes.ts";
-import type { Need, WantedRole } from "../../upstream/router.ts";
+import { ANY_NEED, type Need, type WantedRole } from "../../upstream/router.ts";
 import { hintOf, ROLE_SETTING } from "../routing/routing_hint.ts";
 import {
   type SessionDefaults,
@@ -87,6 +87,12 @@ export class RequestRouting {
   private constructor(rules: RoutingRules, session: RequestRoutingSession) {
     this.#rules = rules;
     this.#session = session;
+  }
+
+  /** What a server has to be for a client that says so at its start. */
+  needFor(role: string): Need | undefined {
+    const own = this.#rules.hints ? roleOfHint(role) : undefined;
+    return own === undefined ? undefined : { ...ANY_NEED, role: own };
   }
 
   /** What a server has to be for the request that begins at an offset. */
@@ -305,9 +311,16 @@ function union(
 function roleOfHint(role: string | undefined): WantedRole | undefined {
   switch (role) {
     case "primary":
+    case "read-write":
       return "primary";
     case "replica":
+    case "prefer-standby":
       return "prefer-replica";
+    case "standby":
+    case "read-only":
+      return "replica";
+    case "any":
+      return "any";
   }
   return undefined;
 }

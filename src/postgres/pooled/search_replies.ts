@@ -50,6 +50,13 @@ export function readyFact({ session, user, database, startup }: Identity, route:
   } as const;
 }
 
+/** What a client is told whose requests may be served by one server or another. */
+export function hotStandbyOf({ rules, router }: Identity): "on" | "off" | undefined {
+  const { role } = router.need;
+  if (rules?.isSplit === true || role === "primary") return "off";
+  return role === "replica" ? "on" : undefined;
+}
+
 /** A hint says what nobody understands. @returns A NoticeResponse. */
 export function hintNotice(problem: string): Uint8Array {
   const hint = "The comment is ignored; docs/routing/read_write_split.md says what it may say.";

@@ -8,20 +8,36 @@
 import type { Observer } from "../../observe/facts.ts";
 import { ERROR_FIELD, errorField, errorFieldsOf, errorResponseOf } from "../wire/messages.ts";
 
-/** Changes fields of an error. */
-export type Translate = (fields: Map<string, string>) => Map<string, string>;
+/** Knows what names of the client's stand for on its server. */
+export interface NameTranslator {
+  /** An error's fields, as the client would have them from a server of its own. */
+  translate(fields: Map<string, string>): Map<string, string>;
+}
+
+/** Knows which errors are of the gateway's own making. */
+export interface MessageTranslator {
+  /** An error's message, as the client is to have it. */
+  translate(message: string): string;
+}
 
 /** One session's. */
 export class SessionErrors {
   readonly #observer: Observer;
   readonly #session: number;
-  readonly #translate: Translate;
+  readonly #names: NameTranslator;
+  readonly #messages: MessageTranslator;
 
   /** @param session Its number. */
-  constructor(observer: Observer, session: number, translate: Translate) {
+  constructor(
+    observer: Observer,
+    session: number,
+    names: NameTranslator,
+    messages: MessageTranslator,
+  ) {
     this.#observer = observer;
     this.#session = session;
-    this.#translate = translate;
+    this.#names = names;
+    this.#messages = messages;
   }
 
   /** Counts an ErrorResponse. */
@@ -35,7 +51,8 @@ export class SessionErrors {
   translate(bytes: Uint8Array): Uint8Array | undefined {
     const fields = errorFieldsOf(bytes);
     const before = fields.get("M") ?? "";
-    const translated = this.#translate(fields);
-    return translated.get("M") === before ? undefined : errorResponseOf(translated);
+    const translated = this.#names.translate(fields);
+    const after = this.#messages.translate(translated.get("M") ?? "");
+    return after === before ? undefined : errorResponseOf(translated.set("M", after));
   }
 }

@@ -5,6 +5,7 @@
  * @module
  */
 
+import { ROLE_SETTING } from "../routing/routing_hint.ts";
 import { utf8 } from "../../base/bytes.ts";
 import type { Socket } from "../../net/socket.ts";
 import type { CancelKey } from "../cancel.ts";
@@ -40,25 +41,34 @@ export interface Guest {
   issueCancelKey(): CancelKey;
 }
 
+/** What a welcome depends on besides. */
+export interface WelcomeOptions {
+  /** A walsender's session. */
+  readonly isReplicating: boolean;
+  /** What in_hot_standby is, whichever server was asked; undefined is what that one says. */
+  readonly hotStandby: "on" | "off" | undefined;
+  /** The client says at its start which role its servers are to have. */
+  readonly onRole: (role: string) => void;
+  readonly onDone: () => void;
+}
+
+/** Reported by PostgreSQL 14 and newer. */
+const HOT_STANDBY = "in_hot_standby";
+
 /** One client's welcome. */
 export class Welcome {
   readonly #guest: Guest;
-  readonly #onDone: () => void;
+  readonly #options: WelcomeOptions;
   readonly #applicationName: string | undefined;
   /** What is asked for, but for a name that needs no server's opinion. */
   readonly #settings: Map<string, string>;
 
   /** @throws {ProtocolError} If the StartupMessage's `options` cannot be understood. */
-  constructor(
-    guest: Guest,
-    startup: StartupMessage,
-    isReplicating: boolean,
-    onDone: () => void,
-  ) {
+  constructor(guest: Guest, startup: StartupMessage, options: WelcomeOptions) {
     this.#guest = guest;
-    this.#onDone = onDone;
+    this.#options = options;
     // A walsender was told all at its own start, and may take no SQL.
-    const settings = isReplicating ? new Map<string, string>() : settingsOf(startup);
+    const settings = options.isReplicating ? new Map<string, string>() : settingsOf(startup);
     const name = settings.get(APPLICATION_NAME);
     if (name !== undefined && CLEAN_NAME.test(name)) {
       this.#applicationName = name;
@@ -68,6 +78,8 @@ export class Welcome {
   }
 
   start(): void {
+    const role = this.#settings.get(ROLE_SETTING);
+    if (role !== undefined) this.#options.onRole(role);
     const accepted = this.#guest.pair.accepted(this.#settings);
     if (accepted !== undefined) {
       return this.#admit(accepted.settings, accepted.reported);
@@ -119,6 +131,11 @@ export class Welcome {
     const { client, parameters } = this.#guest;
     const name = this.#applicationName;
     for (const [reportedName, value] of reported) parameters.told.set(reportedName, value);
+    const { hotStandby } = this.#options;
+    // libpq's target_session_attrs goes by it.
+    if (hotStandby !== undefined && reported.has(HOT_STANDBY)) {
+      parameters.told.set(HOT_STANDBY, hotStandby);
+    }
     if (name !== undefined) parameters.told.set(APPLICATION_NAME, name);
     const wanted = name === undefined ? settings : new Map([...settings, [APPLICATION_NAME, name]]);
     parameters.begin(wanted);
@@ -129,7 +146,7 @@ export class Welcome {
     client.write(backendKeyData(processId, key));
     client.write(readyForQuery(STATUS_IDLE));
     parameters.isTold = true;
-    this.#onDone();
+    this.#options.onDone();
   }
 }
 
