@@ -68,7 +68,9 @@ export class RoutedSession implements SessionRouter {
     if (routes.length === 1 && this.#parts.table.changes === 0) return FIRST;
     if (!isPerSession) return router.order(routes, need, shares, key);
     const kept = this.#kept.get(need.role);
-    if (kept !== undefined && this.#isKept(kept, need)) return [kept];
+    if (kept !== undefined && this.#isKept(kept, need)) {
+      return [kept, ...router.others(routes, kept, need, shares)];
+    }
     const order = router.order(routes, need, shares, key);
     const [best] = order;
     if (need.proxy === undefined && best !== undefined) this.#kept.set(need.role, best);

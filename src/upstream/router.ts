@@ -89,6 +89,21 @@ export class Router {
     return this.#sorted(routes, this.#usable(routes, wanted, "primary", need), shares, key);
   }
 
+  /**
+   * Routes that could serve in place of one that is kept, should it not be reached. The strategy is
+   * not asked: no turn counts for what is not used.
+   */
+  others(
+    routes: readonly ServerRoute[],
+    kept: number,
+    need: Need,
+    shares: Shares | undefined,
+  ): readonly number[] {
+    return this.#thoseOf(routes, need, shares).filter((index) =>
+      index !== kept && !routes[index]!.load.isSuspect && this.isUsable(routes[index]!, need)
+    );
+  }
+
   /** Whether a server may serve a need that it was chosen for before. */
   isUsable(route: ServerRoute, need: Need): boolean {
     const role = need.role === "prefer-replica" ? "any" : need.role;

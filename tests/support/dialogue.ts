@@ -15,7 +15,6 @@
 
 import type { Address } from "../../src/base/address.ts";
 import { deepEqual, equal, ok } from "node:assert/strict";
-import { concat } from "../../src/base/bytes.ts";
 import type { ClientConfig, PoolConfig, ServerConfig } from "../../src/config/config.ts";
 import { DataPlane } from "../../src/data_plane.ts";
 import { hooksToTest } from "./looking_on.ts";
@@ -31,7 +30,10 @@ import type { LogRecord } from "../../src/observe/log_record.ts";
 import { CLIENT_STATE_CELL, SERVER_STATE_CELL } from "../../src/observe/state_cells.ts";
 import { budgetBuffer, SharedBudget } from "../../src/pool/shared_budget.ts";
 import { placesBuffer } from "../../src/pool/shared_places.ts";
-import { serverTableBuffer } from "../../src/upstream/server_table.ts";
+import type { StatementClass } from "../../src/postgres/routing/statement_class.ts";
+import { type ServerTable, serverTableFor } from "../../src/upstream/server_table.ts";
+import { writeMarksBuffer } from "../../src/upstream/write_marks.ts";
+import { Actor } from "./actor.ts";
 import {
   CLIENT_DEFAULTS,
   POOL_DEFAULTS,
@@ -42,17 +44,10 @@ import {
 import { FakeClock } from "./fake_clock.ts";
 import { MemoryNetwork } from "./memory_driver.ts";
 import type { MemoryPeer } from "./memory_pipe.ts";
-import {
-  AUTH_OK,
-  backendKeyData,
-  cut,
-  errorFields,
-  keyOf,
-  ready,
-  startup,
-  textOfMessages,
-} from "./messages.ts";
+import { AUTH_OK, backendKeyData, cut, keyOf, ready, startup } from "./messages.ts";
 import { Random } from "./random.ts";
+
+export { Actor };
 
 /** Where the gateway listens. */
 const LISTENER: Address = { kind: "tcp", host: "127.0.0.1", port: 6432 };
@@ -61,6 +56,7 @@ const LISTENER: Address = { kind: "tcp", host: "127.0.0.1", port: 6432 };
 export const SERVERS: readonly Address[] = [
   { kind: "tcp", host: "10.0.0.1", port: 5432 },
   { kind: "tcp", host: "10.0.0.2", port: 5432 },
+  { kind: "tcp", host: "10.0.0.3", port: 5432 },
 ];
 
 /** What may differ from one dialogue to another. */
@@ -73,84 +69,10 @@ export interface WorldOptions {
   readonly pool: Partial<PoolConfig>;
   /** How often each worker was started before. */
   readonly generation: number;
+  /** Tells reads from writes. */
+  readonly classifier: { classify(text: Uint8Array): StatementClass };
   /** Changes what each worker is started with. */
   readonly alter: (snapshot: DataPlaneSnapshot) => DataPlaneSnapshot;
-}
-
-/** A client or a server, played by the test. */
-export class Actor {
-  readonly peer: MemoryPeer;
-  readonly #world: World;
-
-  constructor(world: World, peer: MemoryPeer) {
-    this.#world = world;
-    this.peer = peer;
-  }
-
-  /** Sends all of it at once and waits for what follows from it. */
-  async says(...messages: readonly Uint8Array[]): Promise<void> {
-    this.peer.write(concat(...messages));
-    await this.#world.settle();
-  }
-
-  /** Checks that exactly this has come since the last time it was asked. */
-  async hears(...messages: readonly Uint8Array[]): Promise<void> {
-    await this.#world.settle();
-    const bytes = this.peer.take();
-    deepEqual(textOfMessages(bytes), textOfMessages(concat(...messages)));
-  }
-
-  /** Checks that exactly these bytes, which are not tagged messages, have come. */
-  async hearsBytes(expected: Uint8Array): Promise<void> {
-    await this.#world.settle();
-    deepEqual(this.peer.take(), new Uint8Array(expected));
-  }
-
-  /**
-   * Checks that `before`, then one ErrorResponse of the gateway and then the end have come.
-   *
-   * @param text What the message must match.
-   * @returns The fields of the ErrorResponse.
-   */
-  async hearsFatal(
-    sqlState: string,
-    text: RegExp,
-    ...before: Uint8Array[]
-  ): Promise<ReadonlyMap<string, string>> {
-    await this.#world.settle();
-    const messages = cut(this.peer.take());
-    const last = messages.pop();
-    deepEqual(
-      textOfMessages(concat(...messages.map(({ bytes }) => bytes))),
-      textOfMessages(concat(...before)),
-    );
-    equal(last?.tag, "E");
-    const fields = errorFields(last!.bytes);
-    equal(fields.get("S"), "FATAL");
-    equal(fields.get("V"), "FATAL");
-    equal(fields.get("C"), sqlState, fields.get("M"));
-    ok(text.test(fields.get("M")!), fields.get("M"));
-    ok(this.peer.hasSeenEnd, "the connection is closed behind the error");
-    return fields;
-  }
-
-  /** Checks that nothing came but the end. */
-  async hearsEnd(...before: Uint8Array[]): Promise<void> {
-    await this.hears(...before);
-    ok(this.peer.hasSeenEnd, "the connection is closed");
-  }
-
-  /** Goes away. */
-  async leaves(): Promise<void> {
-    this.peer.close();
-    await this.#world.settle();
-  }
-
-  /** Has its connection broken. */
-  async breaks(): Promise<void> {
-    this.peer.reset();
-    await this.#world.settle();
-  }
 }
 
 /** A client and a server whose session has begun. */
@@ -177,9 +99,14 @@ export class World {
   readonly clientBudget: SharedArrayBuffer;
   /** Workers that do not answer their peers. */
   readonly deafWorkers = new Set<number>();
+  /** Servers that workers have said could not be used, by their rows of the table. */
+  readonly doubted: number[] = [];
   readonly #places: SharedArrayBuffer;
-  /** What is known of the servers, for a `ServerTable`. */
-  readonly serverTable: SharedArrayBuffer;
+  readonly #clients: ReadonlyMap<string, ClientConfig>;
+  readonly #writeMarks = writeMarksBuffer();
+  readonly #classifier: WorldOptions["classifier"] | undefined;
+  /** What is known of servers: tests write it in place of the control plane. */
+  readonly table: ServerTable;
   readonly #schemaGeneration = new SharedArrayBuffer(4);
   readonly #workers: number;
   readonly #generation: number;
@@ -190,7 +117,7 @@ export class World {
     this.#workers = workers;
     this.#generation = generation;
     this.#places = placesBuffer(workers);
-    this.serverTable = serverTableBuffer(servers, servers);
+    this.#classifier = options.classifier;
     const server: ServerConfig = {
       ...SERVER_DEFAULTS,
       address: LISTENER,
@@ -198,12 +125,17 @@ export class World {
       ...options.listener,
     };
     const pool: PoolConfig = { ...POOL_DEFAULTS, ...options.pool };
+    const client = { ...CLIENT_DEFAULTS, ...options.server };
+    this.#clients = new Map(
+      server.proxies.map((name, index) => [name, { ...client, address: SERVERS[index]! }]),
+    );
+    this.table = serverTableFor(this.#clients, workers);
     this.clientBudget = budgetBuffer(server.clientsMax, 0, workers);
     for (const name of server.proxies) {
       this.poolBudgets.set(name, budgetBuffer(pool.size, pool.waitersMax, workers));
     }
     for (let worker = 0; worker < workers; worker++) {
-      this.#addPlane(alter(this.#snapshot(worker, server, pool, options.server ?? {})));
+      this.#addPlane(alter(this.#snapshot(worker, server, pool)));
     }
   }
 
@@ -342,8 +274,8 @@ export class World {
         hooks: this.hooks,
         sink: { write: (record) => void this.log.push(record) },
         tellPeer: (worker, message) => this.#tellPeer(snapshot.worker, worker, message),
-        classifiers: new Map(),
-        onServerDoubted() {},
+        classifiers: new Map(this.#classifier === undefined ? [] : [["main", this.#classifier]]),
+        onServerDoubted: (member) => void this.doubted.push(member),
       }),
     );
   }
@@ -362,19 +294,15 @@ export class World {
     worker: number,
     server: ServerConfig,
     config: PoolConfig,
-    client: Partial<ClientConfig>,
   ): DataPlaneSnapshot {
     const layout = { listeners: ["main"], pools: [...server.proxies] };
-    const whole = { ...CLIENT_DEFAULTS, ...client };
     return {
       worker,
       workers: this.#workers,
       ...SNAPSHOT_DEFAULTS,
       generation: this.#generation,
       servers: new Map([["main", server]]),
-      clients: new Map(
-        server.proxies.map((name, index) => [name, { ...whole, address: SERVERS[index]! }]),
-      ),
+      clients: this.#clients,
       proxies: new Map(
         server.proxies.map((name) => [name, { ...PROXY_DEFAULTS, client: name, pool: name }]),
       ),
@@ -383,7 +311,8 @@ export class World {
       ),
       clientBudgets: new Map([["main", this.clientBudget]]),
       places: this.#places,
-      serverTable: this.serverTable,
+      serverTable: this.table.buffer,
+      writeMarks: this.#writeMarks,
       serverConnectionsMax: 0,
       schemaGeneration: this.#schemaGeneration,
       layout,

@@ -115,10 +115,13 @@ export class ServerSearch {
   }
 
   get #fullNeed(): Need {
-    const need = this.#need ?? this.#router.need;
-    return this.#chosen === undefined ? need : { ...need, proxy: this.#chosen };
+    const { need: always } = this.#router;
+    const need = this.#need ?? always;
+    const proxy = this.#chosen ?? need.proxy ?? always.proxy;
+    return proxy === need.proxy ? need : { ...need, proxy };
   }
 
+  /** @returns True if there was a server at once, there or at one of the next. */
   #ask(then: () => void): boolean {
     let [isOver, isLate, isFound] = [false, false, false];
     const { route } = this;
@@ -133,7 +136,10 @@ export class ServerSearch {
       onRefused: (refusal) => {
         isOver = true;
         this.#stopWaiting(route, isLate);
-        this.#owner.guard(() => this.#onRefused(refusal, then, isLate));
+        this.#owner.guard(() => {
+          isFound = this.#onRefused(refusal, then);
+          if (isFound && isLate) then();
+        });
       },
       onNotice: (waitedMs) => this.#owner.onNotice(waitedMs),
     });
@@ -155,7 +161,8 @@ export class ServerSearch {
     if (hasWaited) cells.add(POOL_CELL.waiters, -1);
   }
 
-  #onRefused(refusal: Refusal<OpenFailure>, then: () => void, isLate: boolean): void {
+  /** @returns True if another server was there at once. */
+  #onRefused(refusal: Refusal<OpenFailure>, then: () => void): boolean {
     const holdMs = this.#router.holdMs;
     if (!isUnreachable(refusal) && !(holdMs > 0 && isStarting(refusal))) {
       return this.#refuse(refusal);
@@ -163,23 +170,20 @@ export class ServerSearch {
     this.#router.onUnreachable(this.#route);
     this.#tried += 1;
     const next = this.#candidates[this.#tried];
-    if (next === undefined) {
-      if (holdMs === 0) return this.#refuse(refusal);
-      return void this.#startHold(then);
-    }
+    if (next === undefined) return holdMs === 0 ? this.#refuse(refusal) : this.#startHold(then);
     this.#route = next;
-    const isFound = this.#ask(then);
-    if (isFound && isLate) then();
+    return this.#ask(then);
   }
 
-  #refuse(refusal: Refusal<OpenFailure>): void {
+  #refuse(refusal: Refusal<OpenFailure>): false {
     this.#endHold();
     this.#owner.onRefused(refusal);
+    return false;
   }
 
   // Held until there is a server ----------------------------------------------------------------
 
-  #startHold(then: () => void): boolean {
+  #startHold(then: () => void): false {
     const router = this.#router;
     const { cells } = this.route;
     this.#hold ??= { sinceMs: router.clock.nowMs(), timer: undefined };

@@ -7,7 +7,7 @@
 import { deepEqual, equal, ok } from "node:assert/strict";
 import { utf8 } from "../../../src/base/bytes.ts";
 import type { ServerConfig } from "../../../src/config/config.ts";
-import { HEALTH, ROLE, ServerTable } from "../../../src/upstream/server_table.ts";
+import { HEALTH, ROLE, type ServerTable } from "../../../src/upstream/server_table.ts";
 import { CLIENT_DEFAULTS, SERVER_DEFAULTS } from "../../support/configs.ts";
 import { World } from "../../support/dialogue.ts";
 
@@ -25,7 +25,7 @@ async function watched(
     server: WATCHED,
     listener: { protocol: "raw", routing: { ...SERVER_DEFAULTS.routing, ...routing } },
   });
-  return { world, table: new ServerTable(world.serverTable, 2, 2) };
+  return { world, table: world.table };
 }
 
 const FACTS = {
