@@ -73,6 +73,8 @@ export class RequestRouting {
   hasSent = false;
   /** False between requests: what comes next can go to another server. */
   #isWithin = false;
+  /** Whether what was asked of the request so far ended with a Flush: more is behind it. */
+  #isFlushed = false;
   /** What the next request asks for, if it has been found out already. */
   #next: Asked | undefined;
 
@@ -124,10 +126,12 @@ export class RequestRouting {
   onMessage(view: Uint8Array, at: number, isPrimary: boolean): void {
     const tag = view[at]!;
     this.hasSent = true;
-    if (!this.#isWithin && isPrimary) this.#noteWrites(this.#next ?? this.#ask(view, at));
+    if (isPrimary && !this.#isWithin) this.#noteWrites(this.#next ?? this.#ask(view, at));
+    else if (isPrimary && this.#isFlushed) this.#noteWrites(this.#askOne(view, at));
     this.#next = undefined;
     this.#isWithin = tag !== FRONTEND.query && tag !== FRONTEND.sync &&
       tag !== FRONTEND.functionCall;
+    this.#isFlushed = this.#isWithin && (this.#isFlushed || tag === FRONTEND.flush);
   }
 
   /** A request's last answer is going to be passed on: what it has written is there to be read. */
@@ -144,7 +148,7 @@ export class RequestRouting {
   /** Its server is given back. */
   onReleased(): void {
     this.#writing = this.#next = undefined;
-    this.#isWithin = this.hasSent = false;
+    this.#isWithin = this.#isFlushed = this.hasSent = false;
   }
 
   #noteWrites({ side, writes }: Asked): void {
@@ -186,15 +190,7 @@ export class RequestRouting {
   // What is asked ---------------------------------------------------------------------------------
 
   #ask(view: Uint8Array, at: number): Asked {
-    const asked: Asked = {
-      side: "any",
-      proxy: undefined,
-      hinted: this.#ownRole(),
-      problem: undefined,
-      reads: new Set(),
-      writes: new Set(),
-      prepared: [],
-    };
+    const asked = this.#nothing();
     let isFlushed = false;
     for (let start = at; start < view.length;) {
       const end = endOf(view, start);
@@ -207,6 +203,27 @@ export class RequestRouting {
     // Who flushes waits for an answer: a driver that prepares something, and is going to bind it.
     // Otherwise more is to come, and nobody knows what.
     return isFlushed ? asked : unknown(asked);
+  }
+
+  /** What one message behind a Flush asks for, which nobody knew of when the server was chosen. */
+  #askOne(view: Uint8Array, at: number): Asked {
+    const asked = this.#nothing();
+    const end = endOf(view, at);
+    if (end === undefined) return unknown(asked);
+    this.#askMessage(asked, view.subarray(at, end));
+    return asked;
+  }
+
+  #nothing(): Asked {
+    return {
+      side: "any",
+      proxy: undefined,
+      hinted: this.#ownRole(),
+      problem: undefined,
+      reads: new Set(),
+      writes: new Set(),
+      prepared: [],
+    };
   }
 
   /** @returns Whether the request ends with it. */
