@@ -109,6 +109,27 @@ Deno.test("Split has a write wait for the read before it, and go to the primary 
   await ends(world, client, primary, replica);
 });
 
+Deno.test("Split has a write wait for the end of a transaction that is sent before it", async () => {
+  const { world, client, primary, replica } = await scene();
+  const transaction = ["begin read only", "select 1", "commit"].map(query);
+  await client.says(...transaction, query("delete from t"));
+  await replica.hears(...transaction);
+  await replica.says(complete("BEGIN"), ready("T"));
+  await replica.says(complete("SELECT 1"), ready("T"));
+  await replica.hears();
+  await replica.says(complete("COMMIT"), ready());
+  await primary.hears(query("delete from t"));
+  await primary.says(complete("DELETE 1"), ready());
+  await client.hears(
+    ...[complete("BEGIN"), ready("T"), complete("SELECT 1"), ready("T")],
+    ...[complete("COMMIT"), ready(), complete("DELETE 1"), ready()],
+  );
+  await client.says(query("begin read only"), query("delete from t"));
+  await replica.hears();
+  await primary.hears(query("begin read only"), query("delete from t"));
+  await ends(world, client, primary, replica);
+});
+
 Deno.test("Split has a write wait while its client is slow to take what was read", async () => {
   const { world, client, primary, replica } = await scene();
   client.peer.isReading = false;

@@ -61,7 +61,7 @@ export class PooledSession implements Upstream, BackendOwner {
   #state: "login" | "active" | "over" = "login";
   #backend: Backend | undefined;
   #isTerminating = false;
-  readonly #stay: ServerStay;
+  readonly stay: ServerStay;
   /** Undefined where all requests are alike. */
   readonly routing: RequestRouting | undefined;
   /** Whether what its server is asked to write is refused. */
@@ -91,7 +91,7 @@ export class PooledSession implements Upstream, BackendOwner {
       guard: (act) => owner.guard(act),
     });
     this.#settings = this.route.settings;
-    this.#stay = new ServerStay(this, owner);
+    this.stay = new ServerStay(this, owner);
     this.routing = RequestRouting.of(identity.rules, {
       user: identity.user,
       parameters: this.parameters,
@@ -199,7 +199,7 @@ export class PooledSession implements Upstream, BackendOwner {
 
   #onServer(backend: Backend): void {
     this.#backend = backend;
-    this.#stay.begin(this.route);
+    this.stay.begin(this.route);
     this.isOnReplica = this.#search.isReplica;
     backend.attach(this);
     this.#relay.onLinked(backend);
@@ -210,7 +210,7 @@ export class PooledSession implements Upstream, BackendOwner {
   #forgetServer(): void {
     this.#backend = undefined;
     this.routing?.onReleased();
-    this.#stay.end();
+    this.stay.end();
   }
 
   get isServerUsable(): boolean {
@@ -299,7 +299,7 @@ export class PooledSession implements Upstream, BackendOwner {
     if (this.touched.read(backend)) return;
     this.#pins.set("statement", this.#relay.needsItsServer);
     const { stays } = this;
-    if (stays && this.#stay.endsSession()) return;
+    if (stays && this.stay.endsSession()) return;
     if (stays || backend.isBeingCancelled || !this.#relay.isBetweenMessages) return;
     if (backend.isClientBehind && this.client.isSending) {
       return this.client.whenSent(() => this.onReleasable());

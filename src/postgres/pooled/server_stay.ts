@@ -43,6 +43,11 @@ export class ServerStay implements ServerUser {
     this.#isLeaving = false;
   }
 
+  /** Whether the server is to be given back, or the session to be ended, as soon as that can be. */
+  get isLeaving(): boolean {
+    return this.#isLeaving;
+  }
+
   /**
    * What was under way is over, and the session would stay.
    *
