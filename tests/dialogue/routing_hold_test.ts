@@ -138,6 +138,24 @@ Deno.test("Session that waits in a queue goes where there is a server, by the ne
   await ends(world, client, waiter, server, second);
 });
 
+Deno.test("Session waits for one server while all are taken to be down", async () => {
+  const world = await startRouted({ members: 1, pool: { acquireTimeoutMs: 3_000 } });
+  say(world.table, 0, { role: "primary", health: "down" });
+  const client = await connects(world);
+  await world.pass(900); // its login takes long, and is not begun anew
+  const server = await admits(world);
+  await hearsWelcome(world, client);
+  await exchanges(client, server, "begin", "BEGIN", "T");
+  const waiter = await connects(world);
+  await hearsWelcome(world, waiter);
+  await waiter.says(query("select 1"));
+  await world.pass(2_999);
+  await waiter.hears();
+  await world.pass(1);
+  await waiter.hearsFatal("53300", /in use, and none came free within 3s$/);
+  await ends(world, client, waiter, server);
+});
+
 Deno.test("Pause holds new requests and no transaction, and resume lets them go", async () => {
   const world = await startRouted({
     group: { failoverTimeoutMs: 10 },

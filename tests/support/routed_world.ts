@@ -9,22 +9,15 @@ import { deepEqual, equal, ok } from "node:assert/strict";
 import type { ClientConfig } from "../../src/config/config.ts";
 import type { RoutingConfig } from "../../src/config/routing_settings.ts";
 import { StatementClassifier } from "../../src/postgres/routing/statement_classifier.ts";
-import { FLAG, HEALTH, ROLE, type ServerTable } from "../../src/upstream/server_table.ts";
 import { CLIENT_DEFAULTS, SERVER_DEFAULTS } from "./configs.ts";
 import { type Actor, SERVERS, type World } from "./dialogue.ts";
 import { admits, connects, hearsWelcome, type PooledOptions, startPooled } from "./pooled_world.ts";
 import { complete, query, ready } from "./messages.ts";
+import { say } from "./said.ts";
+
+export { say };
 
 const classifier = await StatementClassifier.load({ needsTables: true });
-
-/** What a test says of one server. */
-export interface Said {
-  readonly role?: keyof typeof ROLE;
-  readonly health?: keyof typeof HEALTH;
-  readonly flags?: readonly (keyof typeof FLAG)[];
-  readonly upSinceMs?: number;
-  readonly timeline?: number;
-}
 
 /** What may differ from one routed world to another. */
 export interface RoutedOptions extends Omit<PooledOptions, "server"> {
@@ -34,21 +27,6 @@ export interface RoutedOptions extends Omit<PooledOptions, "server"> {
   readonly group?: Partial<ClientConfig["group"]>;
   readonly health?: Partial<ClientConfig["group"]["health"]>;
   readonly client?: Partial<ClientConfig>;
-}
-
-/** Writes what is known of a server. */
-export function say(table: ServerTable, member: number, said: Said): void {
-  const { role = "unknown", health = "up", flags = [], upSinceMs = 0, timeline = 1 } = said;
-  table.set(member, {
-    role: ROLE[role],
-    health: HEALTH[health],
-    flags: flags.reduce((all, flag) => all | FLAG[flag], 0),
-    timeline,
-    upSinceMs,
-    lagMs: 0,
-    lagSize: 0,
-    position: 0,
-  });
 }
 
 /** The first server is the primary from now on, or another one, and the others are replicas. */

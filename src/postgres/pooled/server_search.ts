@@ -227,7 +227,8 @@ export class ServerSearch {
     const isAsking = this.#hold?.timer === undefined;
     if (isAsking && router.isUsable(this.#route, this.#fullNeed)) return;
     const candidates = router.order(this.#fullNeed);
-    if (candidates.length === 0 && !isAsking) return;
+    // Who tries a server that seems to be down keeps its place there.
+    if (isAsking ? candidates.includes(this.#route) : candidates.length === 0) return;
     this.#acquisition?.cancel();
     this.#acquisition = undefined;
     this.#hold?.timer?.cancel();
