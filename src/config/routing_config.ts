@@ -233,20 +233,22 @@ function checkRoles(
     const advice = "choose another auth.method, as in auth: { method: scram-sha-256, … }";
     problems.add(place, `${what} needs a server that authenticates clients itself; ${advice}`);
   }
-  for (const name of values.proxies ?? []) {
-    if (problems.isFull) return;
-    const proxy = proxies.get(name)?.values;
-    const client = clients.get(proxy?.client ?? "");
-    const pool = pools.get(proxy?.pool ?? "");
-    if (client !== undefined) {
-      const isKnown = checkOf(client.values) === "query" ||
-        (client.values.patroni ?? []).length > 0;
-      const advice = `set clients.${proxy!.client}.health.check: query`;
-      if (!isKnown) problems.add(place, `${what} needs servers whose roles are known; ${advice}`);
-    }
-    if (isSplit && pool?.values.mode === "session") {
-      const advice = `set pools.${proxy!.pool}.mode: transaction`;
-      problems.add(place, `${what} needs pools that give servers back; ${advice}`);
-    }
+  if (isSplit && attrs !== "any") {
+    const rule = `targetSessionAttrs: ${attrs} says where all statements go, and ` +
+      "readWriteSplit: true sends them to different servers; remove one of them";
+    problems.add(placeOf(server, "targetSessionAttrs"), rule);
+  }
+  const used = (values.proxies ?? []).map((name) => proxies.get(name)?.values);
+  for (const name of new Set(used.map((proxy) => proxy?.client ?? ""))) {
+    const client = clients.get(name)?.values;
+    if (client === undefined || problems.isFull) continue;
+    const isKnown = checkOf(client) === "query" || (client.patroni ?? []).length > 0;
+    const advice = `set clients.${name}.health.check: query`;
+    if (!isKnown) problems.add(place, `${what} needs servers whose roles are known; ${advice}`);
+  }
+  for (const name of new Set(used.map((proxy) => proxy?.pool ?? ""))) {
+    if (!isSplit || problems.isFull || pools.get(name)?.values.mode !== "session") continue;
+    const advice = `set pools.${name}.mode: transaction`;
+    problems.add(place, `${what} needs pools that give servers back; ${advice}`);
   }
 }
