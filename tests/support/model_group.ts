@@ -121,7 +121,7 @@ export class ModelGroup {
   #run(connection: Connection, text: string): void {
     this.#note(connection, text);
     if (text.startsWith("begin")) connection.status = "T";
-    if (text.startsWith("commit")) connection.status = "I";
+    if (/^(commit|rollback)$/i.test(text)) connection.status = "I";
   }
 
   #note({ member }: Connection, text: string): void {
