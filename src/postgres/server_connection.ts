@@ -98,11 +98,11 @@ export class ServerConnection {
       onConnected: (socket, info) => owner.guard(() => this.#onConnected(socket, info)),
       onFailedAttempt: (failed) =>
         this.#emit({ kind: "server_dial_failed", ...this.#names, ...failed }),
-      onFailed: ({ message, isReached, isTimeout }) =>
+      onFailed: ({ message, isReached, isTimeout, isLost }) =>
         owner.guard(() => {
           if (isReached) this.#reportLogin(message, isTimeout ? "timeout" : "other");
           this.#giveBack();
-          if (isReached && !isTimeout) owner.onDisagreed();
+          if (isReached && !isTimeout && !isLost) owner.onDisagreed();
           else owner.onUnreachable();
         }),
     });

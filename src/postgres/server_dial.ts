@@ -39,6 +39,8 @@ export interface DialFailure {
   readonly isReached: boolean;
   /** Whether it is `dialTimeoutMs` that was over. */
   readonly isTimeout: boolean;
+  /** The server ended the connection instead of an answer: it stops, or breaks down. */
+  readonly isLost: boolean;
 }
 
 /** Told what becomes of it: exactly one of `onConnected` and `onFailed`, unless it is cancelled. */
@@ -160,7 +162,7 @@ export class ServerDial {
     const isHandshake = this.#state === "handshake";
     // As libpq: with `prefer`, a handshake that fails is followed by an attempt without.
     if (isHandshake && this.#tls?.mode === "prefer") return this.#retryPlain();
-    this.#fail(isHandshake ? `TLS handshake: ${what}` : what);
+    this.#fail(isHandshake ? `TLS handshake: ${what}` : what, { isLost: !isHandshake });
   }
 
   #retryPlain(): void {
@@ -178,11 +180,11 @@ export class ServerDial {
     this.#watcher.onConnected(socket, info);
   }
 
-  #fail(message: string, { isReached = true, isTimeout = false } = {}): void {
+  #fail(message: string, { isReached = true, isTimeout = false, isLost = false } = {}): void {
     if (this.#state === "over") return;
     this.#finish();
     this.#socket?.destroy();
-    this.#watcher.onFailed({ message, isReached, isTimeout });
+    this.#watcher.onFailed({ message, isReached, isTimeout, isLost });
   }
 
   #finish(): void {

@@ -47,8 +47,12 @@ function closed(): TlsClientContext {
   return context;
 }
 
-/** Dials a server that answers SSLRequest by yes. @returns What became of it. */
-async function dial(tls: ServerTls) {
+function sayYes(peer: MemoryPeer): void {
+  peer.write(new TextEncoder().encode("S"));
+}
+
+/** Dials a server. @param answer To SSLRequest. @returns What became of it. */
+async function dial(tls: ServerTls, answer: (peer: MemoryPeer) => void = sayYes) {
   const clock = new FakeClock();
   const network = new MemoryNetwork(clock);
   network.answer(ADDRESS, "accept");
@@ -59,12 +63,13 @@ async function dial(tls: ServerTls) {
       events.push(`connected ${info === undefined ? "without" : "with"} TLS`);
       socket.destroy();
     },
-    onFailed: ({ message, isReached }) => events.push(`failed, ${isReached}: ${message}`),
+    onFailed: ({ message, isReached, isLost }) =>
+      events.push(`${isLost ? "lost" : "failed"}, ${isReached}: ${message}`),
     onFailedAttempt: ({ message }) => events.push(`failed attempt: ${message}`),
   });
   await network.settle();
   const peers: MemoryPeer[] = [...network.accepted(ADDRESS)];
-  if (tls.negotiation === "postgres") peers[0]!.write(new TextEncoder().encode("S"));
+  if (tls.negotiation === "postgres") answer(peers[0]!);
   await clock.pass(5_000, () => network.settle());
   const heard = concat(...peers.map((peer) => peer.take()));
   equal(clock.pending, 0);
@@ -100,5 +105,16 @@ Deno.test("ServerDial goes on without TLS if prefer's handshake cannot even begi
       });
       deepEqual([events, connections], [["connected without TLS"], 2]);
     }
+  }
+});
+
+Deno.test("ServerDial says of a server that ends the connection instead of an answer", async () => {
+  const context = withoutVersions();
+  for (const mode of ["prefer", "require"] as const) {
+    const tls = { mode, negotiation: "postgres", context } as const;
+    const { events } = await dial(tls, (peer) => peer.end());
+    deepEqual(events, ["lost, true: it closed the connection"]);
+    const { events: refused } = await dial(tls, (peer) => peer.write(new Uint8Array([0x45])));
+    match(refused[0]!, /^failed, true: its answer to SSLRequest is nonsense/);
   }
 });

@@ -137,9 +137,9 @@ export class BackendOpener {
     return new ServerDial(this.#target.server, this.#serverTls, withTls, this.#parts, {
       onConnected: (socket, info) => this.#onConnected(socket, info),
       onFailedAttempt: (failed) => this.#watcher.onFailedAttempt(failed),
-      onFailed: ({ message, isReached, isTimeout }) => {
+      onFailed: ({ message, isReached, isTimeout, isLost }) => {
         const kind = !isReached ? "unreachable" : isTimeout ? "silent" : "login";
-        this.#fail({ kind, message });
+        this.#fail(isLost ? { kind: "login", message, isLost } : { kind, message });
       },
     });
   }
