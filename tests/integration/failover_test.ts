@@ -1,98 +1,207 @@
 /**
- * A group of real servers behind a gateway while they fail: who is served, who is held, and that
- * nothing acknowledged is lost.
+ * A group of real servers behind a gateway while the primary fails, is replaced and comes back: who
+ * is served, who is held, who is told what, and that nothing acknowledged is lost.
  *
  * @module
  */
 
 import { deepEqual, equal } from "node:assert/strict";
+import { AskingClients, askOnce, PORT } from "../support/asking_clients.ts";
+import type { ClusterMember } from "../support/cluster_member.ts";
+import {
+  checkFailures,
+  CLIENTS,
+  HEALTH,
+  LOST,
+  rowsFrom,
+  startOn,
+  targetOf,
+  underLoad,
+  untilFlag,
+  untilUp,
+} from "../support/cluster_scene.ts";
 import type { Gateway } from "../support/gateway.ts";
-import { NOTHING_LOST, prepareLoad, rowsKept, startLoad } from "../support/load.ts";
-import { queryOnce, TEST_PASSWORD } from "../support/postgres.ts";
-import { type Cluster, startClusterGateway, testOnCluster } from "../support/replication.ts";
-import { targetAt } from "../support/stories.ts";
+import { TEST_PASSWORD } from "../support/postgres.ts";
+import { type Cluster, testOnCluster } from "../support/replication.ts";
+import { eventually } from "../support/wait.ts";
 
-const CLIENTS = 6;
+/** Clients that have nothing under way while something happens. */
+const IDLE = 3;
 
-/** Which server it is. */
-const PORT = "select current_setting('port')";
+const WRITERS = { targetSessionAttrs: "primary" } as const;
 
-/** A gateway whose one listener leads to all servers of the cluster. */
-function startOn({ gatewayAddresses }: Cluster, listener: object, pool = {}): Promise<Gateway> {
-  return startClusterGateway(JSON.stringify({
+function start(cluster: Cluster): Promise<Gateway> {
+  return startOn(cluster, {
     servers: {
-      default: { address: "127.0.0.1:0", auth: { method: "trust" }, ...listener },
-    },
-    clients: {
-      default: {
-        address: gatewayAddresses,
-        user: "postgres",
-        password: TEST_PASSWORD,
-        dialTimeout: "1s",
-        health: { interval: "200ms", timeout: "1s", fall: 2, rise: 1 },
+      default: WRITERS,
+      sessions: { ...WRITERS, proxies: ["sessions"] },
+      relayed: { ...WRITERS, proxies: ["relayed"], auth: { method: "relay" } },
+      patient: { ...WRITERS, proxies: ["patient"] },
+      hurried: { ...WRITERS, proxies: ["hurried"] },
+      reads: {
+        targetSessionAttrs: "standby",
+        proxies: ["default"],
+        loadBalancer: { strategy: "ROUND_ROBIN" },
       },
     },
-    pools: { default: { mode: "transaction", size: 10, ...pool } },
-  }));
+    proxies: {
+      sessions: { client: "default", pool: "sessions" },
+      relayed: { client: "relayed", pool: "relayed" },
+    },
+    clients: {
+      patient: { failoverTimeout: "1s" },
+      hurried: { failoverTimeout: "0" },
+      relayed: {
+        user: "",
+        password: "",
+        health: { ...HEALTH, user: "postgres", password: TEST_PASSWORD },
+      },
+    },
+    pools: { sessions: { mode: "session" }, relayed: { mode: "session" } },
+  });
 }
 
-async function valueOf(gateway: Gateway, text: string): Promise<string> {
-  const [row] = await queryOnce(targetAt(gateway.target), text);
-  return String(Object.values(row!)[0]);
+/** Whoever has nothing under way is held until there is a primary again, and told nothing. */
+async function askMeanwhile(
+  gateway: Gateway,
+  old: ClusterMember,
+  clients: AskingClients,
+  happen: () => Promise<ClusterMember>,
+): Promise<ClusterMember> {
+  await untilUp(gateway, old, 0);
+  const asked = clients.ask(PORT);
+  const primary = await happen();
+  deepEqual(await asked, Array(IDLE).fill(String(primary.port)));
+  deepEqual(clients.told, Array(IDLE).fill([]));
+  return primary;
 }
 
-await testOnCluster("writes find the new primary", { replicas: 2, synchronous: true }, async (
+/** An old primary that does not know it is tells nobody, and so it is not asked. */
+async function checkFenced(gateway: Gateway, old: ClusterMember, primary: ClusterMember) {
+  await untilFlag(gateway, old, "fenced", 1);
+  equal(await old.role(), "primary", "it would take writes");
+  await using clients = await AskingClients.connect(targetOf(gateway), IDLE);
+  deepEqual(await clients.ask(PORT), Array(IDLE).fill(String(primary.port)));
+}
+
+await testOnCluster("writes find the primary", { replicas: 2, synchronous: true }, async (
   cluster,
   test,
 ) => {
-  await using gateway = await startOn(cluster, { targetSessionAttrs: "primary" });
-  const a = cluster.member("a");
-  await prepareLoad(a.target, CLIENTS);
-  await cluster.waitForReplication();
+  await using gateway = await start(cluster);
+  let isSound = true;
+  // A cluster that a step has left somewhere else says nothing of the next one.
+  const step = async (name: string, body: () => Promise<void>) => {
+    isSound &&= await test.step(name, body);
+  };
+  const portBy = (listener: string) => askOnce(targetOf(gateway, listener), PORT);
 
-  await test.step("after kill -9, with all clients held until it is there", async () => {
-    await using load = startLoad({ target: targetAt(gateway.target), clients: CLIENTS });
-    await load.untilServed();
-    await a.kill();
-    const promoted = await cluster.failOver();
-    await load.untilServed();
-    const report = await load.stop();
-    deepEqual(report.violations, []);
-    deepEqual(await rowsKept(promoted.target, report), NOTHING_LOST);
-    equal(await valueOf(gateway, "select pg_is_in_recovery()"), "false");
-  });
-});
-
-await testOnCluster("reads go to replicas", { replicas: 2 }, async (cluster, test) => {
-  await using gateway = await startOn(cluster, {
-    readWriteSplit: true,
-    loadBalancer: { strategy: "ROUND_ROBIN" },
-  });
-  const a = cluster.member("a");
-  await prepareLoad(a.target, CLIENTS);
-  await cluster.waitForReplication();
-
-  await test.step("and writes to the primary", async () => {
-    const portOf = (text: string) => valueOf(gateway, text);
-    const replicas = ["b", "c"].map((name) => String(cluster.member(name).port));
-    const asked = [await portOf(PORT), await portOf(PORT), await portOf(PORT)];
-    equal(asked.every((port) => replicas.includes(port)), true, asked.join());
-    deepEqual(new Set(asked), new Set(replicas), "in turns");
-    equal(await portOf(`/* sluice: role=primary */ ${PORT}`), String(a.port));
-    const lock = "with x as (insert into load_rows values (-1) returning 1)";
-    equal(await portOf(`${lock} ${PORT} from x`), String(a.port));
-    await a.query("delete from load_rows");
+  await step("after kill -9, and only those inside a request are told", async () => {
+    const a = cluster.member("a");
+    await using idle = await AskingClients.connect(targetOf(gateway), IDLE);
+    deepEqual(await idle.ask(PORT), Array(IDLE).fill(String(a.port)));
+    const report = await underLoad(cluster, gateway, async () => {
+      await a.kill();
+      return await askMeanwhile(gateway, a, idle, () => cluster.failOver());
+    });
+    checkFailures(report, LOST, CLIENTS);
   });
 
-  await test.step("and nobody reads what is older than what they have written", async () => {
-    await using load = startLoad({ target: targetAt(gateway.target), clients: CLIENTS });
-    await load.untilServed();
-    const [b] = await cluster.replicas();
-    await b!.pauseReplay();
-    await load.untilServed();
-    await b!.resumeReplay();
-    const report = await load.stop();
-    equal(report.staleReads, 0);
-    deepEqual(report.violations, []);
+  await step("while the old one is back, which is fenced until it is a replica", async () => {
+    const [a, primary] = [cluster.member("a"), await cluster.primary()];
+    const report = await underLoad(cluster, gateway, async (load) => {
+      await a.start();
+      const before = await rowsFrom(a, 0);
+      await checkFenced(gateway, a, primary);
+      await load.untilServed();
+      equal(await rowsFrom(a, 0), before);
+      return primary;
+    });
+    checkFailures(report, [], 0);
+    await a.stop("immediate");
+    await a.rejoin(primary);
+    await untilFlag(gateway, a, "fenced", 0);
+    await eventually("a serves reads", async () => await portBy("reads") === String(a.port));
+  });
+
+  await step("that takes over as planned, and only those inside a request know", async () => {
+    const old = await cluster.primary();
+    await using idle = await AskingClients.connect(targetOf(gateway), IDLE);
+    await idle.ask(PORT);
+    const report = await underLoad(cluster, gateway, async () => {
+      await old.stop("fast");
+      return await askMeanwhile(gateway, old, idle, () => cluster.failOver());
+    });
+    checkFailures(report, LOST, CLIENTS);
+    await old.follow(await cluster.primary());
+    await old.start();
+  });
+
+  await step("in sessions, too: those on the old one are told to connect again", async () => {
+    const old = await cluster.primary();
+    const listeners = ["sessions", "relayed"];
+    for (const listener of listeners) equal(await portBy(listener), String(old.port));
+    await using session = await AskingClients.connect(targetOf(gateway, "sessions"), 1);
+    await using busy = await AskingClients.connect(targetOf(gateway, "sessions"), 1);
+    deepEqual(await session.ask(PORT), [String(old.port)]);
+    deepEqual(await busy.ask("begin"), [""]);
+    const primary = await cluster.failOver();
+    await untilFlag(gateway, old, "fenced", 1);
+    await eventually("the session is told", () => session.told[0]!.length > 0);
+    deepEqual(session.told, [["57P01"]]);
+    for (const listener of listeners) equal(await portBy(listener), String(primary.port));
+    await old.stop("immediate");
+    await old.rejoin(primary);
+  });
+
+  await step("when it hangs, and has others' writes no more when it goes on", async () => {
+    const old = await cluster.primary();
+    await using idle = await AskingClients.connect(targetOf(gateway), IDLE);
+    await idle.ask(PORT);
+    const report = await underLoad(cluster, gateway, async (load) => {
+      await old.pause();
+      const promoted = await askMeanwhile(gateway, old, idle, () => cluster.failOver());
+      await load.untilServed();
+      const { numbersEnd } = load.report;
+      await old.resume();
+      await checkFenced(gateway, old, promoted);
+      await load.untilServed();
+      equal(await rowsFrom(old, numbersEnd), 0);
+      return promoted;
+    });
+    checkFailures(report, LOST, CLIENTS);
+    await old.stop("immediate");
+    await old.rejoin(await cluster.primary());
+  });
+
+  await step("that was cut off for a while, and is still the same", async () => {
+    const primary = await cluster.primary();
+    await using idle = await AskingClients.connect(targetOf(gateway), IDLE);
+    await idle.ask(PORT);
+    const report = await underLoad(cluster, gateway, async () => {
+      await primary.cut("silent");
+      return await askMeanwhile(gateway, primary, idle, async () => {
+        await primary.heal();
+        return primary;
+      });
+    });
+    checkFailures(report, LOST, CLIENTS);
+  });
+
+  await step("or say that there is none, when they have waited", async () => {
+    const primary = await cluster.primary();
+    await primary.stop("immediate");
+    for (const client of ["patient", "hurried"]) await untilUp(gateway, primary, 0, client);
+    const answered: string[] = [];
+    await Promise.all(["patient", "hurried"].map(async (listener) => {
+      const error = await AskingClients.connect(targetOf(gateway, listener), 1).then(
+        () => new Error("it was let in"),
+        (error) => error as Error & { code?: string },
+      );
+      answered.push(listener);
+      equal(error.message, "no primary server is available");
+      equal((error as { code?: string }).code, "57P03");
+    }));
+    deepEqual(answered, ["hurried", "patient"], "one of them did not wait");
   });
 });

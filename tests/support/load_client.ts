@@ -48,6 +48,8 @@ export class LoadClient {
   #connection: pg.Client | undefined;
   /** True while the connection can be used. */
   #isAlive = false;
+  /** Why it cannot be used any more, if anybody has said so. */
+  #lost: unknown;
   /** The last value of its counter that was acknowledged. */
   #counter = 0;
   /** True if that was on the connection that it has now. */
@@ -71,7 +73,8 @@ export class LoadClient {
         await this.#act(actions[turn % actions.length]!);
         await pause(pauseMs);
       } catch (error) {
-        await this.#recover(this.#tally.failed(error));
+        // Between two queries of a transaction the reason comes first, and then the next one fails.
+        await this.#recover(this.#tally.failed(this.#lost ?? error));
         await pause(FAILURE_PAUSE_MS);
       }
     }
@@ -106,10 +109,14 @@ export class LoadClient {
       query_timeout: timeoutMs,
     });
     // A query that is under way reports it, too; between two queries nobody else would.
-    connection.on("error", () => this.#isAlive = false);
+    connection.on("error", (error: unknown) => {
+      this.#isAlive = false;
+      if (this.#connection === connection) this.#lost ??= error;
+    });
     connection.on("end", () => this.#isAlive = false);
     this.#connection = connection;
     this.#isCounterOfSession = false;
+    this.#lost = undefined;
     await connection.connect();
     this.#isAlive = true;
   }
