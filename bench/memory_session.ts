@@ -88,6 +88,7 @@ function contextWith(cells: Route["cells"]): ListenerContext {
   return {
     name: "default",
     routesFor: () => [route],
+    isUsable: () => true,
     need: ANY_NEED,
     authentication: undefined,
     tls: undefined,

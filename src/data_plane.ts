@@ -310,6 +310,7 @@ export class DataPlane {
       authentication: gate.context,
       need: this.#routing.needOf(server),
       routesFor,
+      isUsable: (route) => this.#routing.isUsable(name, server, route),
       startupPacketSizeMax: server.startupPacketSizeMax,
       messageSizeMax: server.messageSizeMax,
     };

@@ -109,10 +109,10 @@ export class PooledPlane {
       tell: parts.tellPlaces,
       onTick: () => {
         waits.measure(this.#waits());
-        parts.routing.checkEpochs((member, isDown) => this.#onEpoch(member, isDown));
+        parts.routing.checkEpochs((member) => this.#onEpoch(member));
       },
     });
-    parts.routing.watchEpochs((member, isDown) => this.#onEpoch(member, isDown));
+    parts.routing.watchEpochs((member) => this.#onEpoch(member));
     for (const [user, buffer] of snapshot.userBudgets) {
       const budget = new SharedBudget(buffer, worker, workers);
       const options = { name: user, acquireTimeoutMs: 0, waitersMax: 0 };
@@ -185,13 +185,10 @@ export class PooledPlane {
   }
 
   /** Connections to a server are not to be used any more. */
-  #onEpoch(index: number, isDown: boolean): void {
+  #onEpoch(index: number): void {
     for (const [pair, pool] of this.#pools.pools()) {
       if (this.#destinations.get(pair.pool).member.index === index) pool.reconnect();
     }
-    // They are told as those who use it now, not as those who get it next.
-    const users = [...this.#parts.routing.loadOf({ index }).users];
-    for (const user of users) user.onServerUnusable(isDown);
   }
 
   /** Makes what stands behind a session. */

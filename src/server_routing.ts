@@ -231,6 +231,11 @@ export class ServerRouting {
     );
   }
 
+  /** Whether a listener's route may still serve whom it was chosen for. */
+  isUsable(listener: string, server: ServerConfig, route: ServerRoute): boolean {
+    return this.#routers.get(listener)!.isUsable(route, this.needOf(server));
+  }
+
   /** How long a client may be held for a server of a group. */
   holdMs(member: Member, acquireTimeoutMs: number): number {
     if (this.table.isPaused(member.group)) return acquireTimeoutMs;
@@ -239,11 +244,10 @@ export class ServerRouting {
   }
 
   /**
-   * Calls `onEpoch` for each server whose connections are not to be used any more, now and then.
-   *
-   * @param onEpoch Told whether the server is down, so that nothing comes from it any more.
+   * Calls `onEpoch` for each server whose connections are not to be used any more, now and then,
+   * and then tells who has one of them.
    */
-  watchEpochs(onEpoch: (member: number, isDown: boolean) => void): void {
+  watchEpochs(onEpoch: (member: number) => void): void {
     if (!this.#isChecked) return;
     this.#parts.clock.after(EPOCH_MS, () => {
       this.checkEpochs(onEpoch);
@@ -252,12 +256,15 @@ export class ServerRouting {
   }
 
   /** The same, once. */
-  checkEpochs(onEpoch: (member: number, isDown: boolean) => void): void {
+  checkEpochs(onEpoch: (member: number) => void): void {
     for (const [member, seen] of this.#epochs.entries()) {
       const epoch = this.table.epoch(member);
       if (epoch === seen) continue;
       this.#epochs[member] = epoch;
-      onEpoch(member, this.table.health(member) === HEALTH.down);
+      onEpoch(member);
+      const isDown = this.table.health(member) === HEALTH.down;
+      // They are told as those who use it now, not as those who get it next.
+      for (const user of [...this.#loads[member]!.users]) user.onServerUnusable(isDown);
     }
   }
 

@@ -230,12 +230,16 @@ export function noServerOfRole(role: string, heldMs: number): ErrorFields {
   };
 }
 
+/** Of a server that is lost while a request is under way, or a transaction. */
+const UNKNOWN_OUTCOME = "What became of a transaction that was running is not known.";
+
 /** The server is a replica now, and the session has to have a primary, or the other way round. */
-export function serverDemoted(): ErrorFields {
+export function serverDemoted(isIdle: boolean): ErrorFields {
   return {
     severity: "FATAL",
     sqlState: "57P01", // admin_shutdown
     message: "the server has another role now",
+    ...isIdle ? {} : { detail: UNKNOWN_OUTCOME },
     hint: "Connect again: the gateway then chooses a server that has the right one.",
   };
 }
@@ -246,7 +250,7 @@ export function serverLost(): ErrorFields {
     severity: "FATAL",
     sqlState: "08006", // connection_failure
     message: "the server closed the connection unexpectedly",
-    detail: "What became of a transaction that was running is not known.",
+    detail: UNKNOWN_OUTCOME,
   };
 }
 

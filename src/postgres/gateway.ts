@@ -53,6 +53,8 @@ export interface ListenerContext {
   readonly name: string;
   /** Which servers a client may be relayed to now, in the order they are tried. */
   routesFor(client: RelayedClient): readonly Route[];
+  /** Whether one of them may go on serving whom it was chosen for. */
+  isUsable(route: Route): boolean;
   /** What they have to be. */
   readonly need: Need;
   /** One place for each client that may be served, over all workers. */

@@ -20,6 +20,7 @@ import type { Acquisition, Lease } from "../pool/pool.ts";
 import * as reply from "./error_reply.ts";
 import type { Gateway, ListenerContext, Route } from "./gateway.ts";
 import { ServerConnection } from "./server_connection.ts";
+import { ServerStay } from "./server_stay.ts";
 import { sizeHint } from "./size_hint.ts";
 import type { Upstream, UpstreamOwner, UpstreamPlace } from "./upstream.ts";
 import type { ProtocolError } from "./wire/errors.ts";
@@ -43,6 +44,7 @@ export interface RelayParts {
 export class Relay implements Upstream {
   readonly #parts: RelayParts;
   readonly #framer: Framer;
+  readonly #stay: ServerStay;
   #startup: StartupMessage | undefined;
   #state: "waiting" | "connecting" | "login" | "active" | "over" = "waiting";
   #acquisition: Acquisition | undefined;
@@ -55,6 +57,7 @@ export class Relay implements Upstream {
     this.#parts = parts;
     this.#startup = parts.startup;
     this.#framer = new Framer(parts.listener.messageSizeMax, IS_FRONTEND_TAG);
+    this.#stay = new ServerStay(this, parts.owner);
   }
 
   get isClientBetweenMessages(): boolean {
@@ -79,6 +82,10 @@ export class Relay implements Upstream {
       this.#server?.isIdle === true;
   }
 
+  get isServerUsable(): boolean {
+    return this.#parts.listener.isUsable(this.#route!);
+  }
+
   get isGone(): boolean {
     return this.#server?.isGone ?? true;
   }
@@ -96,6 +103,7 @@ export class Relay implements Upstream {
 
   release(): void {
     this.#state = "over";
+    this.#stay.end();
     this.#acquisition?.cancel();
     this.#acquisition = undefined;
     this.#server?.release(this.#framer.isBetweenMessages);
@@ -182,6 +190,7 @@ export class Relay implements Upstream {
   }
 
   #onLogin(): void {
+    this.#stay.begin(this.#route!);
     this.#setState("login");
     this.#parts.client.reoffer();
   }

@@ -44,7 +44,7 @@ class Scene {
     const address = (port: number) => ({ kind: "tcp", host: "10.0.0.1", port }) as const;
     const others = states.slice(1).map((_, index) => address(index + 2));
     const groups = new Map([["a", { address: address(1), others }]]);
-    this.table = serverTableFor(groups);
+    this.table = serverTableFor(groups, 1);
     for (const [member, state] of states.entries()) say(this.table, member, state);
     this.routes = membersOf(groups).get("a")!.map((member) => ({
       proxy: "p",

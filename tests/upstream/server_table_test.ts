@@ -64,7 +64,7 @@ Deno.test("ServerTable gives another thread what was written, and nothing of oth
 });
 
 Deno.test("ServerTable counts the changes that routing depends on, and no others", () => {
-  const table = serverTableFor(GROUPS);
+  const table = serverTableFor(GROUPS, 1);
   const changes = (act: () => void) => {
     const before = table.changes;
     act();

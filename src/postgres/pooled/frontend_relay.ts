@@ -24,13 +24,6 @@ import { type Batch, StalePlans, translateStale } from "./stale_plans.ts";
 import type { Piece, Replacement } from "./unnamed_statement.ts";
 import { UntrackedStatements } from "./untracked_statements.ts";
 
-/** What may be a part of the request before, in which the server has not said so yet. */
-const COPY_TAGS: ReadonlySet<number> = new Set([
-  FRONTEND.copyData,
-  FRONTEND.copyDone,
-  FRONTEND.copyFail,
-]);
-
 const READY_IDLE = readyForQuery(STATUS_IDLE);
 
 /** One client's messages. */
@@ -200,12 +193,9 @@ export class FrontendRelay {
 
   /** Whether the server that the session has now cannot serve what comes next. */
   #mustLeave({ isInTransaction, replies }: Backend, view: Uint8Array, at: number): boolean {
-    const { routing, isOnReplica, stay, stays } = this.#session;
+    const { routing, isOnReplica, stays } = this.#session;
     // While answers are due, a transaction that is open may be ended by what has been sent.
     if (stays || (isInTransaction && !replies.isRequestDue)) return false;
-    // It is given back once it has answered what it was sent, so that must be going to happen.
-    const isBetween = replies.isRequestDue && !replies.isUnsynced && needsServer(view[at]!);
-    if (stay.isLeaving && isBetween && !COPY_TAGS.has(view[at]!)) return true;
     return isOnReplica && routing?.mustLeave(view, at) === true;
   }
 

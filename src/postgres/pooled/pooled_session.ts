@@ -16,6 +16,7 @@ import { POOL_CELL } from "../../observe/counters.ts";
 import type { SessionTimeout } from "../../observe/facts.ts";
 import type { CancelKey } from "../cancel.ts";
 import * as reply from "../error_reply.ts";
+import { ServerStay } from "../server_stay.ts";
 import type { Upstream, UpstreamOwner, UpstreamPlace } from "../upstream.ts";
 import { ProtocolError } from "../wire/errors.ts";
 import { isFatal } from "../wire/messages.ts";
@@ -39,7 +40,6 @@ import {
 import { ServerSearch } from "./server_search.ts";
 import { SessionCancelKey } from "./session_cancel_key.ts";
 import { SessionErrors } from "./session_errors.ts";
-import { ServerStay } from "./server_stay.ts";
 import { SessionLimits } from "./session_limits.ts";
 import { TouchedParameters } from "./touched_parameters.ts";
 import { Welcome } from "./welcome.ts";
@@ -299,7 +299,6 @@ export class PooledSession implements Upstream, BackendOwner {
     if (this.touched.read(backend)) return;
     this.#pins.set("statement", this.#relay.needsItsServer);
     const { stays } = this;
-    if (stays && this.stay.endsSession()) return;
     if (stays || backend.isBeingCancelled || !this.#relay.isBetweenMessages) return;
     if (backend.isClientBehind && this.client.isSending) {
       return this.client.whenSent(() => this.onReleasable());

@@ -5,10 +5,10 @@
  * @module
  */
 
-import type { ServerUser } from "../../upstream/server_loads.ts";
-import * as reply from "../error_reply.ts";
-import type { UpstreamOwner } from "../upstream.ts";
-import type { PooledRoute } from "./pooled_context.ts";
+import type { ServerRoute } from "../upstream/router.ts";
+import type { ServerUser } from "../upstream/server_loads.ts";
+import * as reply from "./error_reply.ts";
+import type { UpstreamOwner } from "./upstream.ts";
 
 /** Whose stay it is. */
 export interface ServerGuest {
@@ -22,8 +22,7 @@ export interface ServerGuest {
 export class ServerStay implements ServerUser {
   readonly #guest: ServerGuest;
   readonly #owner: UpstreamOwner;
-  #route: PooledRoute | undefined;
-  #isLeaving = false;
+  #load: ServerRoute["load"] | undefined;
 
   constructor(guest: ServerGuest, owner: UpstreamOwner) {
     this.#guest = guest;
@@ -31,40 +30,23 @@ export class ServerStay implements ServerUser {
   }
 
   /** The session has a server. */
-  begin(route: PooledRoute): void {
-    this.#route = route;
-    route.load.users.add(this);
+  begin({ load }: ServerRoute): void {
+    this.#load = load;
+    load.users.add(this);
   }
 
   /** The session has it no more. */
   end(): void {
-    this.#route?.load.users.delete(this);
-    this.#route = undefined;
-    this.#isLeaving = false;
-  }
-
-  /** Whether the server is to be given back, or the session to be ended, as soon as that can be. */
-  get isLeaving(): boolean {
-    return this.#isLeaving;
-  }
-
-  /**
-   * What was under way is over, and the session would stay.
-   *
-   * @returns Whether it was ended instead.
-   */
-  endsSession(): boolean {
-    if (!this.#isLeaving) return false;
-    this.#owner.fail(reply.serverDemoted(), "server changed its role");
-    return true;
+    this.#load?.users.delete(this);
+    this.#load = undefined;
   }
 
   onServerUnusable(isDown: boolean): void {
     this.#owner.guard(() => {
       if (isDown) return this.#owner.fail(reply.serverLost(), "server is down");
       if (this.#guest.isServerUsable) return;
-      this.#isLeaving = true;
-      if (this.#guest.isIdle) this.endsSession();
+      // Nor may a transaction end there: what it would commit is lost with that server.
+      this.#owner.fail(reply.serverDemoted(this.#guest.isIdle), "server changed its role");
     });
   }
 }
