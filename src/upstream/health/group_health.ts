@@ -208,7 +208,9 @@ export class GroupHealth {
     const { member } = row;
     this.#options.onFact({ kind: "down", member, failure, message });
     this.#publish(row);
-    this.#options.table.newEpoch(member.index);
+    // It answers, though not us, as with a password that was changed: what works there goes on.
+    const answers = failure === "login" || failure === "query";
+    if (!answers) this.#options.table.newEpoch(member.index);
   }
 
   // Roles -----------------------------------------------------------------------------------------

@@ -51,6 +51,14 @@ Deno.test("GroupHealth follows a failover in the pass in which it is seen", () =
   equal(scene.primariesMax, 1);
 });
 
+Deno.test("GroupHealth leaves connections to who only lets its checks in no more", () => {
+  const scene = settled();
+  const epoch = scene.table.epoch(1);
+  for (let i = 0; i < 5; i++) scene.fails(1, "login");
+  deepEqual(scene.all, ["primary up", "replica down", "replica up"]);
+  equal(scene.table.epoch(1), epoch);
+});
+
 Deno.test("GroupHealth fences an old primary that comes back, before anything is published", () => {
   const scene = settled();
   scene.dies(0);
