@@ -57,6 +57,7 @@ Deno.test("loadConfig reads every key of a group", () => {
   deepEqual(group, {
     failoverTimeoutMs: 5_000,
     failoverScript: "",
+    switchoverScript: "",
     patroni: ["http://a:8008", "http://b:8008"],
     lagMaxMs: 10_000,
     lagSizeMax: 1_048_576,
@@ -99,12 +100,16 @@ Deno.test("loadConfig reads how a listener finds servers, and what proxies weigh
     "distribution: [ { proxyName: b } ] } ] }";
   const proxies = "proxies:\n" +
     "  a: { client: default, pool: default, weight: 3, mirror: { proxy: b, share: 0.1 } }\n" +
-    "  b: { client: default, pool: default, mirror: { proxy: a, share: 0 } }\n";
-  const config = load(file({ server, proxies }));
+    "  b: { client: copy, pool: copy, mirror: { proxy: a, share: 0 } }\n";
+  const text = file({ server, proxies })
+    .replace("clients:", "clients:\n  copy: { address: [c1:5432, c2:5432], user: app }")
+    .replace("pools:", "pools:\n  copy: { mode: transaction }");
+  const config = load(text);
   deepEqual(config.servers.get("default")!.routing, {
     targetSessionAttrs: "any",
     readWriteSplit: true,
     causality: "table",
+    readFunctions: [],
     hints: false,
     strategy: "CONSISTENT_HASH",
     key: "parameter:app.tenant",

@@ -6,7 +6,7 @@
  */
 
 import { deepEqual, match } from "node:assert/strict";
-import type { Actor, World } from "../support/dialogue.ts";
+import type { Actor } from "../support/dialogue.ts";
 import { bind, describe, execute, parseNamed } from "../support/extended_messages.ts";
 import {
   BIND,
@@ -24,29 +24,10 @@ import {
   ROW_DESCRIPTION,
   SYNC,
 } from "../support/messages.ts";
-import { connects, exchanges, hearsWelcome } from "../support/pooled_world.ts";
-import {
-  elect,
-  ends,
-  opens,
-  type RoutedOptions,
-  say,
-  startSplit,
-} from "../support/routed_world.ts";
+import { answersRead, exchanges } from "../support/pooled_world.ts";
+import { elect, ends, opens, say, startServed, startSplit } from "../support/routed_world.ts";
 
 const [PARSED, BOUND, NO_DATA] = [message("1"), message("2"), message("n")];
-
-/** A gateway, a client, and both servers, of which each has a free connection. */
-async function scene(options: RoutedOptions = {}): Promise<{
-  readonly world: World;
-  readonly client: Actor;
-  readonly primary: Actor;
-  readonly replica: Actor;
-}> {
-  const { world, client, primary } = await startSplit(options);
-  const replica = await opens(world, client, "select 0", 1);
-  return { world, client, primary, replica };
-}
 
 /** What is said is heard by this server only, and answered. */
 async function served(
@@ -63,7 +44,7 @@ async function served(
 }
 
 Deno.test("Split sends reads to a replica, and writes and unknown texts to the primary", async () => {
-  const { world, client, primary, replica } = await scene();
+  const { world, client, primary, replica } = await startServed();
   for (const text of ["select 1", "table t", "values (1)", "begin read only", "explain select 1"]) {
     await exchanges(client, replica, text, "X");
     await primary.hears();
@@ -79,7 +60,7 @@ Deno.test("Split sends reads to a replica, and writes and unknown texts to the p
 });
 
 Deno.test("Split keeps a transaction where it began", async () => {
-  const { world, client, primary, replica } = await scene();
+  const { world, client, primary, replica } = await startServed();
   await exchanges(client, primary, "begin", "BEGIN", "T");
   await exchanges(client, primary, "select 1", "SELECT 1", "T");
   await exchanges(client, primary, "commit", "COMMIT");
@@ -92,7 +73,7 @@ Deno.test("Split keeps a transaction where it began", async () => {
 });
 
 Deno.test("Split has a write wait for the read before it, and go to the primary then", async () => {
-  const { world, client, primary, replica } = await scene();
+  const { world, client, primary, replica } = await startServed();
   await client.says(query("select 1"), query("delete from t"), query("select 2"));
   await replica.hears(query("select 1"));
   await primary.hears();
@@ -110,7 +91,7 @@ Deno.test("Split has a write wait for the read before it, and go to the primary 
 });
 
 Deno.test("Split has a write wait for the end of a transaction that is sent before it", async () => {
-  const { world, client, primary, replica } = await scene();
+  const { world, client, primary, replica } = await startServed();
   const transaction = ["begin read only", "select 1", "commit"].map(query);
   await client.says(...transaction, query("delete from t"));
   await replica.hears(...transaction);
@@ -131,7 +112,7 @@ Deno.test("Split has a write wait for the end of a transaction that is sent befo
 });
 
 Deno.test("Split has a write wait while its client is slow to take what was read", async () => {
-  const { world, client, primary, replica } = await scene();
+  const { world, client, primary, replica } = await startServed();
   client.peer.isReading = false;
   await client.says(query("select 1"));
   await replica.hears(query("select 1"));
@@ -151,7 +132,7 @@ Deno.test("Split has a write wait while its client is slow to take what was read
 });
 
 Deno.test("Split chooses for all that is sent up to a Sync", async () => {
-  const { world, client, primary, replica } = await scene();
+  const { world, client, primary, replica } = await startServed();
   const [toPrimary, toReplica] = [[primary, replica], [replica, primary]] as const;
   const answers = [PARSED, BOUND, complete("X"), ready()];
   await served(client, toReplica, [parse("select 1"), BIND, EXECUTE, SYNC], ...answers);
@@ -162,7 +143,7 @@ Deno.test("Split chooses for all that is sent up to a Sync", async () => {
 });
 
 Deno.test("Split sends a unit of which not all is there to the primary", async () => {
-  const { world, client, primary, replica } = await scene();
+  const { world, client, primary, replica } = await startServed();
   await client.says(parse("select 1"));
   await replica.hears();
   await primary.hears(parse("select 1"));
@@ -174,7 +155,7 @@ Deno.test("Split sends a unit of which not all is there to the primary", async (
 });
 
 Deno.test("Split serves who prepares first and waits, by what is prepared", async () => {
-  const { world, client, primary, replica } = await scene();
+  const { world, client, primary, replica } = await startServed();
   for (
     const [text, server, other] of [
       ["select 1", replica, primary],
@@ -192,7 +173,7 @@ Deno.test("Split serves who prepares first and waits, by what is prepared", asyn
 });
 
 Deno.test("Split knows what was prepared before, by its name and without one", async () => {
-  const { world, client, primary, replica } = await scene();
+  const { world, client, primary, replica } = await startServed();
   for (
     const [name, text] of [["r", "select 1"], ["w", "delete from t"], ["", "select 2"]] as const
   ) {
@@ -216,7 +197,7 @@ Deno.test("Split knows what was prepared before, by its name and without one", a
 });
 
 Deno.test("Split serves reads from the primary while no replica can, and from a replica again", async () => {
-  const { world, client, primary, replica } = await scene();
+  const { world, client, primary, replica } = await startServed();
   for (
     const said of [{ health: "down" }, { flags: ["lagging"] }, { flags: ["draining"] }] as const
   ) {
@@ -229,7 +210,7 @@ Deno.test("Split serves reads from the primary while no replica can, and from a 
 });
 
 Deno.test("Split serves reads while there is no primary, and holds writes", async () => {
-  const { world, client, primary, replica } = await scene();
+  const { world, client, primary, replica } = await startServed();
   say(world.table, 0, { role: "unknown", health: "down" });
   await exchanges(client, replica, "select 1", "SELECT 1");
   await client.says(query("delete from t"));
@@ -246,7 +227,7 @@ Deno.test("Split serves reads while there is no primary, and holds writes", asyn
 });
 
 Deno.test("Split keeps a session where it is pinned", async () => {
-  const { world, client, primary, replica } = await scene();
+  const { world, client, primary, replica } = await startServed();
   await exchanges(client, primary, "create temp table a ()", "CREATE TABLE");
   world.table.beginRound();
   world.table.setCaughtUp(1, 1);
@@ -258,7 +239,7 @@ Deno.test("Split keeps a session where it is pinned", async () => {
 // Hints -------------------------------------------------------------------------------------------
 
 Deno.test("Hint says where a statement runs", async () => {
-  const { world, client, primary, replica } = await scene();
+  const { world, client, primary, replica } = await startServed();
   await exchanges(client, primary, "/* sluice: role=primary */ select 1", "SELECT 1");
   await exchanges(
     client,
@@ -270,8 +251,17 @@ Deno.test("Hint says where a statement runs", async () => {
   await ends(world, client, primary, replica);
 });
 
+Deno.test("SET sluice.role says where a session's statements run", async () => {
+  const { world, client, primary, replica } = await startServed();
+  await exchanges(client, primary, "set sluice.role = 'primary'", "SET");
+  await answersRead(primary, "sluice.role", "primary");
+  await exchanges(client, primary, "select 1", "SELECT 1");
+  await replica.hears();
+  await ends(world, client, primary, replica);
+});
+
 Deno.test("Hint that is wrong is told, and ignored", async () => {
-  const { world, client, primary, replica } = await scene();
+  const { world, client, primary, replica } = await startServed();
   for (
     const [hint, problem] of [
       ["role=leader", /role must be "primary" or "replica", not "leader"/],
@@ -290,7 +280,7 @@ Deno.test("Hint that is wrong is told, and ignored", async () => {
 });
 
 Deno.test("Hint is a comment like any other where hints are switched off", async () => {
-  const { world, client, primary, replica } = await scene({ routing: { hints: false } });
+  const { world, client, primary, replica } = await startServed({ routing: { hints: false } });
   await exchanges(client, replica, "/* sluice: role=primary */ select 1", "SELECT 1");
   await exchanges(client, replica, "/* sluice: role=leader */ select 1", "SELECT 1");
   await ends(world, client, primary, replica);
@@ -308,89 +298,4 @@ Deno.test("Hint names the proxy that a statement runs by", async () => {
   await exchanges(client, primary, "select 1", "SELECT 1");
   await exchanges(client, other, "/* sluice: proxy=db1 */ select 1", "SELECT 1");
   await client.leaves();
-});
-
-// Causality ---------------------------------------------------------------------------------------
-
-Deno.test("Session reads what it has written from a replica that has got it, and not before", async () => {
-  const { world, client, primary, replica } = await scene();
-  const { table } = world;
-  table.setCaughtUp(1, table.beginRound());
-  await exchanges(client, primary, "delete from t", "DELETE 1");
-  await exchanges(client, primary, "select 1", "SELECT 1");
-  table.setCaughtUp(1, 1); // of the round in which it was written
-  await exchanges(client, primary, "select 1", "SELECT 1");
-  const round = table.beginRound();
-  await exchanges(client, primary, "select 1", "SELECT 1");
-  table.setCaughtUp(1, round);
-  await exchanges(client, replica, "select 1", "SELECT 1");
-  await ends(world, client, primary, replica);
-});
-
-Deno.test("Session is bound by the round in which its write ended", async () => {
-  const { world, client, primary, replica } = await scene();
-  const { table } = world;
-  await client.says(query("delete from t"));
-  await primary.hears(query("delete from t"));
-  table.setCaughtUp(1, table.beginRound());
-  await primary.says(complete("DELETE 1"), ready());
-  await client.hears(complete("DELETE 1"), ready());
-  await exchanges(client, primary, "select 1", "SELECT 1");
-  table.setCaughtUp(1, table.beginRound());
-  await exchanges(client, replica, "select 1", "SELECT 1");
-  await ends(world, client, primary, replica);
-});
-
-/** Another client, of the same user. */
-async function another(world: World): Promise<Actor> {
-  const client = await connects(world);
-  await hearsWelcome(world, client);
-  return client;
-}
-
-Deno.test("Others read from replicas what a session has written, unless causality says more", async () => {
-  for (const causality of ["session", "user", "table", "off"] as const) {
-    const { world, client, primary, replica } = await scene({ routing: { causality } });
-    const other = await another(world);
-    await exchanges(client, primary, "delete from public.t", "DELETE 1");
-    const reads = {
-      session: [primary, replica, replica],
-      user: [primary, primary, primary],
-      table: [primary, primary, replica],
-      off: [replica, replica, replica],
-    }[causality];
-    await exchanges(client, reads[0]!, "select 1", "SELECT 1");
-    await exchanges(other, reads[1]!, "select * from t", "SELECT 1");
-    await exchanges(other, reads[2]!, "select * from u", "SELECT 1");
-    world.table.setCaughtUp(1, world.table.beginRound());
-    await exchanges(other, replica, "select * from t", "SELECT 1");
-    await ends(world, client, other, primary, replica);
-  }
-});
-
-Deno.test("Everybody waits for what is not known of a write, where tables count", async () => {
-  const { world, client, primary, replica } = await scene({ routing: { causality: "table" } });
-  const other = await another(world);
-  await exchanges(client, primary, "select f()", "SELECT 1");
-  await exchanges(other, primary, "select * from u", "SELECT 1");
-  await ends(world, client, other, primary, replica);
-});
-
-Deno.test("Session remembers a write that it bound behind a read it had prepared", async () => {
-  const { world, client, primary, replica } = await scene();
-  await client.says(parseNamed("w", "delete from t"), SYNC);
-  await primary.says(PARSED, ready());
-  world.table.setCaughtUp(1, world.table.beginRound());
-  primary.peer.take();
-  client.peer.take();
-  say(world.table, 1, { role: "replica", flags: ["lagging"] });
-  await client.says(parse("select 1"), FLUSH);
-  await primary.says(PARSED);
-  await client.says(bind({ statement: "w" }), execute(), SYNC);
-  await primary.says(BOUND, complete("DELETE 1"), ready());
-  await client.hears(PARSED, BOUND, complete("DELETE 1"), ready());
-  primary.peer.take();
-  elect(world);
-  await exchanges(client, primary, "select 1", "SELECT 1");
-  await ends(world, client, primary, replica);
 });

@@ -69,19 +69,3 @@ Deno.test("Split leaves reads that are sent behind a write on the primary, and n
   await servers.serve();
   deepEqual(servers.whoRan("select 5"), [1]);
 });
-
-Deno.test("SET sluice.role says where a session's statements run, until it is reset", async () => {
-  const { client, servers } = await scene();
-  const ran = async (...texts: readonly string[]) => {
-    for (const text of texts) {
-      await client.says(query(text));
-      await servers.serve();
-    }
-    return servers.whoRan(texts.at(-1)!);
-  };
-  deepEqual(await ran("set sluice.role = 'primary'", "select 1"), [0]);
-  deepEqual(await ran("/* sluice: role=replica */ select 2"), [1], "a hint says more");
-  deepEqual(await ran("set sluice.role = 'auto'", "select 3"), [1]);
-  deepEqual(await ran("set sluice.role to replica", "select pg_backend_pid()"), [1]);
-  deepEqual(await ran("reset sluice.role", "delete from t"), [0]);
-});

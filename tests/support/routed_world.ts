@@ -96,6 +96,18 @@ export async function opens(
   return opened;
 }
 
+/** A gateway, a client, and both servers, of which each has a free connection. */
+export async function startServed(options: RoutedOptions = {}): Promise<{
+  readonly world: World;
+  readonly client: Actor;
+  readonly primary: Actor;
+  readonly replica: Actor;
+}> {
+  const { world, client, primary } = await startSplit(options);
+  const replica = await opens(world, client, "select 0", 1);
+  return { world, client, primary, replica };
+}
+
 /** Everybody goes, and nothing is left but the two timers that tick as long as a worker lives. */
 export async function ends(world: World, ...actors: readonly Actor[]): Promise<void> {
   world.planes[0]!.drain(() => {});
