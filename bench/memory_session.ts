@@ -84,11 +84,11 @@ function contextWith(cells: Route["cells"]): ListenerContext {
     pool: pool(),
     cells,
     onUnreachable() {},
+    mayStay: () => true,
   };
   return {
     name: "default",
     routesFor: () => [route],
-    isUsable: () => true,
     need: ANY_NEED,
     authentication: undefined,
     tls: undefined,

@@ -283,6 +283,7 @@ export class DataPlane {
       pools: this.#pools,
       counters: this.#counters,
       tlsOf: (client) => this.#pooled.tlsOf(client),
+      mayStay: (route) => this.#routing.mayStay(name, server, route),
     });
     const routesFor = (client: RelayedClient) =>
       this.#routing.relayOrder(server, routes, { ...client, listener: name })
@@ -310,7 +311,6 @@ export class DataPlane {
       authentication: gate.context,
       need: this.#routing.needOf(server),
       routesFor,
-      isUsable: (route) => this.#routing.isUsable(name, server, route),
       startupPacketSizeMax: server.startupPacketSizeMax,
       messageSizeMax: server.messageSizeMax,
     };

@@ -12,6 +12,7 @@ import type { Route } from "./postgres/gateway.ts";
 import { isTlsOptional } from "./postgres/server_dial.ts";
 import type { ServerRouting } from "./server_routing.ts";
 import type { ClientTls } from "./tls_contexts.ts";
+import type { ServerRoute } from "./upstream/router.ts";
 import type { Member } from "./upstream/members.ts";
 
 /** What routes are made from. */
@@ -21,6 +22,8 @@ export interface RelayRouteParts {
   readonly pools: ReadonlyMap<string, Pool>;
   readonly counters: WorkerCounters;
   readonly tlsOf: (client: string) => ClientTls | undefined;
+  /** Whether a route may go on serving whom it was chosen for. */
+  readonly mayStay: (route: ServerRoute) => boolean;
 }
 
 /** Returns the routes of a listener's proxies, in their order. */
@@ -32,11 +35,13 @@ export function relayRoutes(proxies: readonly string[], parts: RelayRouteParts):
 }
 
 function routeOf(proxy: string, member: Member, parts: RelayRouteParts): Route {
-  const { snapshot, routing, pools, counters, tlsOf } = parts;
+  const { snapshot, routing, pools, counters, tlsOf, mayStay } = parts;
   const { pool, client: clientName } = snapshot.proxies.get(proxy)!;
   const client = snapshot.clients.get(clientName)!;
+  const serverRoute = routing.routeOf(proxy, member);
   return {
-    ...routing.routeOf(proxy, member),
+    ...serverRoute,
+    mayStay: () => mayStay(serverRoute),
     server: serverAddress(client, member, routing.counterOf(member)),
     onUnreachable: () => routing.onUnreachable(member),
     // A server that could bind a SCRAM exchange to its TLS connection refuses a client that could

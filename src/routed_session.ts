@@ -91,6 +91,10 @@ export class RoutedSession implements SessionRouter {
     return this.#options.router.isUsable(this.#options.routes[route]!, need);
   }
 
+  mayStay(route: number, need: Need): boolean {
+    return this.#options.router.mayStay(this.#options.routes[route]!, need);
+  }
+
   onUnreachable(route: number): void {
     this.#parts.onUnreachable(this.#memberOf(route));
   }

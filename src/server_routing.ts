@@ -232,8 +232,8 @@ export class ServerRouting {
   }
 
   /** Whether a listener's route may still serve whom it was chosen for. */
-  isUsable(listener: string, server: ServerConfig, route: ServerRoute): boolean {
-    return this.#routers.get(listener)!.isUsable(route, this.needOf(server));
+  mayStay(listener: string, server: ServerConfig, route: ServerRoute): boolean {
+    return this.#routers.get(listener)!.mayStay(route, this.needOf(server));
   }
 
   /** How long a client may be held for a server of a group. */

@@ -27,6 +27,8 @@ export interface Route extends ServerRoute {
   readonly cells: Cells;
   /** It could not be reached. */
   onUnreachable(): void;
+  /** Whether it may go on serving whom it was chosen for. */
+  mayStay(): boolean;
 }
 
 /** Whose connection is relayed. */
@@ -53,8 +55,6 @@ export interface ListenerContext {
   readonly name: string;
   /** Which servers a client may be relayed to now, in the order they are tried. */
   routesFor(client: RelayedClient): readonly Route[];
-  /** Whether one of them may go on serving whom it was chosen for. */
-  isUsable(route: Route): boolean;
   /** What they have to be. */
   readonly need: Need;
   /** One place for each client that may be served, over all workers. */

@@ -82,8 +82,8 @@ export class Relay implements Upstream {
       this.#server?.isIdle === true;
   }
 
-  get isServerUsable(): boolean {
-    return this.#parts.listener.isUsable(this.#route!);
+  get mayStay(): boolean {
+    return this.#route!.mayStay();
   }
 
   get isGone(): boolean {

@@ -13,7 +13,7 @@ import type { UpstreamOwner } from "./upstream.ts";
 /** Whose stay it is. */
 export interface ServerGuest {
   /** Whether the server may still serve what it was found for. */
-  readonly isServerUsable: boolean;
+  readonly mayStay: boolean;
   /** True if nothing is under way, and no transaction open. */
   readonly isIdle: boolean;
 }
@@ -44,7 +44,7 @@ export class ServerStay implements ServerUser {
   onServerUnusable(isDown: boolean): void {
     this.#owner.guard(() => {
       if (isDown) return this.#owner.fail(reply.serverLost(), "server is down");
-      if (this.#guest.isServerUsable) return;
+      if (this.#guest.mayStay) return;
       // Nor may a transaction end there: what it would commit is lost with that server.
       this.#owner.fail(reply.serverDemoted(this.#guest.isIdle), "server changed its role");
     });

@@ -29,6 +29,8 @@ export interface RawRoute {
   readonly load: ServerLoad;
   /** It could not be reached. */
   onUnreachable(): void;
+  /** Whether it may go on serving whom it was chosen for. */
+  mayStay(): boolean;
 }
 
 /** What is known of a client when a server is chosen for it. */

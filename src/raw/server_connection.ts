@@ -116,7 +116,7 @@ export class RawServerConnection implements ServerUser {
 
   /** One that is still being dialled will show by itself what has become of its server. */
   onServerUnusable(isDown: boolean): void {
-    if (this.#state !== "active") return;
+    if (this.#state !== "active" || (!isDown && this.#parts.route.mayStay())) return;
     this.#parts.owner.guard(() => this.#parts.owner.onUnusable(isDown));
   }
 

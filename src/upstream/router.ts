@@ -111,6 +111,17 @@ export class Router {
       this.#table.health(route.member.index) !== HEALTH.down;
   }
 
+  /**
+   * Whether a session may keep a connection that it has, when those who are free are closed: unless
+   * the server is not what the session needs any more. An operator's will is about new work only.
+   */
+  mayStay({ member: { index } }: ServerRoute, { role }: Need): boolean {
+    if ((this.#table.flags(index) & FLAG.fenced) !== 0) return false;
+    const is = this.#table.role(index);
+    if (role === "primary") return is === ROLE.primary;
+    return role !== "replica" || is !== ROLE.primary;
+  }
+
   #thoseOf(routes: readonly ServerRoute[], { proxy }: Need, shares: Shares | undefined): number[] {
     const wanted: number[] = [];
     for (const [index, route] of routes.entries()) {

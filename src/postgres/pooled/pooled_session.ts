@@ -213,8 +213,8 @@ export class PooledSession implements Upstream, BackendOwner {
     this.stay.end();
   }
 
-  get isServerUsable(): boolean {
-    return this.#search.isUsable;
+  get mayStay(): boolean {
+    return this.#search.mayStay;
   }
 
   // From the server -------------------------------------------------------------------------------

@@ -68,8 +68,8 @@ export class ServerSearch {
   }
 
   /** Whether the server that was found may still serve what it was found for. */
-  get isUsable(): boolean {
-    return this.#router.isUsable(this.#route, this.#fullNeed);
+  get mayStay(): boolean {
+    return this.#router.mayStay(this.#route, this.#fullNeed);
   }
 
   get isWaiting(): boolean {

@@ -20,6 +20,8 @@ export interface SessionRouter {
   isReplica(route: number): boolean;
   /** Whether a route may still serve. */
   isUsable(route: number, need: Need): boolean;
+  /** Whether the session may keep a connection to a route's server. */
+  mayStay(route: number, need: Need): boolean;
   /** A route's server could not be reached, or does not let anybody in. */
   onUnreachable(route: number): void;
   /** A route's server may not be what it was taken for: it is asked. */

@@ -7,7 +7,7 @@
 import { deepEqual, equal, ok } from "node:assert/strict";
 import { utf8 } from "../../../src/base/bytes.ts";
 import type { ServerConfig } from "../../../src/config/config.ts";
-import { HEALTH, ROLE, type ServerTable } from "../../../src/upstream/server_table.ts";
+import { FLAG, HEALTH, ROLE, type ServerTable } from "../../../src/upstream/server_table.ts";
 import { CLIENT_DEFAULTS, SERVER_DEFAULTS } from "../../support/configs.ts";
 import { World } from "../../support/dialogue.ts";
 
@@ -74,7 +74,8 @@ Deno.test("RawSession ends when its server is not to be used any more", async ()
     const { world, table } = await watched({});
     const client = await world.client();
     const server = await world.server(0);
-    table.set(0, { ...FACTS, health });
+    const flags = health === HEALTH.up ? FLAG.fenced : 0;
+    table.set(0, { ...FACTS, health, flags });
     table.newEpoch(0);
     await world.pass(100);
     ok(client.peer.hasSeenEnd && server.peer.hasSeenEnd);
@@ -85,4 +86,16 @@ Deno.test("RawSession ends when its server is not to be used any more", async ()
     const [gone] = world.logged("client disconnected");
     equal(gone?.fields["reason"], "server is not to be used any more");
   }
+});
+
+Deno.test("RawSession goes on with a server that is drained", async () => {
+  const { world, table } = await watched({});
+  const client = await world.client();
+  const server = await world.server(0);
+  table.set(0, { ...FACTS, flags: FLAG.draining });
+  table.newEpoch(0);
+  await world.pass(100);
+  equal(client.peer.hasSeenEnd || server.peer.hasSeenEnd, false);
+  await client.leaves();
+  await server.leaves();
 });
