@@ -251,7 +251,7 @@ export class PooledPlane {
       const { startup: { parameters }, proxy, tlsServerName } = admitted;
       const who = { listener, address: client.peerAddress, parameters, proxy, tlsServerName };
       const router = this.#parts.routing.sessionRouter(server, routes, who);
-      const rules = this.#parts.routing.rulesOf(listener, server, routes);
+      const rules = this.#parts.routing.rulesOf(listener, server, routes, proxy);
       const identity = { ...admitted, routes, router, rules, onEnd };
       return new PooledSession(context, identity, client, owner);
     };

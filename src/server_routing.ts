@@ -18,7 +18,7 @@ import type { SessionRouter } from "./postgres/pooled/session_router.ts";
 import type { ConnectionCounter } from "./upstream/connection_table.ts";
 import { makeStrategy } from "./upstream/balancer/make_strategy.ts";
 import { type Member, membersOf } from "./upstream/members.ts";
-import { ANY_NEED, type Need, Router, type ServerRoute } from "./upstream/router.ts";
+import { ANY_NEED, type Need, roleChosen, Router, type ServerRoute } from "./upstream/router.ts";
 import { ServerLoad } from "./upstream/server_loads.ts";
 import { HEALTH, ServerTable } from "./upstream/server_table.ts";
 
@@ -150,21 +150,32 @@ export class ServerRouting {
     client: RoutedClient,
   ): SessionRouter {
     const { strategy, key, per } = server.routing;
-    const need = this.needOf(server);
     // Where nobody finds out, who answered last is the best that is known.
     const isFixed = strategy === "ORDERED" &&
       !routes.some(({ member }) => isChecked(this.#client(member)));
     return new RoutedSession(this, {
       router: this.#routers.get(client.listener)!,
       routes,
-      // Where servers are tried in order, its servers are the first of them, and not the only ones.
-      need: strategy === "ORDERED" || client.proxy === undefined
-        ? need
-        : { ...need, proxy: client.proxy },
+      need: this.#needOfClient(server, routes, client.proxy),
       shares: this.#rules.get(client.listener)!.choose(client),
       key: strategy === "CONSISTENT_HASH" ? keyOf(key, client) : "",
       isPerSession: isFixed || per === "session",
     });
+  }
+
+  /** @param choice A proxy, or a role, that was chosen for the session. */
+  #needOfClient(
+    server: ServerConfig,
+    routes: readonly PooledRoute[],
+    choice: string | undefined,
+  ): Need {
+    const need = this.needOf(server);
+    const role = roleChosen(choice);
+    if (role !== undefined) return { ...need, role };
+    // Where servers are tried in order, its servers are the first of them, and not the only ones.
+    const isOnly = server.routing.strategy !== "ORDERED" &&
+      routes.some(({ proxy }) => proxy === choice);
+    return isOnly ? { ...need, proxy: choice } : need;
   }
 
   /**
@@ -189,6 +200,7 @@ export class ServerRouting {
     listener: string,
     { routing, proxies }: ServerConfig,
     routes: readonly ServerRoute[],
+    choice: string | undefined,
   ): RoutingRules | undefined {
     const isChoice = routes.length > 1 && routing.hints;
     if (!routing.readWriteSplit && !isChoice) return undefined;
@@ -198,6 +210,7 @@ export class ServerRouting {
       isSplit: routing.readWriteSplit,
       hints: routing.hints,
       role: NEEDS[routing.targetSessionAttrs].role,
+      chosenRole: roleChosen(choice),
       causality: routing.readWriteSplit ? routing.causality : "off",
       proxies,
       marks,
@@ -224,7 +237,9 @@ export class ServerRouting {
     const router = this.#routers.get(client.listener)!;
     const shares = this.#rules.get(client.listener)!.choose(client);
     const key = strategy === "CONSISTENT_HASH" ? keyOf(keyName, client) : "";
-    const order = router.order(routes, this.needOf(server), shares, key);
+    const need = this.needOf(server);
+    const role = roleChosen(client.proxy) ?? need.role;
+    const order = router.order(routes, { ...need, role }, shares, key);
     if (client.proxy === undefined) return order;
     return order.toSorted((a, b) =>
       Number(routes[b]!.proxy === client.proxy) - Number(routes[a]!.proxy === client.proxy)

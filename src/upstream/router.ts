@@ -26,6 +26,17 @@ export interface Need {
 /** Anybody will do. */
 export const ANY_NEED: Need = { role: "any", proxy: undefined, writtenRound: -1 };
 
+/** What a plugin may route to in place of a proxy, in the words of hints. */
+const ROLE_CHOICES: ReadonlyMap<string, WantedRole> = new Map([
+  ["role=primary", "primary"],
+  ["role=replica", "prefer-replica"],
+]);
+
+/** The role that a choice names; undefined if it is the name of a proxy. */
+export function roleChosen(choice: string | undefined): WantedRole | undefined {
+  return choice === undefined ? undefined : ROLE_CHOICES.get(choice);
+}
+
 /** A way to one server, through one proxy. */
 export interface ServerRoute {
   readonly proxy: string;

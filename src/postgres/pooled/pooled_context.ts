@@ -71,6 +71,8 @@ export interface RoutingRules {
   readonly hints: boolean;
   /** What servers have to be where reads and writes are not told apart. */
   readonly role: WantedRole;
+  /** What somebody chose for the session. */
+  readonly chosenRole: WantedRole | undefined;
   readonly causality: "session" | "user" | "table" | "off";
   /** Names in `proxies` of the configuration. */
   readonly proxies: readonly string[];

@@ -113,7 +113,8 @@ export class RequestRouting {
    * no primary, has been given back.
    */
   mustLeave(view: Uint8Array, at: number): boolean {
-    if (this.#isWithin) return false;
+    // What it was found for, it can serve, or somebody has chosen so.
+    if (this.#isWithin || !this.hasSent) return false;
     this.#next = this.#ask(view, at);
     return this.#roleOf(this.#next) === "primary";
   }
@@ -218,7 +219,7 @@ export class RequestRouting {
     return {
       side: "any",
       proxy: undefined,
-      hinted: this.#ownRole(),
+      hinted: this.#ownRole() ?? this.#rules.chosenRole,
       problem: undefined,
       reads: new Set(),
       writes: new Set(),

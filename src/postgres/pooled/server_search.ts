@@ -10,7 +10,7 @@ import type { Timer } from "../../base/clock.ts";
 import { POOL_CELL } from "../../observe/counters.ts";
 import type { Acquisition } from "../../pool/pool.ts";
 import type { Refusal } from "../../pool/server_pool_types.ts";
-import type { Need } from "../../upstream/router.ts";
+import { type Need, roleChosen, type WantedRole } from "../../upstream/router.ts";
 import type { Backend } from "./backend.ts";
 import type { OpenFailure } from "./backend_opener.ts";
 import type { PooledRoute } from "./pooled_context.ts";
@@ -38,8 +38,9 @@ export class ServerSearch {
   /** Routes that the router named, and how many of them were tried. */
   #candidates: readonly number[] = [];
   #tried = 0;
-  /** A proxy that somebody chose for what comes next. */
+  /** A proxy, or a role, that somebody chose for what comes next. */
   #chosen: string | undefined;
+  #chosenRole: WantedRole | undefined;
   #need: Need | undefined;
   #acquisition: Acquisition | undefined;
   #hold: { readonly sinceMs: number; timer: Timer | undefined } | undefined;
@@ -81,17 +82,23 @@ export class ServerSearch {
     this.#need = need;
   }
 
-  /** The next server is to be of this proxy. @returns False if there is none by that name. */
-  choose(proxy: string): boolean {
-    if (this.isWaiting || !this.routes.some((route) => route.proxy === proxy)) return false;
-    this.#chosen = proxy;
+  /**
+   * The next server is to be of this proxy, or have this role: see `roleChosen`.
+   *
+   * @returns False if there is none by that name.
+   */
+  choose(choice: string): boolean {
+    if (this.isWaiting) return false;
+    const role = roleChosen(choice);
+    if (role === undefined && !this.routes.some(({ proxy }) => proxy === choice)) return false;
+    this.#chosen = role === undefined ? choice : undefined;
+    this.#chosenRole = role;
     return true;
   }
 
   /** What the choice was made for is over. */
   forgetChoice(): void {
-    this.#chosen = undefined;
-    this.#need = undefined;
+    this.#chosen = this.#chosenRole = this.#need = undefined;
   }
 
   /**
@@ -118,7 +125,8 @@ export class ServerSearch {
     const { need: always } = this.#router;
     const need = this.#need ?? always;
     const proxy = this.#chosen ?? need.proxy ?? always.proxy;
-    return proxy === need.proxy ? need : { ...need, proxy };
+    const role = this.#chosenRole ?? need.role;
+    return proxy === need.proxy && role === need.role ? need : { ...need, proxy, role };
   }
 
   /** @returns True if there was a server at once, there or at one of the next. */
