@@ -11,6 +11,8 @@ import { ActWorld, eventOf, policyOf, REJECT } from "../act/world.ts";
 import { moduleOf, specOf, TEXT_AT } from "../support/plugins.ts";
 import { eventually } from "../support/wait.ts";
 
+const ALL_TYPES = new Uint8Array(256).fill(1);
+
 /** A plugin that signals these names at each call, and then has this opinion of its own. */
 function signalling(
   signals: PluginSignals,
@@ -24,7 +26,7 @@ function signalling(
     priority: 7,
     hooks: [HOOK.onQuery],
     mayRespond: true,
-    messageTypes: () => new Uint8Array(256).fill(3),
+    messageTypes: () => ALL_TYPES,
     call() {
       for (const one of names) signals.hear({ plugin: name, name: one, metadata: {} });
       return verdict;
@@ -39,7 +41,7 @@ Deno.test("PluginSignals.judged() is the plugin but for its verdicts", () => {
   const plugin = signalling(signals, "guard", []);
   const { name, priority, hooks, mayRespond, ...judged } = signals.judged(plugin);
   deepEqual([name, priority, hooks, mayRespond], ["guard", 7, [HOOK.onQuery], true]);
-  equal(judged.messageTypes(HOOK.onQuery)[5], 3);
+  equal(judged.messageTypes(HOOK.onQuery), ALL_TYPES);
   equal(judged.call(eventOf()), FORWARD, "without signals the verdict itself");
   judged.close();
   equal(plugin.isClosed(), true);

@@ -32,7 +32,7 @@ let known: Promise<readonly TestServer[]> | undefined;
  * The newest server of each major version that this machine has, then the downloaded one (from the
  * cache after the first time), or the reason why it cannot be had. Looked up once.
  */
-function knownServers(): Promise<readonly TestServer[]> {
+export function knownServers(): Promise<readonly TestServer[]> {
   known ??= lookUpServers();
   return known;
 }

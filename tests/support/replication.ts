@@ -12,7 +12,7 @@ import { programFile } from "../../src/cli/demo/find_postgres.ts";
 import { ClusterFiles } from "./cluster_files.ts";
 import { ClusterMember } from "./cluster_member.ts";
 import { type Gateway, type Sections, startGateway } from "./gateway.ts";
-import { serversToTest } from "./postgres.ts";
+import { knownServers } from "./postgres.ts";
 import { eventually } from "./wait.ts";
 
 /** More than any test needs. */
@@ -203,9 +203,12 @@ export async function startClusterGateway(
   return await startGateway({ config, env });
 }
 
-/** The newest server that comes with pg_basebackup; the downloaded one does not. */
+/**
+ * The newest server of this machine that comes with pg_basebackup, also where others are tested:
+ * the downloaded one does not.
+ */
 async function clusterBinDir(): Promise<string> {
-  const servers = [...await serversToTest()].flatMap((one) => "binDir" in one ? [one] : []);
+  const servers = [...await knownServers()].flatMap((one) => "binDir" in one ? [one] : []);
   for (const { binDir } of servers.sort((a, b) => b.major - a.major)) {
     const path = join(binDir, programFile("pg_basebackup"));
     if (await Deno.stat(path).then(({ isFile }) => isFile, () => false)) return binDir;
