@@ -142,9 +142,13 @@ await testOnServers("a mirror", { newestOnly: true, programs: ["pgbench"] }, {
     await running;
     const [row] = await queryOnce(server, "select count(*)::int as n from pgbench_history");
     assert.ok(Number(row!["n"]) > 0);
-    assert.ok(await counted(gateway, "dropped_total", 'reason="lost"') >= 4);
-    assert.ok(await counted(gateway, "dropped_total", 'reason="unreachable"') > 0);
-    await gateway.untilLogged("copy of a session ended", { cause: "lost" });
+    // Which one ends for which reason is chance: who dies says so to some, and some were behind.
+    const reasons = ["lost", "refused", "behind", "unreachable"];
+    const counts = reasons.map((reason) => counted(gateway, "dropped_total", `reason="${reason}"`));
+    const dropped = await Promise.all(counts);
+    assert.ok(dropped.reduce((sum, count) => sum + count) >= 4, dropped.join());
+    assert.ok(dropped.at(-1)! > 0, "those that began while it was down");
+    await gateway.untilLogged("copy of a session ended");
     await hasToldNoErrors(gateway);
     await mirror.restart();
     await queryOnce(gateway.target, "create table back (i int)");
