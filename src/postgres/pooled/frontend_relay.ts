@@ -193,10 +193,11 @@ export class FrontendRelay {
 
   /** Whether the server that the session has now cannot serve what comes next. */
   #mustLeave({ isInTransaction, replies }: Backend, view: Uint8Array, at: number): boolean {
-    const { routing, isOnReplica, stays } = this.#session;
+    const { routing } = this.#session;
+    if (routing === undefined || !this.#session.isOnReplica || this.#session.stays) return false;
     // While answers are due, a transaction that is open may be ended by what has been sent.
-    if (stays || (isInTransaction && !replies.isRequestDue)) return false;
-    return isOnReplica && routing?.mustLeave(view, at) === true;
+    if (isInTransaction && !replies.isRequestDue) return false;
+    return routing.mustLeave(view, at);
   }
 
   /** A server is going to be asked something. */
