@@ -9,7 +9,6 @@
  */
 
 import { assert } from "../../base/assert.ts";
-import { concat } from "../../base/bytes.ts";
 import { messageOf } from "../../base/errors.ts";
 import type { Socket } from "../../net/socket.ts";
 import type { CancelResult, CancelTarget } from "../cancel.ts";
@@ -23,14 +22,12 @@ import { BackendCleaner } from "./backend_cleaner.ts";
 import type { BackendOwner, BackendParts, BackendState } from "./backend_parts.ts";
 import { CancelHolds } from "./cancel_holds.ts";
 import { ClientOutlet } from "./client_outlet.ts";
+import { isWholeAnswer } from "./lone_messages.ts";
 import { OwnQueries, type OwnResult } from "./own_queries.ts";
 import { parameterStatusOf, readParameterStatus, type ServerParameters } from "./parameters.ts";
 import { REPLY } from "./reply_kinds.ts";
-import { isUnasked, PASS, ReplyQueue, SWALLOW } from "./reply_queue.ts";
+import { PASS, ReplyQueue, SWALLOW } from "./reply_queue.ts";
 import { ServerStatements, type UnnamedStatement } from "./statements.ts";
-
-/** Why a connection ends that nobody here has ended. */
-const CLOSED = "it closed the connection";
 
 /** One pooled server connection, from its first ReadyForQuery on. */
 export class Backend {
@@ -55,6 +52,8 @@ export class Backend {
   readonly outgoing: Pick<Socket, "isSending" | "whenSent">;
   readonly replies = new ReplyQueue();
   readonly parameters: ServerParameters;
+  readonly reported: ReadonlyMap<string, string>;
+  readonly cancelTarget: CancelTarget;
   readonly statements: ServerStatements;
   /** What a Bind of the unnamed statement means now; undefined if it is nobody's that is known. */
   unnamed: UnnamedStatement | undefined;
@@ -67,7 +66,8 @@ export class Backend {
   constructor(parts: BackendParts, socket: Socket) {
     this.#parts = parts;
     this.#socket = this.outgoing = socket;
-    this.parameters = parts.parameters;
+    ({ parameters: this.parameters, reported: this.reported } = parts);
+    this.cancelTarget = parts.cancelTarget;
     this.statements = new ServerStatements(Math.max(1, parts.preparedStatementsMax));
     this.#framer = new Framer(parts.messageSizeMax, IS_BACKEND_TAG);
     this.#outlet = new ClientOutlet(parts.cells);
@@ -75,17 +75,9 @@ export class Backend {
     this.#cleaner = new BackendCleaner(this, parts, () => this.#becomeIdle());
     socket.setHandler({
       onData: (view) => this.#onData(view),
-      onEnd: () => this.#onEnd(CLOSED),
+      onEnd: () => this.#onEnd(),
       onClose: (error) => this.#onClose(error),
     });
-  }
-
-  get reported(): ReadonlyMap<string, string> {
-    return this.#parts.reported;
-  }
-
-  get cancelTarget(): CancelTarget {
-    return this.#parts.cancelTarget;
   }
 
   get isInTransaction(): boolean {
@@ -216,7 +208,7 @@ export class Backend {
   #onData(view: Uint8Array): number {
     if (this.#state === "closing" || this.#state === "gone") return view.length;
     try {
-      const passed = this.#relay(view);
+      const passed = this.#relaysLone(view) ? view.length : this.#relay(view);
       if (this.#owner?.isHeldBack === true) this.#owner.onRoom();
       return passed;
     } catch (error) {
@@ -226,6 +218,19 @@ export class Backend {
       if (owner === undefined && !(error instanceof ProtocolError)) throw error;
       return view.length;
     }
+  }
+
+  /** Relays the whole answer to all that is owed. @returns False if it must go the long way. */
+  #relaysLone(view: Uint8Array): boolean {
+    const isLone = this.replies.isLoneQuery && this.#framer.isBetweenMessages &&
+      !this.#isRetrying && this.#owner?.parameters.isResetting === false &&
+      isWholeAnswer(view, this.#parts.messageSizeMax);
+    if (!isLone) return false;
+    this.replies.onMessage(BACKEND.readyForQuery);
+    this.#lookAtReady(view.at(-1)!, false);
+    this.#outlet.sendLast(view, 0, view.length);
+    this.#onReady();
+    return true;
   }
 
   #relay(view: Uint8Array): number {
@@ -261,16 +266,15 @@ export class Backend {
     const { tag, start, end, isLast } = this.#framer;
     const { first, clientAnswerCount } = this.replies;
     const isOwn = first === REPLY.own;
-    // The safety net of the whole: an answer that nobody asked for must never reach anybody.
-    if (first === 0 && !this.replies.isUncertain && !isUnasked(tag)) {
-      throw new ProtocolError(`unexpected message "${String.fromCharCode(tag)}"`);
-    }
     const verdict = this.replies.onMessage(tag);
     switch (tag) {
       case BACKEND.readyForQuery:
-        this.#lookAtReady(view, isOwn);
+        this.#lookAtReady(readReadyForQuery(view.subarray(start, end)), isOwn);
         if (this.#isRetrying && !isOwn) return SWALLOW;
-        if (!isOwn && this.#reportResets(view.subarray(start, end))) return SWALLOW;
+        if (isOwn || this.isInTransaction) break;
+        if (this.#outlet.reportsResets(this.#owner?.parameters, this.replies, view, start)) {
+          return SWALLOW;
+        }
         break;
       case BACKEND.parameterStatus:
         return isLast ? this.#onParameterStatus(view.subarray(start, end), isOwn) : verdict;
@@ -292,22 +296,13 @@ export class Backend {
     return this.#owner === undefined ? SWALLOW : verdict;
   }
 
-  #lookAtReady(view: Uint8Array, isOwn: boolean): void {
-    this.#status = readReadyForQuery(view.subarray(this.#framer.start, this.#framer.end));
+  #lookAtReady(status: number, isOwn: boolean): void {
+    this.#status = status;
     this.#isOwnAnswered = isOwn;
     const isClients = !isOwn && this.#owner !== undefined && !this.#isRetrying;
     if (!isOwn) this.#owner?.beforeReady();
     this.#clock.stop(isClients, this.isInTransaction);
     this.replies.counts.report(this.#parts.cells);
-  }
-
-  /** @returns Whether ReadyForQuery goes out together with what has still to be reported. */
-  #reportResets(ready: Uint8Array): boolean {
-    const parameters = this.#owner?.parameters;
-    if (parameters === undefined || this.isInTransaction) return false;
-    if (!parameters.isReset(this.replies.answerCount)) return false;
-    this.#outlet.replacement = concat(parameters.takeResets(), ready);
-    return true;
   }
 
   /** A change reaches the client that caused it, and whoever gets another server's value. */
@@ -359,9 +354,8 @@ export class Backend {
     }
     if (this.#state === "cleaning") return this.#cleaner.goOn();
     // Somebody who got it just now has asked nothing yet.
-    if (owner !== undefined && owner === this.#owner) {
-      owner.guard(() => owner.onReady(this.#status, isOwn));
-    }
+    const isAsker = owner !== undefined && owner === this.#owner;
+    if (isAsker) owner.guard(() => owner.onReady(this.#status, isOwn));
   }
 
   #becomeIdle(): void {
@@ -371,7 +365,7 @@ export class Backend {
     this.#parts.pool.release(this);
   }
 
-  #onEnd(message: string): void {
+  #onEnd(message = "it closed the connection"): void {
     if (this.#state === "closing" || this.#state === "gone") return;
     const canTell = this.isClientBetweenMessages && !this.#hasSaidWhy;
     this.#setState("closing");
@@ -381,7 +375,7 @@ export class Backend {
   }
 
   #onClose(error: Error | undefined): void {
-    this.#onEnd(error?.message ?? CLOSED);
+    this.#onEnd(error?.message);
     if (this.#state === "gone") return;
     this.#cleaner.stop();
     this.#setState("gone");

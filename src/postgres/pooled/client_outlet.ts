@@ -4,8 +4,14 @@
  * @module
  */
 
+import { concat } from "../../base/bytes.ts";
 import type { Socket } from "../../net/socket.ts";
 import { type Cells, POOL_CELL } from "../../observe/counters.ts";
+import type { SessionParameters } from "./parameters.ts";
+import type { ReplyQueue } from "./reply_queue.ts";
+
+/** Of a ReadyForQuery: its header, and a byte. */
+const READY_SIZE = 6;
 
 /** One server connection's way to its client. */
 export class ClientOutlet {
@@ -23,6 +29,23 @@ export class ClientOutlet {
   /** True if the last answer has to wait until the client has taken more. */
   get isBehind(): boolean {
     return this.#isBehind;
+  }
+
+  /**
+   * Has a ReadyForQuery, which begins at `start`, go out together with what a RESET of the client
+   * has still to report.
+   *
+   * @returns False if there is nothing.
+   */
+  reportsResets(
+    parameters: SessionParameters | undefined,
+    { answerCount }: ReplyQueue,
+    view: Uint8Array,
+    start: number,
+  ): boolean {
+    if (parameters?.isReset(answerCount) !== true) return false;
+    this.replacement = concat(parameters.takeResets(), view.subarray(start, start + READY_SIZE));
+    return true;
   }
 
   /** Sends a run of messages, then the replacement of the one behind them. */
@@ -45,7 +68,7 @@ export class ClientOutlet {
     this.#isBehind = client?.isSending ?? false;
     if (client === undefined || this.#isBehind) return this.send(view, start, end);
     if (start === end) return;
-    client.writeApart(view.subarray(start, end));
+    client.writeApart(end - start === view.length ? view : view.subarray(start, end));
     this.#cells.add(POOL_CELL.bytesFromServers, end - start);
   }
 }

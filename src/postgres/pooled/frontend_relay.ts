@@ -15,6 +15,7 @@ import { errorFieldsOf, readyForQuery } from "../wire/messages.ts";
 import { FRONTEND, IS_FRONTEND_TAG, STATUS_IDLE } from "../wire/tags.ts";
 import type { Backend } from "./backend.ts";
 import { ClientStatements } from "./client_statements.ts";
+import { isLoneQuery } from "./lone_messages.ts";
 import type { PooledSession } from "./pooled_session.ts";
 import type { PooledContext, PoolSettings } from "./pooled_context.ts";
 import { refusalOf } from "./refused_statements.ts";
@@ -63,9 +64,8 @@ export class FrontendRelay {
       this.#statements,
       (name) => this.#untracked.get(name),
     );
-    const { sharedStatements } = context;
     this.#stale = new StalePlans(
-      (statement) => sharedStatements.forget(statement),
+      (statement) => context.sharedStatements.forget(statement),
       (statement) => this.#statements.forgetColumns(statement),
     );
     this.#untracked = new UntrackedStatements(context.scanner, (backend, traits) => {
@@ -138,10 +138,11 @@ export class FrontendRelay {
 
   /** @returns How many bytes are done with. */
   onClientData(view: Uint8Array): number {
-    const framer = this.#framer;
-    framer.begin(view);
     this.#sent = 0;
     this.#isHeldBack = false;
+    if (this.#forwardsLone(view)) return view.length;
+    const framer = this.#framer;
+    framer.begin(view);
     let passed = 0;
     try {
       while (this.#mayStep(view) && framer.next()) {
@@ -156,6 +157,25 @@ export class FrontendRelay {
     }
     if (framer.isBetweenMessages) this.#session.onReleasable();
     return passed;
+  }
+
+  /** Forwards a plain Query to a server that owes nothing. @returns False for the long way. */
+  #forwardsLone(view: Uint8Array): boolean {
+    const session = this.#session;
+    const isLone = isLoneQuery(view, this.#context.messageSizeMax) &&
+      this.#framer.isBetweenMessages && session.routing === undefined;
+    const backend = isLone ? session.backend ?? session.needServer(view, 0) : undefined;
+    if (backend === undefined) return false;
+    if (!this.#hasFollowed || !this.#sql.isSettled) this.#follow(backend, view, 0);
+    const isPlain = backend.replies.isEmpty &&
+      this.#sql.onPlainQuery(backend, view, HEADER_SIZE, view.length - 1);
+    if (!isPlain) return false;
+    if (!backend.isInTransaction) session.onRequest();
+    this.#stale.forget();
+    backend.startClock();
+    this.#statements.onQuery(backend);
+    this.#flush(view, view.length);
+    return true;
   }
 
   /** Whether the next message can be taken now: it is there, and so is a server if it needs one. */

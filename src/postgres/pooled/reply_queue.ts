@@ -13,6 +13,7 @@
  */
 
 import { assert } from "../../base/assert.ts";
+import { ProtocolError } from "../wire/errors.ts";
 import { BACKEND } from "../wire/tags.ts";
 import { MessageCounts } from "./message_counts.ts";
 import { IS_CLIENTS, IS_OPENING, isRequest, REPLY } from "./reply_kinds.ts";
@@ -175,6 +176,11 @@ export class ReplyQueue {
     return first === REPLY.parseOmitted || first === REPLY.closeOmitted;
   }
 
+  /** True if a Query of the client is all that the server owes. */
+  get isLoneQuery(): boolean {
+    return this.#ring.length === 1 && this.#ring.kindAt(0) === REPLY.query;
+  }
+
   /** The entry that the server works at, or 0. */
   get first(): number {
     return this.#ring.length === 0 ? 0 : this.#ring.kindAt(0);
@@ -221,9 +227,14 @@ export class ReplyQueue {
    * A message has come from the server.
    *
    * @returns {@linkcode PASS} or {@linkcode SWALLOW}.
+   * @throws {ProtocolError} If nobody asked for it.
    */
   onMessage(tag: number): number {
     const first = this.first;
+    // The safety net of the whole: an answer that nobody asked for must never reach anybody.
+    if (first === 0 && !this.#isUncertain && !isUnasked(tag)) {
+      throw new ProtocolError(`unexpected message "${String.fromCharCode(tag)}"`);
+    }
     if (first === REPLY.own) return this.#onOwn(tag);
     switch (tag) {
       case BACKEND.readyForQuery:

@@ -125,10 +125,7 @@ export class SqlState {
   /** @returns What is sent in place of the Query, if it is not what it is. */
   onQuery(backend: Backend, text: Uint8Array, isWhole: boolean): Replacement {
     if (backend.replies.isSkipping) return undefined; // it will not be executed
-    const traits = this.#context.scanner.scan(
-      text,
-      backend.parameters.get("standard_conforming_strings") !== "off",
-    );
+    const traits = this.#scan(backend, text);
     if (this.#isOpaque(traits)) backend.parameters.mayHaveChanged = true;
     const refusal = refusalOf(traits, this.#settings);
     if (refusal !== undefined) return query(refusal.text);
@@ -142,6 +139,32 @@ export class SqlState {
       return undefined;
     }
     return this.#prepared.onQuery(backend, text, traits, isWhole, request);
+  }
+
+  /**
+   * As `onQuery`, for a text that is sent as it is and does nothing to the session.
+   *
+   * @param bytes They hold the text from `start` to `end`.
+   * @returns False if it may be another one: nothing is done then.
+   */
+  onPlainQuery(backend: Backend, bytes: Uint8Array, start: number, end: number): boolean {
+    const traits = this.#context.scanner.scanPlain(bytes, start, end) ??
+      this.#plainTraitsOf(backend, bytes.subarray(start, end));
+    if (traits === undefined) return false;
+    this.#noteUse(backend, traits);
+    return true;
+  }
+
+  #plainTraitsOf(backend: Backend, text: Uint8Array): Traits | undefined {
+    const traits = this.#scan(backend, text);
+    const isOther = !isPlain(traits) || this.#isOpaque(traits) ||
+      refusalOf(traits, this.#settings) !== undefined;
+    return isOther ? undefined : traits;
+  }
+
+  #scan({ parameters }: Backend, text: Uint8Array): Traits {
+    const isStandard = parameters.get("standard_conforming_strings") !== "off";
+    return this.#context.scanner.scan(text, isStandard);
   }
 
   /** A statement of the extended protocol is going to be executed. */

@@ -78,6 +78,11 @@ export class StalePlans {
     this.#batch.add(view.subarray(start, end), isDescribe, isSync);
   }
 
+  /** A message is going to be sent that is not sent again. */
+  forget(): void {
+    this.#batch.forget();
+  }
+
   /** It executes a statement, or describes one. */
   use(statement: Statement): void {
     this.#batch.statements.add(statement);

@@ -107,9 +107,10 @@ export class ClientUnnamedStatement {
   /**
    * A Query or Close is going to be sent, which ends it.
    *
-   * @returns To be called if the message turns out to be skipped.
+   * @returns To be called if the message turns out to be skipped, if there is anything to undo.
    */
-  end(backend: Backend): Undo {
+  end(backend: Backend): Undo | undefined {
+    if (this.#versions.length === 0) return void (backend.unnamed = undefined);
     const version = this.#change(backend, undefined, undefined);
     backend.unnamed = undefined;
     return () => this.#drop(version);

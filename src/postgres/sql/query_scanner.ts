@@ -8,6 +8,7 @@
  * @module
  */
 
+import { utf8 } from "../../base/bytes.ts";
 import {
   readDeallocate,
   readDeclare,
@@ -20,6 +21,7 @@ import { quotedKeyword } from "./identifiers.ts";
 import type { Keyword } from "./keywords.ts";
 import { Lexer } from "./lexer.ts";
 import { readReset, readSet, readSetConfig } from "./parameters.ts";
+import { PLAIN_COMMANDS, type PlainCommand, plainCommandOf } from "./plain_query.ts";
 import type { Traits } from "./traits.ts";
 import { Flag, TraitsDraft } from "./traits_draft.ts";
 
@@ -56,6 +58,20 @@ export class QueryScanner {
   #isTemporary = false;
   /** True in a CREATE FUNCTION or CREATE PROCEDURE, whose body is not run. */
   #isRoutine = false;
+  readonly #plain = new Map<PlainCommand, Traits>(
+    PLAIN_COMMANDS.map((command) => [command, this.scan(utf8(command), true)]),
+  );
+
+  /**
+   * As `scan`, for most of what clients send, and much faster. The text is read from `start` to
+   * `end`, during the call only.
+   *
+   * @returns Undefined if only `scan` can say.
+   */
+  scanPlain(bytes: Uint8Array, start: number, end: number): Traits | undefined {
+    const command = plainCommandOf(bytes, start, end);
+    return command === undefined ? undefined : this.#plain.get(command);
+  }
 
   /**
    * Scans one text, in time proportional to its size and whatever its bytes are.

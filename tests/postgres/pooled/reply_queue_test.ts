@@ -1,4 +1,5 @@
 import { deepEqual, equal, throws } from "node:assert/strict";
+import { ProtocolError } from "../../../src/postgres/wire/errors.ts";
 import { REPLY } from "../../../src/postgres/pooled/reply_kinds.ts";
 import {
   ENTRIES_MAX,
@@ -116,9 +117,17 @@ Deno.test("ReplyQueue says when an answer of the gateway's own is due", () => {
 });
 
 Deno.test("ReplyQueue is not empty before a Sync concludes what was sent", () => {
+  const answers = {
+    parse: "parseComplete",
+    parseInjected: "parseComplete",
+    bind: "bindComplete",
+    describe: "noData",
+    close: "closeComplete",
+  } as const;
   for (const kind of ["parse", "parseInjected", "bind", "describe", "close"] as const) {
     const queue = queueOf(kind);
-    hear(queue, "parseComplete", "bindComplete", "noData", "closeComplete");
+    hear(queue, answers[kind]);
+    throws(() => hear(queue, answers[kind]), ProtocolError, "nobody has asked for it twice");
     deepEqual([queue.first, queue.isEmpty], [0, false], kind);
     queue.push(REPLY.sync);
     hear(queue, "ready");

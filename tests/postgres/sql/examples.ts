@@ -5,6 +5,7 @@
  * @module
  */
 
+import { equal } from "node:assert/strict";
 import { utf8 } from "../../../src/base/bytes.ts";
 import { QueryScanner } from "../../../src/postgres/sql/query_scanner.ts";
 import type { Command, Discard, Pin, Traits, Unpin } from "../../../src/postgres/sql/traits.ts";
@@ -33,9 +34,16 @@ export type Example = readonly [text: string, expected: Seen];
 
 const scanner = new QueryScanner();
 
-/** Scans a text, with standard_conforming_strings on unless told otherwise. */
+/**
+ * Scans a text, with standard_conforming_strings on unless told otherwise. What a quick look takes
+ * for plain must be what the scan finds.
+ */
 export function traitsOf(text: string | Uint8Array, standardConformingStrings = true): Traits {
-  return scanner.scan(typeof text === "string" ? utf8(text) : text, standardConformingStrings);
+  const bytes = typeof text === "string" ? utf8(text) : text;
+  const traits = scanner.scan(bytes, standardConformingStrings);
+  const plain = scanner.scanPlain(bytes, 0, bytes.length);
+  if (plain !== undefined) equal(plain, traits, new TextDecoder().decode(bytes));
+  return traits;
 }
 
 /** What a scan finds in a text, in short. */

@@ -1,6 +1,7 @@
 import { deepEqual, equal, ok } from "node:assert/strict";
 import { utf8 } from "../../../src/base/bytes.ts";
 import { addToHash, FOLD } from "../../../src/postgres/sql/keywords.ts";
+import { QueryScanner } from "../../../src/postgres/sql/query_scanner.ts";
 import { COMMANDS } from "../../../src/postgres/sql/traits.ts";
 import { COMMAND_EXAMPLES } from "./command_examples.ts";
 import { type Example, seen, traitsOf } from "./examples.ts";
@@ -53,6 +54,47 @@ Deno.test("QueryScanner finds the same in any case and after anything else", () 
     deepEqual(seen(ascii((letters) => letters.toUpperCase())), expected, text);
     deepEqual(seen(ascii((letters) => letters.toLowerCase())), expected, text);
   }
+});
+
+Deno.test("QueryScanner sees at a glance that most queries are plain", () => {
+  const scanner = new QueryScanner();
+  const isPlain = (text: string) => {
+    const bytes = utf8(`;${text}'`);
+    return scanner.scanPlain(bytes, 1, bytes.length - 1) !== undefined;
+  };
+  for (
+    const text of [
+      "SELECT abalance FROM pgbench_accounts WHERE aid = 4242;",
+      "UPDATE pgbench_tellers SET tbalance = tbalance + -12 WHERE tid = 7 ; \n",
+      "insert\ninto t (a, b) values ($1, 'it''s -- no /* comment')",
+      'delete from "t" where "a""b" = (select max(a) from u)',
+      "SELECT 1+-1",
+    ]
+  ) equal(isPlain(text), true, text);
+  for (
+    const text of [
+      "SELECT",
+      "SELECTED 1",
+      "SELECT 1; SELECT 2",
+      "SELECT (1;",
+      "SELECT 1 -- comment",
+      "SELECT 1 /* comment */",
+      "SELECT $a$b$a$",
+      "SELECT 'a\\'",
+      "SELECT 'é'",
+      "SELECT 'a",
+      "SELECT 1 INTO t",
+      "INSERT t",
+      "INSERT INTO temp x",
+      "SELECT set_config('a.b', 'c', false)",
+      'SELECT "set_config"(1)',
+      'SELECT U&"d\\0061t"',
+      "SELECT U&\"set!005fconfig\" UESCAPE '!'",
+      "UPDATE pg_settings SET setting = 1",
+      "BEGIN",
+      "WITH a AS (SELECT 1) SELECT 2",
+    ]
+  ) equal(isPlain(text), false, text);
 });
 
 Deno.test("QueryScanner adds up what the statements of a text do", () => {

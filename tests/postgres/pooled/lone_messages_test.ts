@@ -1,0 +1,56 @@
+import { equal } from "node:assert/strict";
+import { concat } from "../../../src/base/bytes.ts";
+import { isLoneQuery, isWholeAnswer } from "../../../src/postgres/pooled/lone_messages.ts";
+import {
+  complete,
+  dataRow,
+  error,
+  message,
+  query,
+  ready,
+  ROW_DESCRIPTION,
+  SYNC,
+} from "../../support/messages.ts";
+
+const LIMIT = 1_000;
+const ANSWER = concat(ROW_DESCRIPTION, dataRow("1"), dataRow(""), complete("SELECT 2"), ready());
+
+Deno.test("isLoneQuery knows one whole Query, and nothing else", () => {
+  const lone = query("SELECT 1");
+  equal(isLoneQuery(lone, LIMIT), true);
+  equal(isLoneQuery(query(""), LIMIT), true);
+  for (let size = 0; size < lone.length; size += 1) {
+    equal(isLoneQuery(lone.subarray(0, size), LIMIT), false, `${size} bytes of it`);
+  }
+  equal(isLoneQuery(concat(lone, lone), LIMIT), false);
+  equal(isLoneQuery(concat(lone, Uint8Array.of(0)), LIMIT), false);
+  equal(isLoneQuery(message("Q", "SELECT 1"), LIMIT), false, "no NUL");
+  equal(isLoneQuery(message("Q"), LIMIT), false);
+  equal(isLoneQuery(SYNC, LIMIT), false);
+  equal(isLoneQuery(lone, lone.length - 5), true);
+  equal(isLoneQuery(lone, lone.length - 6), false, "larger than allowed");
+});
+
+Deno.test("isWholeAnswer knows results up to their ReadyForQuery, and nothing else", () => {
+  equal(isWholeAnswer(ANSWER, LIMIT), true);
+  equal(isWholeAnswer(concat(complete("BEGIN"), ready("T")), LIMIT), true);
+  equal(isWholeAnswer(concat(message("I"), ready()), LIMIT), true);
+  for (let size = 0; size < ANSWER.length; size += 1) {
+    equal(isWholeAnswer(ANSWER.subarray(0, size), LIMIT), false, `${size} bytes of it`);
+    equal(isWholeAnswer(ANSWER.subarray(size), LIMIT), isMessageStart(size), `from ${size} on`);
+  }
+  equal(isWholeAnswer(concat(ANSWER, ANSWER), LIMIT), false, "two answers");
+  for (const other of [error("ERROR", "42601", "no"), message("N"), message("S", "a\0b\0"), SYNC]) {
+    equal(isWholeAnswer(concat(other, ANSWER), LIMIT), false, "what has to be looked at");
+  }
+  const broken = ANSWER.slice();
+  broken.set([0xff, 0xff, 0xff, 0xff], 1);
+  equal(isWholeAnswer(broken, LIMIT), false, "a length below zero");
+  equal(isWholeAnswer(ANSWER, ANSWER.length - 1), false, "larger than allowed");
+});
+
+function isMessageStart(offset: number): boolean {
+  let at = 0;
+  while (at < offset) at += 1 + new DataView(ANSWER.buffer).getInt32(at + 1);
+  return at === offset;
+}
