@@ -62,6 +62,8 @@ export class HookChain {
   readonly wants: Uint8Array;
   /** Whether anybody wants to know what passes in sessions. */
   readonly wantsTraffic: boolean;
+  /** Whether anybody is told, of what comes later, which query it belongs to. */
+  readonly looksBack: boolean;
   /** Whether anybody could answer a query in a server's place. */
   readonly mayRespond: boolean;
 
@@ -76,6 +78,9 @@ export class HookChain {
     );
     this.wants = Uint8Array.from(this.#places, ({ length }) => length > 0 ? 1 : 0);
     this.wantsTraffic = TRAFFIC_HOOKS.some((name) => this.wants[HOOK[name]] === 1);
+    this.looksBack = TRAFFIC_HOOKS.some((name) => {
+      return name !== "onQuery" && name !== "onTrafficFromClient" && this.wants[HOOK[name]] === 1;
+    });
     this.mayRespond = this.#places[HOOK.onQuery]!.some(({ subscriber }) => subscriber.mayRespond);
     this.#types = this.#places.map((those) =>
       those.length === 0 ? undefined : union(those.map(({ types }) => types))

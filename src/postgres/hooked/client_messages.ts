@@ -24,6 +24,7 @@ import type { Pipeline } from "./pipeline.ts";
 import { ASSEMBLED_SIZE_MAX } from "./assembled.ts";
 import { executeNothing, parseWithText, queryWithText } from "./texts.ts";
 
+const CAN_ALL = CAN.replace | CAN.respond | CAN.reject | CAN.close;
 const PASS: Decision = { kind: "pass" };
 const DROP: Decision = { kind: "drop" };
 
@@ -224,8 +225,7 @@ export class ClientMessages {
 
   #push(tag: number): Decision {
     const kind = ENTRY_OF[tag];
-    if (kind === undefined) return PASS;
-    return this.#pass(tag, this.#entry(kind));
+    return kind === undefined ? PASS : this.#pass(tag, this.#entry(kind));
   }
 
   #pass(tag: number, entry: Entry): Decision {
@@ -242,21 +242,20 @@ export class ClientMessages {
 
   #onQuery(message: Uint8Array): Decision {
     this.#answers.onQuery();
-    const text = this.#calls.remember(message.subarray(HEADER_SIZE, message.length - 1));
+    const text = this.#calls.keepText(message.subarray(HEADER_SIZE, message.length - 1));
     const query = { text, statementName: "", cycle: this.#pipeline.cycle, columns: undefined };
-    const entry = this.#entry(ENTRY.query, query);
+    const entry = this.#entry(ENTRY.query, this.#calls.chain.looksBack ? query : undefined);
     entry.closing = this.#state.close("", query.cycle);
     let bytes = message;
     if (this.#calls.wants(HOOK.onQuery)) {
-      const respond = this.#answers.canAnswerQuery ? CAN.respond : 0;
-      const can = CAN.replace | respond | CAN.reject | CAN.close;
+      const can = this.#answers.canAnswerQuery ? CAN_ALL : CAN_ALL & ~CAN.respond;
       const event = this.#verdicts.queryEvent(can, text, PHASE.simple, entry);
       this.#calls.describeQuery(event, query);
       const decision = this.#verdicts.ask(event, FRONTEND.query, entry);
       if (decision !== undefined) return decision;
       if (event.payload !== text) {
         bytes = queryWithText(event.payload);
-        entry.query = { ...query, text: bytes.subarray(HEADER_SIZE, bytes.length - 1) };
+        query.text = bytes.subarray(HEADER_SIZE, bytes.length - 1);
       }
     }
     this.#verdicts.onPassed();

@@ -9,7 +9,8 @@
 import { concat, int32At } from "../../base/bytes.ts";
 import { READ_BUFFER_SIZE_MAX } from "../../net/socket.ts";
 import { Framer } from "../wire/framer.ts";
-import { IS_FRONTEND_TAG } from "../wire/tags.ts";
+import { isLoneQuery } from "../wire/lone_messages.ts";
+import { FRONTEND, IS_FRONTEND_TAG } from "../wire/tags.ts";
 import type { ClientMessages } from "./client_messages.ts";
 import type { Decision } from "./client_verdicts.ts";
 import { ASSEMBLED_SIZE_MAX } from "./assembled.ts";
@@ -31,6 +32,7 @@ export interface FromClientOwner {
 export class FromClient {
   readonly #messages: ClientMessages;
   readonly #owner: FromClientOwner;
+  readonly #messageSizeMax: number;
   readonly #framer: Framer;
   readonly #outgoing = new Outgoing();
   /** Pieces of a message that is assembled: too large for the read buffer. */
@@ -44,6 +46,7 @@ export class FromClient {
   constructor(messages: ClientMessages, messageSizeMax: number, owner: FromClientOwner) {
     this.#messages = messages;
     this.#owner = owner;
+    this.#messageSizeMax = messageSizeMax;
     this.#framer = new Framer(messageSizeMax, IS_FRONTEND_TAG, READ_BUFFER_SIZE_MAX);
   }
 
@@ -66,6 +69,7 @@ export class FromClient {
   /** @returns How many bytes are done with; the others are shown again. */
   onData(view: Uint8Array): number {
     this.#isHeldBack = false;
+    if (this.#isLone(view)) return this.#onLone(view);
     if (this.#isWaiting) return this.#flush(view, true);
     const done = this.#flush(view, false);
     const isStuck = !this.#outgoing.isEmpty && !this.#messages.isUnitOpen;
@@ -80,6 +84,26 @@ export class FromClient {
       throw error;
     }
     return done + this.#passOn(from(view, done));
+  }
+
+  /** Whether a view is one Query, which nothing comes before that has not been passed on. */
+  #isLone(view: Uint8Array): boolean {
+    return isLoneQuery(view, this.#messageSizeMax) && this.#outgoing.isEmpty && !this.#isWaiting &&
+      this.#framer.isBetweenMessages && !this.#owner.isOver && !this.#messages.isHeldBack &&
+      this.#messages.canDecide(view, 0);
+  }
+
+  /** What most clients send needs no framing, and nothing is kept of it if it is taken at once. */
+  #onLone(view: Uint8Array): number {
+    const decision = this.#decide(FRONTEND.query, view);
+    if (decision.kind !== "pass" || this.#isWaiting) {
+      this.#apply(decision, view, view.length, false);
+      return this.#passOn(view);
+    }
+    const taken = this.#owner.offer(view);
+    if (taken < view.length) this.#outgoing.pass(view.length - taken);
+    this.#messages.onViewEnd();
+    return taken;
   }
 
   #isStopped(view: Uint8Array): boolean {
@@ -119,7 +143,7 @@ export class FromClient {
       return this.#isDropping ? this.#outgoing.drop(size) : this.#outgoing.pass(size);
     }
     const message = size === view.length ? view : view.subarray(start, end);
-    this.#decide(tag, message, size, false);
+    this.#apply(this.#decide(tag, message), message, size, false);
   }
 
   /** A message that does not fit in the read buffer is taken out of it piece by piece. */
@@ -129,7 +153,7 @@ export class FromClient {
     const message = concat(...this.#pieces);
     this.#pieces = [];
     this.#isAssembling = false;
-    this.#decide(tag, message, piece.length, true);
+    this.#apply(this.#decide(tag, message), message, piece.length, true);
   }
 
   #refuseSize(tag: number): void {
@@ -138,7 +162,7 @@ export class FromClient {
     this.#owner.refuse(`${limit}, and one of type "${type}" is larger`);
   }
 
-  #decide(tag: number, message: Uint8Array, size: number, isOwn: boolean): void {
+  #decide(tag: number, message: Uint8Array): Decision {
     const { isUnitOpen, owed } = this.#messages;
     const decision = this.#messages.onMessage(tag, message, this.#outgoing);
     const delayMs = this.#messages.takeDelay();
@@ -149,7 +173,7 @@ export class FromClient {
       this.#isWaiting = true;
       this.#owner.wait(delayMs);
     }
-    this.#apply(decision, message, size, isOwn);
+    return decision;
   }
 
   #apply(decision: Decision, message: Uint8Array, size: number, isOwn: boolean): void {

@@ -61,6 +61,11 @@ export class HookCalls {
     return this.#hooks.slab.copy(bytes);
   }
 
+  /** The same of a query's text, unless nobody looks back: then it is good while a call runs. */
+  keepText(text: Uint8Array): Uint8Array {
+    return this.#hooks.chain.looksBack ? this.remember(text) : text;
+  }
+
   /** When something begins, if anybody wants to know how long it takes. */
   get startMs(): number {
     const { wants } = this.#hooks.chain;

@@ -97,6 +97,13 @@ export class Pipeline {
     return this.length === 0 ? undefined : this.#entries.at(-1);
   }
 
+  /** True if all that is owed is a server's answer to one Query, which passes as it is. */
+  get owesPlainAnswer(): boolean {
+    const first = this.first;
+    return this.length === 1 && first !== undefined && first.kind === ENTRY.query &&
+      first.local === undefined && first.capture === undefined && !first.isOwn && !first.isMuted;
+  }
+
   /** The number of a request that has come. */
   takeNumber(): number {
     this.#requests += 1;

@@ -94,6 +94,19 @@ export class ServerMessages {
     return isShown;
   }
 
+  /**
+   * The whole answer to all that is owed, which nobody wants to see.
+   *
+   * @param status What its ReadyForQuery says.
+   */
+  onUnseenAnswer(status: number): void {
+    const entry = this.#pipeline.first;
+    this.#onRun(entry);
+    this.#onClosed(entry);
+    this.#onReady(status, entry);
+    this.#pipeline.advance(BACKEND.readyForQuery, entry, status);
+  }
+
   /** What the client gets. */
   #bytesFor(
     tag: number,

@@ -10,6 +10,7 @@ import { concat, int32At } from "../../base/bytes.ts";
 import type { HookChain } from "../../hooks/chain.ts";
 import { HOOK } from "../../hooks/hooks.ts";
 import { HEADER_SIZE } from "../wire/framer.ts";
+import { isWholeAnswer } from "../wire/lone_messages.ts";
 import { BACKEND } from "../wire/tags.ts";
 import type { HookCalls } from "./hook_calls.ts";
 import { ASSEMBLED_SIZE_MAX } from "./assembled.ts";
@@ -18,6 +19,15 @@ import type { Pipeline } from "./pipeline.ts";
 import type { ServerMessages } from "./server_messages.ts";
 
 const NOTHING = new Uint8Array();
+
+/** Of what a whole answer may be made: see `isWholeAnswer`. */
+const ANSWERS: readonly number[] = [
+  BACKEND.rowDescription,
+  BACKEND.dataRow,
+  BACKEND.commandComplete,
+  BACKEND.emptyQueryResponse,
+  BACKEND.readyForQuery,
+];
 
 /** What the way down asks of its session. */
 export interface ToClientOwner {
@@ -39,6 +49,8 @@ export class ToClient {
   #isWanted = new Uint8Array(256);
   /** Types of which a whole message is looked into. */
   #isSeen = new Uint8Array(256);
+  /** Any of the messages is looked into that queries are answered with. */
+  #seesAnswers = false;
   /** Rows are looked at one by one, and not together. */
   #wantsSingleRows = false;
   #send: (bytes: Uint8Array) => void = () => {};
@@ -81,6 +93,11 @@ export class ToClient {
   /** Bytes of a server, or of the gateway in its place. `send` is used during the call only. */
   write(bytes: Uint8Array, send: (bytes: Uint8Array) => void): void {
     this.#look();
+    if (this.#isUnseen(bytes)) {
+      this.#messages.onUnseenAnswer(bytes.at(-1)!);
+      send(bytes);
+      return this.#owner.onAnswered();
+    }
     this.#send = send;
     this.#bytes = this.#cut.length === 0 ? bytes : concat(this.#cut, bytes);
     this.#cut = NOTHING;
@@ -90,6 +107,12 @@ export class ToClient {
     while (offset < this.#bytes.length && !this.#isClosed) offset = this.#step(offset);
     if (!this.#isClosed) this.#flush(offset);
     this.#bytes = NOTHING;
+  }
+
+  /** Whether bytes are the whole answer to all that is owed, and nobody wants to look into it. */
+  #isUnseen(bytes: Uint8Array): boolean {
+    return !this.#seesAnswers && this.#pipeline.owesPlainAnswer && this.isEmpty &&
+      !this.#isClosed && isWholeAnswer(bytes, bytes.length);
   }
 
   /** Sends what plugins have answered, as far as it is due. */
@@ -108,6 +131,7 @@ export class ToClient {
     this.#chain = chain;
     this.#isWanted = Uint8Array.from({ length: 256 }, (_, tag) => isWanted(chain, tag) ? 1 : 0);
     this.#isSeen = Uint8Array.from({ length: 256 }, (_, tag) => isSeen(chain, tag) ? 1 : 0);
+    this.#seesAnswers = ANSWERS.some((tag) => this.#isSeen[tag] === 1);
     this.#wantsSingleRows = chain.wantsType(HOOK.onTrafficFromServer, BACKEND.dataRow) ||
       chain.wantsType(HOOK.onTrafficToClient, BACKEND.dataRow);
   }

@@ -22,7 +22,7 @@ import { BackendCleaner } from "./backend_cleaner.ts";
 import type { BackendOwner, BackendParts, BackendState } from "./backend_parts.ts";
 import { CancelHolds } from "./cancel_holds.ts";
 import { ClientOutlet } from "./client_outlet.ts";
-import { isWholeAnswer } from "./lone_messages.ts";
+import { isWholeAnswer } from "../wire/lone_messages.ts";
 import { OwnQueries, type OwnResult } from "./own_queries.ts";
 import { parameterStatusOf, readParameterStatus, type ServerParameters } from "./parameters.ts";
 import { REPLY } from "./reply_kinds.ts";

@@ -15,7 +15,7 @@ import { errorFieldsOf, readyForQuery } from "../wire/messages.ts";
 import { FRONTEND, IS_FRONTEND_TAG, STATUS_IDLE } from "../wire/tags.ts";
 import type { Backend } from "./backend.ts";
 import { ClientStatements } from "./client_statements.ts";
-import { isLoneQuery } from "./lone_messages.ts";
+import { isLoneQuery } from "../wire/lone_messages.ts";
 import type { PooledSession } from "./pooled_session.ts";
 import type { PooledContext, PoolSettings } from "./pooled_context.ts";
 import { refusalOf } from "./refused_statements.ts";

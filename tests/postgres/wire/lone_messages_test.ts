@@ -1,6 +1,6 @@
 import { equal } from "node:assert/strict";
 import { concat } from "../../../src/base/bytes.ts";
-import { isLoneQuery, isWholeAnswer } from "../../../src/postgres/pooled/lone_messages.ts";
+import { isLoneQuery, isWholeAnswer } from "../../../src/postgres/wire/lone_messages.ts";
 import {
   complete,
   dataRow,

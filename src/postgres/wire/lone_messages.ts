@@ -6,8 +6,8 @@
  */
 
 import { int32At } from "../../base/bytes.ts";
-import { HEADER_SIZE } from "../wire/framer.ts";
-import { BACKEND, FRONTEND } from "../wire/tags.ts";
+import { HEADER_SIZE } from "./framer.ts";
+import { BACKEND, FRONTEND } from "./tags.ts";
 
 const READY_SIZE = HEADER_SIZE + 1;
 
