@@ -5,6 +5,8 @@
  * @module
  */
 
+import { copyInto } from "./bytes.ts";
+
 /** Bytes that are got at once. */
 const SLAB_SIZE = 16 * 1024;
 
@@ -17,14 +19,20 @@ export class ByteSlab {
   #used = 0;
 
   copy(bytes: Uint8Array): Uint8Array {
-    if (bytes.length > SHARED_SIZE_MAX) return bytes.slice();
-    if (this.#used + bytes.length > SLAB_SIZE) {
+    const copy = this.take(bytes.length);
+    copyInto(copy, 0, bytes, 0, bytes.length);
+    return copy;
+  }
+
+  /** So many bytes, all zero, which nobody else gets. */
+  take(size: number): Uint8Array {
+    if (size > SHARED_SIZE_MAX) return new Uint8Array(size);
+    if (this.#used + size > SLAB_SIZE) {
       this.#slab = new Uint8Array(SLAB_SIZE);
       this.#used = 0;
     }
     const start = this.#used;
-    this.#used += bytes.length;
-    this.#slab.set(bytes, start);
+    this.#used += size;
     return this.#slab.subarray(start, this.#used);
   }
 }

@@ -121,14 +121,19 @@ export class ServerPool<C, F = Error> {
    * this returns.
    */
   acquire(waiter: ServerWaiter<C, F>): Acquisition {
+    const connection = this.take();
+    if (connection === undefined) return this.#queue(waiter);
+    waiter.onServer(connection);
+    return ENDED;
+  }
+
+  /** A connection that is idle, if one can be had at once. */
+  take(): C | undefined {
     const slot = this.#connections.idle.hottest;
-    if (slot === undefined || this.#waiting.count > 0 || this.#upkeep.isCheckDue(slot)) {
-      return this.#queue(waiter);
-    }
+    if (slot === undefined || this.#waiting.count > 0 || this.#upkeep.isCheckDue(slot)) return;
     this.#connections.move(slot, "used");
     this.#settings.observer.onWaitEnded("served", 0);
-    waiter.onServer(slot.connection);
-    return ENDED;
+    return slot.connection;
   }
 
   /**

@@ -11,6 +11,13 @@ Deno.test("ByteSlab.copy() keeps what it was given, whatever is copied after it"
   copies.forEach((copy, i) => deepEqual([...copy], [i & 255, i >> 8]));
 });
 
+Deno.test("ByteSlab.take() gives zeros that nobody else has", () => {
+  const slab = new ByteSlab();
+  const taken = Array.from({ length: 500 }, (_, i) => slab.take(i % 300).fill(i));
+  taken.forEach((bytes, i) => deepEqual([...bytes], Array(i % 300).fill(i & 255)));
+  deepEqual([...slab.take(4)], [0, 0, 0, 0]);
+});
+
 Deno.test("ByteSlab.copy() gives long ones a memory of their own", () => {
   const slab = new ByteSlab();
   const [short, long] = [slab.copy(new Uint8Array(10)), slab.copy(new Uint8Array(2_000))];

@@ -1,6 +1,7 @@
 import { deepEqual, equal } from "node:assert/strict";
 import {
   concat,
+  copyInto,
   equalInConstantTime,
   int32At,
   isEqual,
@@ -66,4 +67,14 @@ Deno.test("isEqual compares bytes, and lengths", () => {
   equal(isEqual(utf8("abc"), utf8("abd")), false);
   equal(isEqual(utf8("abc"), utf8("ab")), false);
   equal(isEqual(utf8(""), utf8("")), true);
+});
+
+Deno.test("copyInto copies a part, few bytes and many", () => {
+  const source = Uint8Array.from({ length: 300 }, (_, i) => i & 255);
+  for (const [start, end] of [[0, 0], [3, 4], [10, 74], [10, 75], [0, 300]] as const) {
+    const target = new Uint8Array(400).fill(7);
+    copyInto(target, 50, source, start, end);
+    const expected = [...Array(50).fill(7), ...source.slice(start, end)];
+    deepEqual([...target], [...expected, ...Array(400 - expected.length).fill(7)]);
+  }
 });

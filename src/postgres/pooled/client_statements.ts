@@ -144,7 +144,7 @@ export class ClientStatements {
     if (nameStart === 0 || !replies.hasUnanswered) return false;
     const nameEnd = view.indexOf(0, nameStart);
     if (nameEnd <= nameStart) return false;
-    return this.#changes.isUnsure(nameOf(view.subarray(nameStart, nameEnd)), replies);
+    return this.#changes.isUnsure(nameOf(view, nameStart, nameEnd), replies);
   }
 
   #waitsNamed(backend: Backend, view: Uint8Array, nameStart: number): boolean | "ask" {
@@ -153,7 +153,7 @@ export class ClientStatements {
     const nameEnd = nameStart === 0 ? -1 : view.indexOf(0, nameStart);
     if (nameEnd < 0) return false; // for the server to refuse, or no statement's
     if (nameEnd === nameStart) return this.#unnamed.isUnsure(replies);
-    const name = nameOf(view.subarray(nameStart, nameEnd));
+    const name = nameOf(view, nameStart, nameEnd);
     return this.#changes.isUnsure(name, replies) || this.#waitsForColumns(backend, name);
   }
 
@@ -172,7 +172,7 @@ export class ClientStatements {
     if (!replies.hasUnanswered) return false;
     const nameEnd = view.indexOf(0, nameStart);
     if (nameEnd <= nameStart) return false;
-    const name = nameOf(view.subarray(nameStart, nameEnd));
+    const name = nameOf(view, nameStart, nameEnd);
     return this.#changes.isUnsure(name, replies) || this.#named.get(name) !== undefined;
   }
 
@@ -196,7 +196,7 @@ export class ClientStatements {
     const nameEnd = stringEnd(view, nameStart, end);
     if (nameEnd === nameStart) return { replacement: this.#unnamed.onParse(backend, piece) };
     checkNameSize(nameEnd - nameStart);
-    const name = nameOf(view.subarray(nameStart, nameEnd));
+    const name = nameOf(view, nameStart, nameEnd);
     const before = this.#named.get(name);
     if (!piece.isWhole || before === undefined && this.#named.isFull) {
       this.#prepareRaw(backend, name);
@@ -326,7 +326,7 @@ export class ClientStatements {
   ): Translated {
     const { view, start, end } = piece;
     if (nameStart === nameEnd) return this.#unnamed.translate(backend, piece, nameStart, reply);
-    const name = nameOf(view.subarray(nameStart, nameEnd));
+    const name = nameOf(view, nameStart, nameEnd);
     const statement = this.#named.get(name);
     if (statement === undefined) {
       backend.replies.push(reply);
@@ -346,7 +346,9 @@ export class ClientStatements {
       const stale = withReplaced(view, start, end, nameStart, nameEnd, utf8(STALE_NAME));
       return { replacement: stale, statement };
     }
-    const ahead = concat(ensureRequired(backend, statement), ensure(backend, statement));
+    const required = ensureRequired(backend, statement);
+    const own = ensure(backend, statement);
+    const ahead = required.length === 0 ? own : concat(required, own);
     if (reply === REPLY.describe) this.#pushDescribe(backend, statement);
     else backend.replies.push(reply);
     const renamed = withReplaced(view, start, end, nameStart, nameEnd, statement.serverName);

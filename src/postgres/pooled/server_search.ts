@@ -131,8 +131,15 @@ export class ServerSearch {
 
   /** @returns True if there was a server at once, there or at one of the next. */
   #ask(then: () => void): boolean {
-    let [isOver, isLate, isFound] = [false, false, false];
     const { route } = this;
+    const idle = route.use.pool.take();
+    if (idle !== undefined) {
+      this.#acquisition = undefined;
+      this.#endHold();
+      this.#owner.onServer(idle);
+      return true;
+    }
+    let [isOver, isLate, isFound] = [false, false, false];
     const acquisition = route.use.pool.acquire({
       onServer: (backend) => {
         isOver = isFound = true;

@@ -8,6 +8,7 @@
  * @module
  */
 
+import { copyInto } from "../../base/bytes.ts";
 import { LateSet } from "../../base/late_collections.ts";
 import { FRONTEND } from "../wire/tags.ts";
 import { STALE_NAME, type Statement } from "./statements.ts";
@@ -75,7 +76,7 @@ export class StalePlans {
     const isPrepared = tag === FRONTEND.parse || tag === FRONTEND.flush;
     if (isPrepared && this.#batch.isEmpty) return;
     const [isDescribe, isSync] = [tag === FRONTEND.describe, tag === FRONTEND.sync];
-    this.#batch.add(view.subarray(start, end), isDescribe, isSync);
+    this.#batch.add(view, start, end, isDescribe, isSync);
   }
 
   /** A message is going to be sent that is not sent again. */
@@ -137,15 +138,20 @@ class RetryBuffer {
     this.#state = "none";
   }
 
-  /** A whole message is sent. */
-  add(message: Uint8Array, isDescribe: boolean, isSync: boolean): void {
+  /** A whole message is sent, which a view holds from `start` to `end`. */
+  add(
+    view: Uint8Array,
+    start: number,
+    end: number,
+    isDescribe: boolean,
+    isSync: boolean,
+  ): void {
     if (this.#state === "none") return;
-    if (this.#state === "ended" || this.#size + message.length > BATCH_SIZE_MAX) {
-      return this.forget();
-    }
+    const size = end - start;
+    if (this.#state === "ended" || this.#size + size > BATCH_SIZE_MAX) return this.forget();
     this.#bytes ??= new Uint8Array(BATCH_SIZE_MAX);
-    this.#bytes.set(message, this.#size);
-    this.#size += message.length;
+    copyInto(this.#bytes, this.#size, view, start, end);
+    this.#size += size;
     this.#describes ||= isDescribe;
     if (isSync) this.#state = "ended";
   }

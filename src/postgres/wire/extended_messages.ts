@@ -6,7 +6,8 @@
  * @module
  */
 
-import { concat, int32At, putInt32, zeroAt } from "../../base/bytes.ts";
+import { ByteSlab } from "../../base/byte_slab.ts";
+import { concat, copyInto, int32At, putInt32, zeroAt } from "../../base/bytes.ts";
 import { ProtocolError } from "./errors.ts";
 import { HEADER_SIZE } from "./framer.ts";
 import { message } from "./messages.ts";
@@ -16,6 +17,9 @@ import { BACKEND, FRONTEND } from "./tags.ts";
 export const STATEMENT = 0x53; // S
 
 const NUL = new Uint8Array(1);
+
+/** For messages under other names. */
+const SLAB = new ByteSlab();
 
 /** Sync, whole. */
 export const SYNC = message(FRONTEND.sync);
@@ -48,23 +52,25 @@ const RECENT_SIZE_MAX = 64;
 /**
  * Text of a name. Names are compared as the bytes they are. One that came not long ago is the same
  * string again: maps find it by the hash that it has got.
+ *
+ * @param bytes They hold it from `start` to `end`.
  */
-export function nameOf(bytes: Uint8Array): string {
-  const { length } = bytes;
+export function nameOf(bytes: Uint8Array, start = 0, end = bytes.length): string {
+  const length = end - start;
   if (length === 0) return "";
-  const place = (length * 31 + bytes[0]! * 7 + bytes[length - 1]!) & 0xff;
+  const place = (length * 31 + bytes[start]! * 7 + bytes[end - 1]!) & 0xff;
   const recent = RECENT_NAMES[place]!;
-  if (isName(recent, bytes)) return recent;
+  if (isName(recent, bytes, start, end)) return recent;
   let name = "";
-  for (const byte of bytes) name += String.fromCharCode(byte);
+  for (let at = start; at < end; at += 1) name += String.fromCharCode(bytes[at]!);
   if (length <= RECENT_SIZE_MAX) RECENT_NAMES[place] = name;
   return name;
 }
 
-function isName(name: string, bytes: Uint8Array): boolean {
-  if (name.length !== bytes.length) return false;
+function isName(name: string, bytes: Uint8Array, start: number, end: number): boolean {
+  if (name.length !== end - start) return false;
   for (let i = 0; i < name.length; i += 1) {
-    if (name.charCodeAt(i) !== bytes[i]) return false;
+    if (name.charCodeAt(i) !== bytes[start + i]) return false;
   }
   return true;
 }
@@ -169,10 +175,10 @@ export function withReplaced(
   to: number,
   by: Uint8Array,
 ): Uint8Array {
-  const bytes = new Uint8Array(end - start + by.length - (to - from));
-  bytes.set(view.subarray(start, from));
-  bytes.set(by, from - start);
-  bytes.set(view.subarray(to, end), from - start + by.length);
+  const bytes = SLAB.take(end - start + by.length - (to - from));
+  copyInto(bytes, 0, view, start, from);
+  copyInto(bytes, from - start, by, 0, by.length);
+  copyInto(bytes, from - start + by.length, view, to, end);
   const size = int32At(view, start + 1) + by.length - (to - from);
   putInt32(bytes, 1, size);
   return bytes;

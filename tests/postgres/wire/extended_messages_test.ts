@@ -5,7 +5,7 @@
  */
 
 import { deepEqual, equal } from "node:assert/strict";
-import { utf8 } from "../../../src/base/bytes.ts";
+import { concat, utf8 } from "../../../src/base/bytes.ts";
 import { nameBytes, nameOf } from "../../../src/postgres/wire/extended_messages.ts";
 
 Deno.test("nameOf tells names apart that share a place among the recent ones", () => {
@@ -20,6 +20,8 @@ Deno.test("nameOf keeps every byte, whatever the encoding and the length", () =>
   const all = Uint8Array.from({ length: 255 }, (_, i) => i + 1);
   for (const bytes of [all, all.subarray(0, 64), all.subarray(0, 65), Uint8Array.of(0xff, 0xc3)]) {
     for (let round = 0; round < 2; round += 1) deepEqual(nameBytes(nameOf(bytes)), bytes);
+    const around = concat(utf8("ab"), bytes, utf8("c"));
+    equal(nameOf(around, 2, 2 + bytes.length), nameOf(bytes));
   }
   equal(nameOf(new Uint8Array()), "");
 });
