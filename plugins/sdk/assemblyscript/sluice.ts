@@ -191,7 +191,10 @@ export function close(): Verdict {
   return Verdict.close;
 }
 
-/** Go on to this proxy of the same listener. */
+/**
+ * Go on to this proxy of the same listener, or to a server of a role: `role=primary` or
+ * `role=replica`.
+ */
 export function route(proxy: string): Verdict {
   const bytes = utf8(proxy);
   host_write(bytes.dataStart, bytes.length);

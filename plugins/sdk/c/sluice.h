@@ -309,7 +309,8 @@ static inline sluice_verdict sluice_reject(
 /* The session is ended. */
 static inline sluice_verdict sluice_close(void) { return SLUICE_CLOSE; }
 
-/* Go on to this proxy of the same listener. */
+/* Go on to this proxy of the same listener, or to a server of a role: "role=primary" or
+ * "role=replica". */
 static inline sluice_verdict sluice_route(const char *proxy) {
     sluice_import_write(proxy, sluice_size(proxy));
     return SLUICE_ROUTE;

@@ -37,7 +37,8 @@ func Close() Verdict {
 	return 4
 }
 
-// Route is Forward to another proxy of the same listener. Permission: route.
+// Route is Forward to another proxy of the same listener, or to a server of a role: "role=primary"
+// or "role=replica". Permission: route.
 func Route(proxy string) Verdict {
 	Write([]byte(proxy))
 	return 5

@@ -294,7 +294,8 @@ pub fn close() Verdict {
     return .close;
 }
 
-/// Go on to this proxy of the same listener.
+/// Go on to this proxy of the same listener, or to a server of a role: `role=primary` or
+/// `role=replica`.
 pub fn route(proxy: []const u8) Verdict {
     _ = succeeds(host.write(proxy.ptr, proxy.len));
     return .route;

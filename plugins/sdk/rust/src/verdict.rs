@@ -64,7 +64,8 @@ pub fn close() -> Verdict {
     Verdict(4)
 }
 
-/// As forward, to another proxy of the same listener. Permission: route.
+/// As forward, to another proxy of the same listener, or to a server of a role: `role=primary` or
+/// `role=replica`. Permission: route.
 pub fn route(proxy: &str) -> Verdict {
     write(proxy);
     Verdict(5)
