@@ -7,6 +7,7 @@
 
 import type { Address } from "./base/address.ts";
 import type { Clock } from "./base/clock.ts";
+import type { SessionKeeper } from "./base/session_keeper.ts";
 import type { ClientConfig, PoolConfig, ServerConfig } from "./config/config.ts";
 import type { DataPlaneSnapshot, PeerMessage } from "./data_plane_messages.ts";
 import type { HookSwitch } from "./hooks/hook_switch.ts";
@@ -38,7 +39,7 @@ import { type Classifiers, ServerRouting } from "./server_routing.ts";
 import { WriteMarks } from "./upstream/write_marks.ts";
 
 /** What serves a listener's clients, whichever protocol they speak. */
-type Sessions = SessionListener | RawListener;
+type ProtocolListener = SessionListener | RawListener;
 
 /** A peer that takes longer to answer has died. */
 const PEER_TIMEOUT_MS = CANCEL_MS_MAX + 1_000;
@@ -77,7 +78,7 @@ export class DataPlane {
   readonly #routing: ServerRouting;
   readonly #gates = new Map<string, Gate>();
   readonly #listeners: Listener[] = [];
-  readonly #sessions: Sessions[] = [];
+  readonly #sessions: SessionKeeper[] = [];
   readonly #cancelsAsked = new Map<number, (result: CancelResult) => void>();
   #lastCancel = 0;
   #lastSession: number;
@@ -142,13 +143,13 @@ export class DataPlane {
     const bound = new Map<string, Address>();
     try {
       for (const [name, server] of this.#snapshot.servers) {
-        const sessions = this.#makeSessionListener(name, server);
+        const protocol = this.#makeProtocolListener(name, server);
         const { address, keepAlive, noDelay, socketMode } = server;
         const reusePort = this.#snapshot.workers > 1;
         const options = { address, reusePort, keepAlive, noDelay, socketMode };
-        const listener = await this.#parts.driver.listen(options, sessions);
+        const listener = await this.#parts.driver.listen(options, protocol);
         this.#listeners.push(listener);
-        this.#sessions.push(sessions);
+        this.#sessions.push(protocol.sessions);
         bound.set(name, listener.address);
       }
     } catch (error) {
@@ -266,7 +267,7 @@ export class DataPlane {
     );
   }
 
-  #makeSessionListener(name: string, server: ServerConfig): Sessions {
+  #makeProtocolListener(name: string, server: ServerConfig): ProtocolListener {
     const { worker, workers, clientBudgets } = this.#snapshot;
     const budget = new SharedBudget(clientBudgets.get(name)!, worker, workers);
     const gate = new Gate(name, server, {

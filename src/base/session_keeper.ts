@@ -1,0 +1,67 @@
+/**
+ * Sessions of one listener in one worker, whatever their protocol, until the last of them is over.
+ *
+ * @module
+ */
+
+/** A session that is kept. */
+export interface KeptSession {
+  /** Called once, when it is kept. */
+  start(): void;
+  /** The gateway stops: ends the session unless it serves, which it may do to its end. */
+  drain(): void;
+  /** The gateway stops and waits no longer: ends the session. */
+  terminate(): void;
+}
+
+/** Keeps sessions from their start to their end, and says when none is left. */
+export class SessionKeeper {
+  readonly #sessions = new Set<KeptSession>();
+  /** Set once the gateway stops; called once, when no session is left. */
+  #onEmpty: (() => void) | undefined;
+  #isDraining = false;
+
+  /** How many sessions are not over yet. */
+  get size(): number {
+    return this.#sessions.size;
+  }
+
+  /** True once the gateway stops: what is accepted in that instant is not to be served. */
+  get isDraining(): boolean {
+    return this.#isDraining;
+  }
+
+  /**
+   * Keeps a session, and starts it.
+   *
+   * @param make Makes it; the session calls `onOver` once, when it is over.
+   */
+  serve(make: (onOver: () => void) => KeptSession): void {
+    const session = make(() => {
+      this.#sessions.delete(session);
+      this.#checkEmpty();
+    });
+    this.#sessions.add(session);
+    session.start();
+  }
+
+  /** Sends away whom no session serves yet; calls `onEmpty` once, when the last one is over. */
+  drain(onEmpty: () => void): void {
+    this.#isDraining = true;
+    this.#onEmpty = onEmpty;
+    for (const session of [...this.#sessions]) session.drain();
+    this.#checkEmpty();
+  }
+
+  /** Ends every session. */
+  terminate(): void {
+    for (const session of [...this.#sessions]) session.terminate();
+  }
+
+  #checkEmpty(): void {
+    if (this.#sessions.size > 0) return;
+    const onEmpty = this.#onEmpty;
+    this.#onEmpty = undefined;
+    onEmpty?.();
+  }
+}
