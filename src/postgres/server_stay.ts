@@ -8,7 +8,7 @@
 import type { ServerRoute } from "../upstream/router.ts";
 import type { ServerUser } from "../upstream/server_loads.ts";
 import * as reply from "./error_reply.ts";
-import type { UpstreamOwner } from "./upstream.ts";
+import type { PooledOwner } from "./pooled/pooled_end.ts";
 
 /** Whose stay it is. */
 export interface ServerGuest {
@@ -21,10 +21,10 @@ export interface ServerGuest {
 /** One session's. */
 export class ServerStay implements ServerUser {
   readonly #guest: ServerGuest;
-  readonly #owner: UpstreamOwner;
+  readonly #owner: PooledOwner;
   #load: ServerRoute["load"] | undefined;
 
-  constructor(guest: ServerGuest, owner: UpstreamOwner) {
+  constructor(guest: ServerGuest, owner: PooledOwner) {
     this.#guest = guest;
     this.#owner = owner;
   }

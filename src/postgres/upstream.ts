@@ -42,8 +42,8 @@ export interface Upstream {
   mayFinish(): boolean;
 }
 
-/** What an upstream tells its session. */
-export interface UpstreamOwner {
+/** What an upstream tells its session. @typeParam End The reasons that it has. */
+export interface UpstreamOwner<End extends string = string> {
   setState(to: ClientState): void;
   /** Stops or starts the time that a login may take. */
   runLoginTime(isRunning: boolean): void;
@@ -53,9 +53,9 @@ export interface UpstreamOwner {
    * @param isQuoted The text is a server's, and may hold what the client keeps there: it is not
    * logged.
    */
-  fail(fields: ErrorFields, reason: string, isQuoted?: boolean): void;
+  fail(fields: ErrorFields, reason: End, isQuoted?: boolean): void;
   /** As `fail`, with an ErrorResponse that is encoded already, or none to tell. */
-  end(message: Uint8Array | undefined, reason: string, isQuoted?: boolean): void;
+  end(message: Uint8Array | undefined, reason: End, isQuoted?: boolean): void;
   /** The client has said Terminate. */
   onTerminate(): void;
   /** The last thing that the session had to wait for is gone. */

@@ -16,8 +16,13 @@
 import type { Clock, Timer } from "../../base/clock.ts";
 import { READ_BUFFER_SIZE_MAX, type Socket } from "../../net/socket.ts";
 import type { MirrorDrop } from "../../observe/facts.ts";
+import {
+  type PooledEnd,
+  type PooledFailure,
+  type PooledOwner,
+  TERMINATED,
+} from "../pooled/pooled_end.ts";
 import type { PooledSession } from "../pooled/pooled_session.ts";
-import type { UpstreamOwner } from "../upstream.ts";
 import { ProtocolError } from "../wire/errors.ts";
 import { type ErrorFields, TERMINATE } from "../wire/messages.ts";
 import { ByteQueue } from "./byte_queue.ts";
@@ -28,8 +33,8 @@ import { MirrorClient } from "./mirror_client.ts";
 /** How long a mirror may take, when the real session is over, for what it has been sent. */
 export const FINISH_MS_MAX = 5_000;
 
-/** What the session's own reasons to end are counted as; all others are refusals. */
-const DROP_OF: Readonly<Record<string, MirrorDrop>> = {
+/** What each of the session's own reasons to end is counted as. */
+const DROP_OF: Readonly<Record<PooledFailure, MirrorDrop>> = {
   "pool exhausted": "pool_exhausted",
   "no server connection": "unreachable",
   "no server could serve": "unreachable",
@@ -37,10 +42,14 @@ const DROP_OF: Readonly<Record<string, MirrorDrop>> = {
   "server changed its role": "lost",
   "server closed the connection": "lost",
   "server broke the protocol": "lost",
+  "parameter refused": "refused",
+  "transaction in statement mode": "refused",
+  "query timeout": "refused",
+  "transaction timeout": "refused",
+  "idle transaction timeout": "refused",
+  "client idle timeout": "refused",
+  "gateway shut down": "refused",
 };
-
-/** Why a session ends as its client has asked for. */
-const TERMINATED = "client terminated";
 
 /** What became of a copy: all of it was answered, or it ended before. */
 export type MirrorEnd =
@@ -60,7 +69,7 @@ export interface MirrorParts {
   /** Undefined if answers are only thrown away. */
   readonly comparison: Comparison | undefined;
   /** Makes its session, which is not started; or says why there is none. */
-  readonly open: (client: Socket, owner: UpstreamOwner) => PooledSession | MirrorRefusal;
+  readonly open: (client: Socket, owner: PooledOwner) => PooledSession | MirrorRefusal;
   /** Has a server cancel what the session runs on it. */
   readonly cancel: (session: PooledSession) => void;
   /** Called once. */
@@ -70,7 +79,7 @@ export interface MirrorParts {
 }
 
 /** One session's copy. */
-export class Mirror implements UpstreamOwner {
+export class Mirror implements PooledOwner {
   readonly #parts: MirrorParts;
   readonly #messages: CopiedMessages;
   /** What the mirror's session has not taken. */
@@ -192,13 +201,13 @@ export class Mirror implements UpstreamOwner {
   runLoginTime(): void {} // the queue's limit and the real session's end are enough
 
   /** Texts may be a server's, and hold what the client keeps there. */
-  fail(_fields: ErrorFields, reason: string): void {
-    this.#drop(DROP_OF[reason] ?? "refused", reason);
+  fail(_fields: ErrorFields, reason: PooledEnd): void {
+    this.end(undefined, reason);
   }
 
-  end(_message: Uint8Array | undefined, reason: string): void {
+  end(_message: Uint8Array | undefined, reason: PooledEnd): void {
     if (reason === TERMINATED) this.#end({ kind: "complete" });
-    else this.#drop(DROP_OF[reason] ?? "refused", reason);
+    else this.#drop(DROP_OF[reason], reason);
   }
 
   onTerminate(): void {}

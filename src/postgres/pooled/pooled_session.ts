@@ -17,9 +17,9 @@ import type { SessionTimeout } from "../../observe/facts.ts";
 import type { CancelKey } from "../cancel.ts";
 import * as reply from "../error_reply.ts";
 import { ServerStay } from "../server_stay.ts";
-import type { Upstream, UpstreamOwner, UpstreamPlace } from "../upstream.ts";
+import type { Upstream, UpstreamPlace } from "../upstream.ts";
 import { ProtocolError } from "../wire/errors.ts";
-import { isFatal } from "../wire/messages.ts";
+import { type ErrorFields, isFatal } from "../wire/messages.ts";
 import { STATUS_IDLE } from "../wire/tags.ts";
 import type { Backend } from "./backend.ts";
 import type { BackendOwner } from "./backend_parts.ts";
@@ -28,6 +28,7 @@ import type { PairState } from "./pair_state.ts";
 import { SessionParameters } from "./parameters.ts";
 import { Pins } from "./pins.ts";
 import type { Identity, PooledContext, PooledRoute, PoolSettings } from "./pooled_context.ts";
+import { type PooledEnd, type PooledOwner, TERMINATED } from "./pooled_end.ts";
 import { RequestRouting } from "./request_routing.ts";
 import {
   endFor,
@@ -44,14 +45,11 @@ import { SessionLimits } from "./session_limits.ts";
 import { TouchedParameters } from "./touched_parameters.ts";
 import { Welcome } from "./welcome.ts";
 
-/** Why a session ends that its client has ended. */
-const TERMINATED = "client terminated";
-
 /** Serves one authenticated client from pooled connections. */
 export class PooledSession implements Upstream, BackendOwner {
   readonly #context: PooledContext;
   readonly #identity: Identity;
-  readonly #owner: UpstreamOwner;
+  readonly #owner: PooledOwner;
   readonly #relay: FrontendRelay;
   readonly client: Socket;
   readonly parameters = new SessionParameters();
@@ -75,7 +73,7 @@ export class PooledSession implements Upstream, BackendOwner {
   readonly #cancelKey: SessionCancelKey;
   #welcome: Welcome | undefined;
 
-  constructor(context: PooledContext, identity: Identity, client: Socket, owner: UpstreamOwner) {
+  constructor(context: PooledContext, identity: Identity, client: Socket, owner: PooledOwner) {
     this.#context = context;
     this.#identity = identity;
     this.#owner = owner;
@@ -385,7 +383,7 @@ export class PooledSession implements Upstream, BackendOwner {
     this.#owner.fail(reply.parameterRefused(error), "parameter refused", true);
   }
 
-  fail(fields: Parameters<UpstreamOwner["fail"]>[0], reason: string): void {
+  fail(fields: ErrorFields, reason: PooledEnd): void {
     this.#owner.fail(fields, reason);
   }
 

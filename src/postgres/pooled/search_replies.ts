@@ -7,15 +7,15 @@
 import { formatDuration } from "../../base/duration.ts";
 import type { Refusal } from "../../pool/server_pool_types.ts";
 import * as reply from "../error_reply.ts";
-import type { UpstreamOwner } from "../upstream.ts";
-import { noticeResponse } from "../wire/messages.ts";
+import { type ErrorFields, noticeResponse } from "../wire/messages.ts";
 import type { OpenFailure } from "./backend_opener.ts";
 import type { Identity, PooledRoute } from "./pooled_context.ts";
+import type { PooledEnd, PooledOwner } from "./pooled_end.ts";
 import { openFailureReply } from "./refusals.ts";
 
 /** There is no server connection to be had. */
 export function refuse(
-  owner: UpstreamOwner,
+  owner: PooledOwner,
   refusal: Refusal<OpenFailure>,
   { settings }: PooledRoute,
   routes: readonly PooledRoute[],
@@ -29,9 +29,9 @@ export function refuse(
 
 /** A session ends. @param fields What its client is told; undefined where it cannot be told. */
 export function endFor(
-  owner: UpstreamOwner,
-  fields: Parameters<UpstreamOwner["fail"]>[0] | undefined,
-  reason: string,
+  owner: PooledOwner,
+  fields: ErrorFields | undefined,
+  reason: PooledEnd,
 ): void {
   if (fields === undefined) owner.end(undefined, reason);
   else owner.fail(fields, reason);

@@ -10,10 +10,18 @@ import * as reply from "../error_reply.ts";
 import type { ErrorFields } from "../wire/messages.ts";
 import type { SessionTimeout } from "../../observe/facts.ts";
 import type { PooledContext, PoolSettings } from "./pooled_context.ts";
+import type { PooledEnd } from "./pooled_end.ts";
 import type { Watched } from "./watchdog.ts";
 
 /** How long a query that was cancelled may take to end before its connection is given up. */
 const CANCEL_MS_MAX = 5_000;
+
+/** How a session ends that was too long at something; queries are cancelled before that. */
+const END_OF = {
+  "transaction": "transaction timeout",
+  "idle_transaction": "idle transaction timeout",
+  "client_idle": "client idle timeout",
+} as const;
 
 /** The session that is limited. */
 export interface Limited {
@@ -21,7 +29,7 @@ export interface Limited {
   /** True while it is in the pool's queue. */
   readonly isWaiting: boolean;
   onTimeout(timeout: SessionTimeout): void;
-  fail(fields: ErrorFields, reason: string): void;
+  fail(fields: ErrorFields, reason: PooledEnd): void;
 }
 
 /** One session's limits. */
@@ -142,9 +150,9 @@ export class SessionLimits implements Watched {
     this.#context.cancel(backend.cancelTarget).then(release);
   }
 
-  #end(timeout: "transaction" | "idle_transaction" | "client_idle", fields: ErrorFields): void {
+  #end(timeout: keyof typeof END_OF, fields: ErrorFields): void {
     this.#session.onTimeout(timeout);
-    this.#session.fail(fields, `${timeout.replaceAll("_", " ")} timeout`);
+    this.#session.fail(fields, END_OF[timeout]);
   }
 }
 
