@@ -70,8 +70,10 @@ function clientsOf(kind: CellKind, mode: PoolMode, isFull: boolean): readonly nu
     case "extended":
     case "prepared":
       if (isFull) return ALL_CLIENTS;
-      // 1,000 server connections for 1,000 clients are slow to come by: one kind has to do.
-      return mode === "session" || kind === "extended" ? [8, 100] : [8, 100, 1000];
+      // With a server connection for each client, the protocol hardly matters.
+      if (mode === "session") return [8];
+      // 1,000 clients take long to come: one kind has to do.
+      return kind === "extended" ? [8, 100] : [8, 100, 1000];
     case "connect":
       // More only measure how fast pgbench, a process itself, can connect.
       return isFull ? [8, 32] : [8];
@@ -120,12 +122,12 @@ export function poolSizeOf({ mode, clients }: Cell, shared: number): number {
   return mode === "session" ? clients + SPARE_CONNECTIONS : shared;
 }
 
-/** Memory hardly differs from round to round, and takes long to settle. */
-const IDLE_ROUNDS_MAX = 2;
+/** Memory hardly differs from round to round, and takes long to settle: so many rounds are one. */
+const ROUNDS_PER_IDLE_ROUND = 3;
 
 /** How many rounds a cell has. @param rounds As the command line says. */
 export function roundsOf(kind: CellKind, rounds: number): number {
-  return kind === "idle" ? Math.min(rounds, IDLE_ROUNDS_MAX) : rounds;
+  return kind === "idle" ? Math.ceil(rounds / ROUNDS_PER_IDLE_ROUND) : rounds;
 }
 
 /** Before rounds each subject does the same work for so long, which is not counted. */
@@ -147,11 +149,11 @@ export const COMPILING_LOGINS_SECONDS = 5;
 const START_SECONDS = 1 + WARM_UP_SECONDS;
 const START_SECONDS_PER_CLIENT = 0.003;
 
-/** What a start takes longer for Sluice, which is about every second of those who take part. */
-function compilingShare(kind: CellKind): number {
+/** What a start takes longer for Sluice. */
+function compilingSeconds(kind: CellKind): number {
   if (kind === "large") return 0;
   const logins = kind === "connect" ? COMPILING_LOGINS_SECONDS : 0;
-  return (COMPILING_QUERIES / COMPILING_RATE + logins) / 2;
+  return COMPILING_QUERIES / COMPILING_RATE + logins;
 }
 
 /** What pgbench does before and after it counts. */
@@ -166,12 +168,14 @@ const IDLE_SECONDS_PER_CLIENT = 0.001;
  * Roughly how long a cell takes, in seconds.
  *
  * @param subjects How many take part, each with each number of workers counted.
+ * @param sluices How many of them are Sluice.
  * @param isApart Subjects do not run next to one another: each run starts and stops its own.
  */
 export function estimatedSeconds(
   { kind, clients }: Cell,
-  { subjects, isApart, rounds, seconds }: {
+  { subjects, sluices, isApart, rounds, seconds }: {
     readonly subjects: number;
+    readonly sluices: number;
     readonly isApart: boolean;
     readonly rounds: number;
     readonly seconds: number;
@@ -180,9 +184,10 @@ export function estimatedSeconds(
   if (kind === "idle") {
     return subjects * roundsOf(kind, rounds) * (IDLE_SECONDS + clients * IDLE_SECONDS_PER_CLIENT);
   }
-  const start = START_SECONDS + clients * START_SECONDS_PER_CLIENT + compilingShare(kind);
+  const start = START_SECONDS + clients * START_SECONDS_PER_CLIENT;
   const run = kind === "large"
     ? TRANSFER_SECONDS
     : seconds + RUN_SECONDS + clients * RUN_SECONDS_PER_CLIENT;
-  return subjects * (rounds * run + (isApart ? rounds : 1) * start);
+  const starts = isApart ? rounds : 1;
+  return subjects * (rounds * run + starts * start) + sluices * starts * compilingSeconds(kind);
 }

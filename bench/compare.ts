@@ -20,7 +20,7 @@ import { comparisonTable } from "./comparison_tables.ts";
 import { type Options, optionsOf, USAGE } from "./options.ts";
 import { PLUGINS, sectionOf, withSection } from "./page_sections.ts";
 import { findProgram, findSluice } from "./peers/find_program.ts";
-import { entriesOf, findSubjects, type Lineup, type Subject } from "./peers/peers.ts";
+import { entriesOf, findSubjects, isSluice, type Lineup, type Subject } from "./peers/peers.ts";
 import type { CertificateFiles } from "./peers/running_proxy.ts";
 import { rewritePage, runFacts } from "./performance_file.ts";
 import { performancePage } from "./performance_page.ts";
@@ -140,7 +140,9 @@ function announce(
       subject.cannot(cell) === undefined
     );
     const apart = isApart(cell, able.length);
-    return estimatedSeconds(cell, { subjects: able.length, isApart: apart, rounds, seconds });
+    const sluices = able.filter(({ subject }) => isSluice(subject.name)).length;
+    const shape = { subjects: able.length, sluices, isApart: apart, rounds, seconds };
+    return estimatedSeconds(cell, shape);
   });
   const minutes = estimates.reduce((sum, estimate) => sum + estimate, 0) / 60;
   const names = subjects.map(({ name }) => name).join(", ");

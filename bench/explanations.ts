@@ -15,12 +15,16 @@ interface Explanation {
   readonly text: string;
 }
 
+const isRing = ({ entry }: Loss) => entry.startsWith("sluice-io_uring");
 const isDeno = ({ entry }: Loss) => entry.startsWith("sluice-deno");
 const isCpu = ({ metric }: Loss) => metric === "cpuMicroseconds";
 const isSpeed = ({ metric }: Loss) => metric === "tps" || metric === "p99Ms";
 
 /** The costs below are of moving messages. Logging in costs other things. */
 const isMoving = ({ cell }: Loss) => cell.kind !== "connect" && cell.kind !== "idle";
+
+/** So few have little to do at the same time. */
+const FEW_CLIENTS = 8;
 
 /** What the driver deno costs explains no more than this. */
 const isModerate = ({ metric, ratio: { median } }: Loss) =>
@@ -40,7 +44,7 @@ const EXPLANATIONS: readonly Explanation[] = [
       "The driver `deno` reads and writes through Deno's event loop, which costs some 8 µs of " +
       "CPU time for each transaction before Sluice does anything: a program that only copies " +
       "bytes that way needs about 1.35 of PgBouncer's CPU time, measured in a prototype. It is " +
-      "the driver that works everywhere; `runtime.driver: epoll` is the fast one.",
+      "the driver that works everywhere; `runtime.driver: epoll` is the fast one on Linux.",
   },
   {
     explains: (loss) => isCpu(loss) && loss.cell.kind === "tls" && loss.ratio.median <= 1,
@@ -48,7 +52,14 @@ const EXPLANATIONS: readonly Explanation[] = [
       "prototypes, which both leave to OpenSSL.",
   },
   {
-    explains: (loss) => isCpu(loss) && isMoving(loss) && loss.ratio.median <= 1,
+    explains: (loss) =>
+      isRing(loss) && isCpu(loss) && isMoving(loss) && loss.cell.clients <= FEW_CLIENTS &&
+      loss.ratio.median <= 1,
+    text: "A ring of io_uring does with one system call what all sockets have to do. With few " +
+      "clients only one or two of them have something to do at a time, and little is saved.",
+  },
+  {
+    explains: (loss) => !isRing(loss) && isCpu(loss) && isMoving(loss) && loss.ratio.median <= 1,
     text:
       "Nearly all of the CPU time is the kernel's, for two receives, two sends and the waiting " +
       "that each transaction needs and that PgBouncer has to do as well: a prototype of the " +

@@ -34,9 +34,9 @@ found, which package has the others, and how long it will take, before it starts
                        large     MB/s of COPY and of a 100 MB SELECT, by one client
                        idle      memory for each of --idle clients that have logged in and wait
   --mode NAME        session, transaction or both (default)
-  --clients LIST     numbers of clients, below 5000; default 1,8,32,100,1000 for simple, 8,100 for
-                     extended and prepared (and 1000 for prepared in transaction mode), 8 for
-                     connect and tls, 32 for workers
+  --clients LIST     numbers of clients, below 5000; default 1,8,32,100,1000 for simple, 32 for
+                     workers, 8 for others, in transaction mode also 100 for extended and
+                     100,1000 for prepared
   --full             1,8,32,100,1000 for extended and prepared, too, 8,32 for connect and 8,100
                      for tls
   --subjects LIST    who takes part, default everybody who is there:
@@ -53,6 +53,11 @@ found, which package has the others, and how long it will take, before it starts
 
 In each round every subject does the cell's work once, and the order changes from round to round.
 Tables appear as cells are done. What fails is said in its cell, and the rest goes on.
+
+What fails its self-test on this machine, as io_uring may, is left out, and the reason is said.
+To compare two drivers within a minute:
+
+  deno task bench --subjects sluice-epoll,sluice-io_uring --cells simple --clients 8 --mode session
 
 SLUICE_BINARY names the executable to measure; without it dist/sluice is, if it is there, and else
 the source, run by this Deno.

@@ -49,8 +49,7 @@ client, the server and whatever is measured share this machine's cores, so growt
 text.`,
   idle: `By how much the memory of all of a subject's processes grows for each client that has
 logged in and waits, 15 s after the last of them and not counting the first 100; and all of it in
-the end, in two rounds at most. What the kernel keeps
-for sockets is not in it.`,
+the end, in a third of the rounds. What the kernel keeps for sockets is not in it.`,
 };
 
 const CPU_TIME = `## Where the driver deno's CPU time goes
@@ -178,8 +177,9 @@ and poolers, of which PgBouncer has been made fast over many years.
 ${asMarkdown(summaryTable(results))}
 Sluice has won a cell if it is ahead of every peer in throughput and in p99, and takes at most 0.65
 of PgBouncer's CPU time for a transaction; large results if it is ahead in MB/s; idle clients if it
-is ahead in memory. Cells in which no peer can take part do not count. *deno* and *epoll* are its
-drivers: *deno* works on every system, *epoll* on Linux.
+is ahead in memory. Cells in which no peer can take part do not count. *deno*, *epoll* and
+*io_uring* are its drivers: *deno* works on every system, *epoll* on Linux, *io_uring* on Linux 6.1
+and newer where it is allowed.
 
 In all tables each number is the median over the rounds, with their middle half in brackets. *of
 PgBouncer* is the median of the ratios within each round: what disturbs the machine for a while

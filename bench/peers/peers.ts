@@ -7,6 +7,9 @@
 
 import type { EmbeddedPostgres } from "../../src/cli/demo/embedded_postgres.ts";
 import { messageOf } from "../../src/base/errors.ts";
+import { chooseDriver } from "../../src/net/choose_driver.ts";
+import { libC } from "../../src/net/native/libc.ts";
+import type { DriverKind } from "../../src/net/net_thread.ts";
 import type { Cell } from "../cells.ts";
 import { findProgram, firstLine } from "./find_program.ts";
 import { startHaproxy } from "./haproxy.ts";
@@ -132,6 +135,9 @@ const PEERS: readonly Peer[] = [
   },
 ];
 
+/** Sluice's drivers, each a row of its own where it works. */
+const DRIVERS: readonly DriverKind[] = ["deno", "epoll", "io_uring"];
+
 /** Every name that `--subjects` knows, in the order of the tables' rows. */
 export const SUBJECT_NAMES = [
   "direct",
@@ -143,6 +149,7 @@ export const SUBJECT_NAMES = [
   "odyssey",
   "sluice-deno",
   "sluice-epoll",
+  "sluice-io_uring",
 ] as const;
 
 /** True for Sluice itself, whose goals the others set. */
@@ -167,7 +174,7 @@ export const CONFIGURATIONS: readonly string[] = [
   "cores. Its pipeline `transaction` needs users' passwords, encrypted with a key in the home " +
   "folder of who runs it, where a benchmark has no business: it is left out.",
   "Odyssey: `workers 1`; in transaction mode with `pool_reserve_prepared_statement`.",
-  "Sluice: `runtime.workers: 1`, with `runtime.driver: deno` and with `epoll`; " +
+  "Sluice: `runtime.workers: 1`, with `runtime.driver: deno`, with `epoll` and with `io_uring`; " +
   "`auth.method: trust`, so that it keeps server connections for the next client as the others do.",
 ];
 
@@ -192,9 +199,20 @@ export async function findSubjects(
     subjects.push(...make(path, version));
   }
   programs.push(await describeSluice(sluice));
-  subjects.push(...(["deno", "epoll"] as const).map((driver) => sluiceSubject(sluice, driver)));
+  for (const driver of DRIVERS) {
+    const subject = sluiceSubject(sluice, driver);
+    const why = driver === "deno" ? undefined : await whyNot(driver);
+    if (why === undefined) subjects.push(subject);
+    else missing.push(`${subject.name}: ${why}`);
+  }
   const isChosen = ({ name }: Subject) => chosen?.includes(name) ?? true;
   return { subjects: subjects.filter(isChosen), programs, missing };
+}
+
+/** Why a driver cannot take part on this machine; undefined if it passes its self-test. */
+async function whyNot(driver: Exclude<DriverKind, "deno">): Promise<string | undefined> {
+  const chosen = await chooseDriver("auto", 1, libC, [driver]);
+  return chosen.driver === driver ? undefined : chosen.reason;
 }
 
 /** The server as it is, for what a proxy adds to it. */
@@ -215,7 +233,7 @@ function directSubject({ port }: Pick<EmbeddedPostgres, "port">): Subject {
   };
 }
 
-function sluiceSubject(sluice: SluiceProgram, driver: "deno" | "epoll"): Subject {
+function sluiceSubject(sluice: SluiceProgram, driver: DriverKind): Subject {
   return {
     name: `sluice-${driver}`,
     modes: BOTH,

@@ -5,6 +5,7 @@
  */
 
 import { join } from "node:path";
+import type { DriverKind } from "../../src/net/net_thread.ts";
 import { firstLine } from "./find_program.ts";
 import {
   type CertificateFiles,
@@ -31,7 +32,7 @@ export interface SluiceOptions extends SluiceProgram {
   readonly poolSize: number;
   readonly clientsMax: number;
   /** How it uses sockets; default: its own choice. */
-  readonly driver?: "deno" | "epoll";
+  readonly driver?: DriverKind;
   /** It logs clients in itself, as it has to in transaction mode; else the server does. */
   readonly isTrusting: boolean;
   /** With it clients have to use TLS. */
@@ -48,7 +49,7 @@ export interface RunningSluice extends RunningProxy {
 
 /** Sluice set up as its peers are. @throws {Error} If it does not start. */
 export async function startSluicePeer(
-  driver: "deno" | "epoll",
+  driver: DriverKind,
   program: SluiceProgram,
   peer: PeerSetting,
 ): Promise<RunningSluice> {

@@ -132,6 +132,11 @@ Deno.test("explained gives reasons only for what is lost, and says what is not e
   assert.deepEqual(reasons([]), []);
   assert.deepEqual(reasons(lossesOf(slow, "sluice-epoll")), ["Not explained yet. 3"]);
   assert.deepEqual(reasons(lossesOf(usual, "sluice-deno")), ["The driver `deno` read 3"]);
+  const thrifty = { pgbouncer: PGBOUNCER, "sluice-io_uring": measured([150, 300, 600], 1, 15) };
+  const ofRing = (cell: Partial<Cell>) =>
+    reasons(lossesOf(result(thrifty, cell), "sluice-io_uring"));
+  assert.deepEqual(ofRing({}), ["A ring of io_uring doe 1"]);
+  assert.deepEqual(ofRing({ clients: 100 }), ["Not explained yet. 1"]);
 });
 
 Deno.test("explained knows of idle clients that no message is moved for them", () => {
