@@ -33,8 +33,22 @@ const REGULAR_EXPRESSIONS = Object.assign(
   { code: "" },
 );
 
+/** What a schema may say without telling of a key. */
+const SAYS_NOTHING: ReadonlySet<string> = new Set([
+  "$comment",
+  "$id",
+  "$schema",
+  "additionalProperties",
+  "description",
+  "properties",
+  "title",
+  "type",
+]);
+
 /** A manifest's schema. */
 export class ConfigurationSchema {
+  /** False if it knows of no key that a plugin could be told. */
+  readonly hasKeys: boolean;
   readonly #validate: ValidateFunction;
 
   /** @throws {Error} If it is no schema of JSON Schema draft 7; it says why. */
@@ -52,6 +66,9 @@ export class ConfigurationSchema {
       code: { regExp: REGULAR_EXPRESSIONS },
     });
     this.#validate = ajv.compile(schema);
+    this.hasKeys = Object.keys((schema["properties"] ?? {}) as object).length > 0 ||
+      typeof schema["additionalProperties"] === "object" ||
+      Object.keys(schema).some((word) => !SAYS_NOTHING.has(word));
   }
 
   /** @returns The configuration with every default, unless there are problems. */

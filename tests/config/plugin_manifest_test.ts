@@ -137,6 +137,17 @@ Deno.test("ConfigurationSchema fills in every default", () => {
   deepEqual(config.json, { table: "t" }, "what was written stays");
 });
 
+Deno.test("ConfigurationSchema knows whether there is a key to be told", () => {
+  const hasKeys = (schema: string) => parse(`config: ${schema}`).configuration!.hasKeys;
+  for (const schema of ["{}", "{ type: object, properties: {}, additionalProperties: false }"]) {
+    equal(hasKeys(schema), false, schema);
+  }
+  for (const word of ["properties: { a: { type: string } }", "required: [a]", "minProperties: 1"]) {
+    equal(hasKeys(`{ ${word} }`), true, word);
+  }
+  equal(hasKeys("{ additionalProperties: { type: string } }"), true);
+});
+
 Deno.test("ConfigurationSchema places what is wrong, and never repeats a value", () => {
   const { configuration } = parse(FULL);
   const text = `${SMALLEST}plugins:

@@ -197,6 +197,16 @@ Deno.test("plugin install takes a plugin that has to be told something", async (
   });
 });
 
+Deno.test("plugin install suggests no configuration to a plugin that has none", async () => {
+  await inFolder(async (folder) => {
+    const manifest = "name: told\nconfig: { type: object, additionalProperties: false }\n";
+    await put(folder, { "told.wasm": MODULE, "told.yaml": manifest });
+    const { code, stdout } = await install(folder, "told.wasm");
+    assert.equal(code, 0);
+    assert.doesNotMatch(stdout, /config:/);
+  });
+});
+
 /** Serves files below `/files/`, and some traps. */
 function serve(files: Readonly<Record<string, string | Uint8Array<ArrayBuffer>>>): {
   readonly origin: string;

@@ -197,7 +197,7 @@ function installedText(
     `    sha256: ${sha256}`,
     ...(permissions.length === 0 ? [] : [`    permissions: [${permissions.join(", ")}]`]),
     ...(hosts.length === 0 ? [] : [`    hosts: [${hosts.map((one) => `"${one}"`).join(", ")}]`]),
-    ...(configuration === undefined ? [] : ["    config: {} # as its manifest says"]),
+    ...(configuration?.hasKeys === true ? ["    config: {} # as its manifest says"] : []),
     ...(onFailure === "open" ? [] : ["", CLOSED_TEXT]),
   ];
   return `${lines.join("\n")}\n`;
