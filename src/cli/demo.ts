@@ -44,7 +44,7 @@ async function play(
 ): Promise<ExitCode> {
   try {
     await using postgres = await startDatabase();
-    const gateway = await startInFront(postgres, plugins.make());
+    const gateway = await startInFront(postgres, await plugins.make());
     try {
       await tellStory(storyOptions(gateway, postgres));
       if (!isOnce) {

@@ -5,8 +5,10 @@
  * @module
  */
 
+import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { fromBase64 } from "../../base/base64.ts";
+import { isRunning } from "./process_tree.ts";
 
 /** The module, in base64. */
 export const DEMO_PLUGIN = [
@@ -25,18 +27,30 @@ description: Answers "select plugin()" itself, and counts how often it did.
 permissions: [respond]
 `;
 
+/** What the folders are called, up to a random end: with the process that made each. */
+const PREFIX = "sluice-demo-plugins-";
+const NAME_PATTERN = /^sluice-demo-plugins-([1-9][0-9]{0,9})-[0-9a-z]+$/;
+
 /** A folder in the system's folder for temporary files, which is gone when this is disposed of. */
 export class PluginFolder implements Disposable {
+  readonly #base: string;
   #path: string | undefined;
 
+  /** @param base Where to make it. */
+  constructor(base: string = tmpdir()) {
+    this.#base = base;
+  }
+
   /**
-   * Makes the folder, with the plugin `demo` and its manifest in it.
+   * Makes the folder, with the plugin `demo` and its manifest in it. What demos have left that were
+   * killed is removed.
    *
    * @returns Its absolute path.
    * @throws {Error} If nothing can be written there.
    */
-  make(): string {
-    this.#path = Deno.makeTempDirSync({ prefix: "sluice-demo-plugins-" });
+  async make(): Promise<string> {
+    await removeLeft(this.#base).catch(() => {}); // the next demo tries again
+    this.#path = Deno.makeTempDirSync({ dir: this.#base, prefix: `${PREFIX}${Deno.pid}-` });
     Deno.writeFileSync(join(this.#path, "demo.wasm"), fromBase64(DEMO_PLUGIN)!);
     Deno.writeTextFileSync(join(this.#path, "demo.yaml"), MANIFEST);
     return this.#path;
@@ -48,5 +62,20 @@ export class PluginFolder implements Disposable {
     } catch (error) {
       if (!(error instanceof Deno.errors.NotFound)) throw error; // somebody tidied up before
     }
+  }
+}
+
+/**
+ * Removes folders of this user's whose processes have ended without doing so. A gateway has read
+ * its plugin when it has started, so that nobody is harmed whose process cannot be seen from here.
+ */
+async function removeLeft(base: string): Promise<void> {
+  if (Deno.build.os === "windows") return; // which processes run is not known there
+  for (const { name } of Deno.readDirSync(base)) {
+    const processId = NAME_PATTERN.exec(name)?.[1];
+    if (processId === undefined || await isRunning(Number(processId))) continue;
+    const path = join(base, name);
+    const { isDirectory, uid } = Deno.lstatSync(path);
+    if (isDirectory && uid === Deno.uid()) Deno.removeSync(path, { recursive: true });
   }
 }
