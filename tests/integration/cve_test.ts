@@ -10,7 +10,7 @@
  */
 
 import assert from "node:assert/strict";
-import { concat, utf8 } from "../../src/base/bytes.ts";
+import { concat, textOf, utf8 } from "../../src/base/bytes.ts";
 import { configFor, type Gateway, type Settings, startGateway } from "../support/gateway.ts";
 import { hostileBackend, type Visitor } from "../support/hostile_backend.ts";
 import {
@@ -252,25 +252,35 @@ function backendAttacks(way: Way): Stories<ServerScene> {
       }),
 
     [`CVE-2026-6666: an ErrorResponse that is none, to a query (${way})`]: async () => {
+      let error: Uint8Array = new Uint8Array();
+      let answered = Promise.withResolvers<void>();
+      await using server = hostileBackend(async (visitor) => {
+        await visitor.readStartup();
+        await visitor.write(concat(
+          AUTH_OK,
+          parameterStatus("server_version", "18.0"),
+          parameterStatus("client_encoding", "UTF8"),
+          backendKeyData(1, Uint8Array.of(1, 2, 3, 4)),
+          ready(),
+        ));
+        for (;;) {
+          const asked = await visitor.read();
+          if (asked.length === 0) return;
+          await visitor.write(concat(error, ready()));
+          if (textOf(asked).includes("select 1")) answered.resolve(); // or it is a reset
+        }
+      });
+      await using gateway = await start(server, way, { client: { retries: 0 } });
+      const { host, port, user, database } = targetAt(gateway.target);
       for (const [name, bytes] of Object.entries(STRANGE_ERRORS)) {
-        await using server = hostileBackend(async (visitor) => {
-          await visitor.readStartup();
-          await visitor.write(concat(
-            AUTH_OK,
-            parameterStatus("server_version", "18.0"),
-            parameterStatus("client_encoding", "UTF8"),
-            backendKeyData(1, Uint8Array.of(1, 2, 3, 4)),
-            ready(),
-          ));
-          await visitor.read();
-          await visitor.write(concat(bytes, ready()));
-          await visitor.read();
-        });
-        await using gateway = await start(server, way, { client: { retries: 0 } });
-        const { host, port, user, database } = targetAt(gateway.target);
+        error = bytes;
+        answered = Promise.withResolvers();
         using client = await ProtocolClient.open({ host, port });
-        client.send(concat(startup({ user, database }), query("select 1")));
-        client.endWriting();
+        client.send(startup({ user, database }));
+        await client.untilLoggedIn(user, TEST_PASSWORD);
+        client.send(query("select 1"));
+        await within(PATIENCE_MS, `the server is asked: ${name}`, answered.promise);
+        await client.endWriting();
         await within(PATIENCE_MS, `the client is told: ${name}`, client.rest());
       }
     },
