@@ -45,8 +45,8 @@ export interface Settings {
   readonly logger?: Sections;
 }
 
-/** The driver of gateways whose configuration does not say one; undefined is their default. */
-const DRIVER = Deno.env.get("SLUICE_TEST_DRIVER");
+/** The driver of gateways whose configuration does not say one. */
+const DRIVER = Deno.env.get("SLUICE_TEST_DRIVER") ?? "auto";
 
 /**
  * A configuration with one listener on a free port of 127.0.0.1 in front of the database at
@@ -106,7 +106,7 @@ export async function startGateway(options: GatewayOptions): Promise<Gateway> {
 
 function driverOf(config: string | Sections): Record<string, string> {
   const text = typeof config === "string" ? config : JSON.stringify(config["runtime"] ?? {});
-  return DRIVER === undefined || text.includes("driver") ? {} : { SLUICE_RUNTIME_DRIVER: DRIVER };
+  return DRIVER === "auto" || text.includes("driver") ? {} : { SLUICE_RUNTIME_DRIVER: DRIVER };
 }
 
 function limited(
