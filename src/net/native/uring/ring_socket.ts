@@ -18,7 +18,7 @@ import {
 } from "../../socket.ts";
 import type { EventLoop } from "../event_loop.ts";
 import { ERRNO, LINUX, systemError } from "../libc.ts";
-import { adjoins, joined, Round } from "../round.ts";
+import { Round } from "../round.ts";
 import { empty } from "./empty.ts";
 import { RingInlet } from "./ring_inlet.ts";
 import { RingOutlet } from "./ring_outlet.ts";
@@ -62,8 +62,6 @@ export class RingSocket implements Socket, RingOwner, RingSender {
   #waitsFor = 0;
   /** Sockets that are read on when everything is sent. */
   #waiting: RingSocket[] = [];
-  /** What the handler that runs has written, as it gave it. */
-  #pieces: Uint8Array[] = [];
   /** `wanted`: with the next call. `stuck`: when the kernel has room again. */
   #sending: "none" | "wanted" | "shown" | "stuck" = "none";
   /** How much the kernel took of what it was shown, if not all of it; below 0 why nothing. */
@@ -107,21 +105,20 @@ export class RingSocket implements Socket, RingOwner, RingSender {
   write(bytes: Uint8Array): void {
     if (!this.#mayWrite || bytes.length === 0) return;
     const { writes } = this.#thread;
-    if (!writes.isOpen) return this.#sendApart(bytes);
-    if (this.#pieces.length === 0) writes.join(this);
-    const last = this.#pieces.at(-1);
-    if (last === undefined || !adjoins(last, bytes)) this.#pieces.push(bytes);
-    else this.#pieces[this.#pieces.length - 1] = joined(last, bytes);
+    if (writes.isOpen) writes.write(this, bytes);
+    else this.#sendApart(bytes);
   }
 
   writeApart(bytes: Uint8Array): void {
     if (!this.#mayWrite || bytes.length === 0) return;
-    this.#queuePieces();
+    const { writes } = this.#thread;
+    if (writes.has(this)) { for (const piece of writes.take(this)) this.#queue(piece); }
     this.#sendApart(bytes);
   }
 
   get isSending(): boolean {
-    return this.#outlet.size > 0 || this.#pieces.length > 0;
+    if (this.#outlet.size > 0) return true;
+    return this.#state !== "closed" && this.#thread.writes.has(this);
   }
 
   whenSent(then: () => void): void {
@@ -134,18 +131,21 @@ export class RingSocket implements Socket, RingOwner, RingSender {
   }
 
   /** Sends what the handler has written. `reader` is not read while something of it is left. */
-  flush(reader: RingSocket): void {
-    this.#queuePieces();
+  flush(reader: RingSocket, bytes: Uint8Array): void {
+    this.#queue(bytes);
+    this.#onFlushed(reader);
+  }
+
+  flushAll(reader: RingSocket, pieces: readonly Uint8Array[]): void {
+    for (const piece of pieces) this.#queue(piece);
+    this.#onFlushed(reader);
+  }
+
+  #onFlushed(reader: RingSocket): void {
     if (this.#state === "closed") return;
     if (this.#outlet.size === 0) return this.#checkEnd();
     this.#waiting.push(reader);
     reader.#waitsFor += 1;
-  }
-
-  #queuePieces(): void {
-    const pieces = this.#pieces;
-    for (const piece of pieces) this.#queue(piece);
-    empty(pieces);
   }
 
   /** What no back-pressure holds up must not pile up. */
@@ -348,7 +348,6 @@ export class RingSocket implements Socket, RingOwner, RingSender {
     const cause = this.#state === "open" ? error : undefined;
     this.#state = "closed";
     this.#linger?.cancel();
-    this.#pieces = [];
     this.#rest = NOTHING;
     this.#outlet.clear();
     this.#inlet.close();
