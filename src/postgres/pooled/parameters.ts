@@ -68,9 +68,29 @@ export class SessionParameters {
   /** The number of that request: see `ReplyQueue.requestCount`. */
   resettingRequest = 0;
   /** Those that it resets. */
-  resetting: readonly string[] | "all" = [];
+  #resetting: readonly string[] | "all" = [];
   /** Those that it sets behind that. */
-  notReset: readonly string[] = [];
+  #notReset: readonly string[] = [];
+
+  /**
+   * A statement on its way sets parameters.
+   *
+   * @param resets Those that it resets, if not all.
+   * @param sets Those that it sets, behind what it resets.
+   */
+  expect(request: number, resets: readonly string[] | "all", sets: readonly string[]): void {
+    const isBehind = this.isReset(request); // another statement of the same request
+    if (!isBehind && resets.length === 0) return;
+    const before = isBehind ? this.#notReset.filter((name) => !resets.includes(name)) : [];
+    if (resets === "all") [this.#resetting, this.#notReset] = [resets, sets];
+    else {
+      if (!isBehind) this.#resetting = resets;
+      else if (this.#resetting !== "all") this.#resetting = [...this.#resetting, ...resets];
+      this.#notReset = [...before, ...sets];
+    }
+    this.isResetting = true;
+    this.resettingRequest = request;
+  }
 
   /** Whether the client's request of this number resets parameters. */
   isReset(request: number): boolean {
@@ -124,8 +144,8 @@ export class SessionParameters {
   }
 
   #isResetOf(key: string): boolean {
-    if (this.resetting !== "all") return this.resetting.includes(key);
-    return !this.notReset.includes(key);
+    if (this.#notReset.includes(key)) return false;
+    return this.#resetting === "all" || this.#resetting.includes(key);
   }
 
   /** The client begins with these, which servers have accepted. */

@@ -39,8 +39,6 @@ export class SqlState {
   #following = 0;
   /** In session mode: how many statements may have left something behind. */
   #dirtied = 0;
-  /** The last request that resets parameters. */
-  #resettingRequest = 0;
   #hasFollowed = false;
   /** In session mode: what the client has reset since, and its StartupMessage asked for. */
   readonly #resetNames = new LateSet<string>();
@@ -188,7 +186,8 @@ export class SqlState {
   /** A request has failed: it did nothing. */
   onError(backend: Backend): void {
     const failed = backend.replies.failedThrough;
-    if (this.#resettingRequest <= failed) this.#session.parameters.isResetting = false;
+    const { parameters } = this.#session;
+    if (parameters.resettingRequest <= failed) parameters.isResetting = false;
     if (this.#effects.length === 0) return;
     const isLeft = ({ request }: Effect) => request > failed;
     for (const effect of this.#effects) if (!isLeft(effect)) effect.fail?.(backend);
@@ -197,9 +196,9 @@ export class SqlState {
 
   onReady(backend: Backend): void {
     const { parameters } = this.#session;
-    if (backend.replies.answerCount >= this.#resettingRequest) parameters.isResetting = false;
-    if (this.#effects.length === 0) return;
     const answered = backend.replies.answerCount;
+    if (answered >= parameters.resettingRequest) parameters.isResetting = false;
+    if (this.#effects.length === 0) return;
     const due = this.#effects.filter(({ request }) => request <= answered);
     this.#effects = this.#effects.filter(({ request }) => request > answered);
     for (const { apply, isTransactional } of due) {
@@ -260,12 +259,9 @@ export class SqlState {
       }, true);
     }
     const resetsAll = traits.resetsAllParameters || traits.discards.includes("all");
-    if (resetsAll || traits.resets.length > 0) {
-      session.parameters.isResetting = true;
-      session.parameters.resetting = resetsAll ? "all" : traits.resets;
-      session.parameters.notReset = notReset;
-      session.parameters.resettingRequest = request;
-      this.#resettingRequest = request;
+    session.parameters.expect(request, resetsAll ? "all" : traits.resets, notReset);
+    if (this.#settings.mode === "session" && session.parameters.isReset(request)) {
+      onSuccess(() => notReset.forEach((name) => this.#resetNames.delete(name)));
     }
     if (traits.changesSchema) onSuccess(() => this.#context.onSchemaChange());
     if (traits.discards.includes("all")) {

@@ -274,3 +274,20 @@ Deno.test("PooledSession in session mode sets its own parameters again without a
   await server.says(complete("RESET"), parameterStatus("TimeZone", "UTC"), ready());
   await client.hears(complete("RESET"), ready());
 });
+
+Deno.test("PooledSession in session mode leaves what a request sets behind its RESET", async () => {
+  const zone = "Asia/Tokyo";
+  const world = await startPooled(SESSION);
+  const client = await connects(world, { TimeZone: zone });
+  const server = await admits(world);
+  await server.hears(query(setting({ timezone: zone })));
+  await server.says(complete("SELECT 1"), parameterStatus("TimeZone", zone), ready());
+  await hearsWelcome(world, client, { TimeZone: zone });
+  const messages = [parse("reset timezone"), bind(), EXECUTE, query("set timezone = 'UTC'")];
+  await client.says(...messages);
+  await server.hears(...messages);
+  const done = [message("1"), message("2"), complete("RESET"), complete("SET")];
+  await server.says(...done, parameterStatus("TimeZone", "UTC"), ready());
+  await client.hears(...done, parameterStatus("TimeZone", "UTC"), ready());
+  await exchanges(client, server, "show timezone", "SHOW");
+});

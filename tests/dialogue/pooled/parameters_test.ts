@@ -148,22 +148,6 @@ Deno.test("SessionParameters report what a RESET of one has gone back to before 
   await client.hears(complete("RESET"), parameterStatus("TimeZone", zone), ready());
 });
 
-Deno.test("SessionParameters keep what is set behind RESET ALL in the same Query", async () => {
-  const zone = "America/Lima";
-  const { world, server } = await pooledPair();
-  const client = await connects(world, { TimeZone: zone });
-  await server.hears(query(setting({ timezone: zone })));
-  await server.says(complete("SELECT 1"), parameterStatus("TimeZone", zone), ready());
-  await hearsWelcome(world, client, { TimeZone: zone });
-  await client.says(query("reset all; set timezone = 'Asia/Tokyo'"));
-  server.peer.take();
-  const done = [complete("RESET"), complete("SET"), parameterStatus("TimeZone", "Asia/Tokyo")];
-  await server.says(...done, ready());
-  await client.hears(...done, ready());
-  await answersRead(server, "timezone", "Asia/Tokyo");
-  await exchanges(client, server, "show timezone", "SHOW");
-});
-
 Deno.test("SessionParameters forget a SET that DISCARD ALL has undone before it was read", async () => {
   const { world, server } = await pooledPair();
   const client = await connects(world, { work_mem: "8MB" });
