@@ -28,6 +28,9 @@ import {
   text,
 } from "../support/subscribers.ts";
 
+/** Seeds that have found something once. */
+const KNOWN = [1_161, 20_261_387];
+
 Deno.test("HookedSession changes nothing while plugins only look on", async () => {
   const some = [HOOK.onQuery, HOOK.onError, HOOK.onQueryEnd, HOOK.onTransactionEnd];
   const reached = new Set<string>();
@@ -37,7 +40,7 @@ Deno.test("HookedSession changes nothing while plugins only look on", async () =
     await converse(random, reached, (world) => {
       world.hooks.chain = chain;
     });
-  });
+  }, KNOWN);
 });
 
 /** Answers, rejects and replaces by what a text begins with. */
@@ -117,7 +120,7 @@ Deno.test("HookedSession has a client hear what a server with its plugins' rules
     const told = cut(concat(...said)).map(textOfCut).join(" ");
     deepEqual(gist(heard).join(" "), gist(expected).join(" "), told);
     rejected += gist(heard).filter((one) => one === "E").length;
-  });
+  }, KNOWN);
   deepEqual(rejected > 0, true);
 });
 

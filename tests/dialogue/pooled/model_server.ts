@@ -208,6 +208,7 @@ export class ModelServer {
     portal.isRun = true;
     if (portal.text === "") return this.#send(message("I"));
     const outcome = this.#run(portal.text);
+    this.state.isPipelining = this.state.isOpen;
     this.#show(outcome, false);
     if (outcome.kind !== "copy in") return;
     this.#copy = "execute";

@@ -75,6 +75,8 @@ export class ModelState {
   /** Texts of prepared statements by name; "" is the unnamed one. */
   readonly prepared = new Map<string, string>();
   status: "I" | "T" | "E" = "I";
+  /** Something was executed that its Sync has still to commit. */
+  isPipelining = false;
 
   /** @param startup What the StartupMessage sets. */
   constructor(database: ModelDatabase, startup: ReadonlyMap<string, string>) {
@@ -217,6 +219,7 @@ export class ModelState {
     this.#inserted = [];
     this.#isDeferredBroken = false;
     this.#who = "";
+    this.isPipelining = false;
     this.status = "I";
   }
 
@@ -292,7 +295,7 @@ export class ModelState {
   }
 
   #discard(): Outcome {
-    if (this.status !== "I") {
+    if (this.status !== "I" || this.isPipelining) {
       throw new ModelError("25001", "DISCARD ALL cannot run inside a transaction block");
     }
     for (const name of [...this.#values.keys()]) this.#restore(name);
