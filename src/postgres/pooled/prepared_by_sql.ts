@@ -72,6 +72,11 @@ export class PreparedBySql {
     this.#texts.clear();
   }
 
+  /** DEALLOCATE ALL has failed; it may have been carried out all the same. */
+  doubtAll({ sqlStatements }: Backend): void {
+    for (const name of [...sqlStatements.keys()]) sqlStatements.set(name, UNSURE);
+  }
+
   /** Brings them to a server, by queries that `run` runs. */
   follow(backend: Backend, run: (text: Uint8Array, onError: () => void) => void): void {
     if (this.#texts.size === 0 && backend.sqlStatements.size === 0) return;
@@ -100,6 +105,10 @@ export class PreparedBySql {
           this.#texts.delete(name);
           server.sqlStatements.delete(name);
           this.#statements.onDeallocated(server, nameOf(utf8(name)));
+        },
+        fail: (server) => {
+          if (server.sqlStatements.has(name)) server.sqlStatements.set(name, UNSURE);
+          server.statements.doubtNamed(nameOf(utf8(name)));
         },
       });
     }
@@ -188,6 +197,7 @@ export class PreparedBySql {
           this.#statements.delete(protocolName);
           server.statements.delete(statement);
         },
+        fail: (server) => server.statements.doubt(statement),
       });
     }
     return statement.serverName;

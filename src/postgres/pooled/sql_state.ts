@@ -235,8 +235,12 @@ export class SqlState {
       const rule = `at most ${EFFECTS_MAX} of them may wait for a Sync`;
       throw new ProtocolError(`too many statements that change the session: ${rule}`, "54000");
     }
-    const onSuccess = (apply: (backend: Backend) => void, isTransactional = false) =>
-      void this.#effects.push({ request, apply, isTransactional });
+    const onSuccess = (apply: Effect["apply"], isTransactional = false, fail?: Effect["fail"]) =>
+      void this.#effects.push({ request, apply, isTransactional, ...fail && { fail } });
+    const doubtStatements = (server: Backend) => {
+      server.statements.doubtAll();
+      this.#prepared.doubtAll(server);
+    };
     if (this.#settings.mode !== "session") {
       for (const pin of traits.pins) session.pin(pin);
       if (traits.setsUnknownParameter) session.pin("parameter");
@@ -267,22 +271,30 @@ export class SqlState {
     if (traits.discards.includes("all")) {
       const dirtied = this.#dirtied;
       const forgetTouched = session.touched.discard();
-      onSuccess((server) => {
-        forgetTouched();
-        this.#onDiscardAll(server, dirtied);
-      });
+      onSuccess(
+        (server) => {
+          forgetTouched();
+          this.#onDiscardAll(server, dirtied);
+        },
+        false,
+        doubtStatements,
+      );
     }
     if (traits.discards.includes("temp")) {
       onSuccess(() => session.unpin("temporary object"), true);
     }
     for (const unpin of traits.unpins) onSuccess(() => session.unpin(PIN_OF[unpin]), true);
     if (traits.statementNames.some(({ use }) => use === "deallocate all")) {
-      onSuccess((server) => {
-        this.#statements.clear();
-        this.#prepared.clear();
-        server.statements.clear();
-        server.sqlStatements.clear();
-      });
+      onSuccess(
+        (server) => {
+          this.#statements.clear();
+          this.#prepared.clear();
+          server.statements.clear();
+          server.sqlStatements.clear();
+        },
+        false,
+        doubtStatements,
+      );
     }
   }
 

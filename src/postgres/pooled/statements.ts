@@ -224,6 +224,23 @@ export class ServerStatements {
     return this.#doubtful.has(statement) || this.#changes.isUnsure(statement, replies);
   }
 
+  /** DEALLOCATE may have been carried out, although its request has failed. */
+  doubt(statement: Statement): void {
+    if (this.#prepared.has(statement)) this.#doubtful.add(statement);
+  }
+
+  /** As `doubt`, by its name on servers. */
+  doubtNamed(serverName: string): void {
+    for (const statement of this.#prepared) {
+      if (nameOf(statement.serverName) === serverName) this.#doubtful.add(statement);
+    }
+  }
+
+  /** As `doubt`, for DEALLOCATE ALL and DISCARD ALL. */
+  doubtAll(): void {
+    for (const statement of this.#prepared) this.#doubtful.add(statement);
+  }
+
   /** Adds one. @returns The one to close, if there are too many. */
   add(statement: Statement): Statement | undefined {
     this.columns.forget(statement);

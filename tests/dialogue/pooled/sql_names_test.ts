@@ -1,6 +1,6 @@
 import { equal } from "node:assert/strict";
 import type { Actor } from "../../support/dialogue.ts";
-import { parseNamed } from "../../support/extended_messages.ts";
+import { bind, close, parseNamed } from "../../support/extended_messages.ts";
 import {
   BIND,
   type Bytes,
@@ -110,4 +110,43 @@ Deno.test("PreparedBySql prepares again what a server did not take before", asyn
   await exchanges(other, server, "create table t ()", "CREATE TABLE");
   await client.says(query("execute a"));
   await follows(server, { [asked]: [complete("PREPARE")] }, query("execute a"));
+});
+
+Deno.test("PreparedBySql leaves nobody without a statement that a request deallocated which failed", async () => {
+  const failed = [error("ERROR", "22012", "division by zero"), ready()];
+  const ran = [PARSED, BOUND, complete("DEALLOCATE"), ...failed];
+  const cases: [readonly Bytes[], readonly Bytes[]][] = [
+    [[query("deallocate a; select 1/0")], failed],
+    [[query("deallocate all; select 1/0")], failed],
+    [[query("discard all")], failed],
+    [[parse("deallocate a"), BIND, EXECUTE, parse("select 1/0"), SYNC], ran],
+  ];
+  for (const [said, answers] of cases) {
+    const { world, client, server } = await pooledPair();
+    const { client: other } = await joins(world);
+    await prepares(client, server, "a", 1);
+    await does(other, server, [parseNamed("b", "select 1"), SYNC], [SYNC], [ready()], PREPARED);
+    await client.says(...said);
+    server.peer.take();
+    await server.says(...answers);
+    await client.hears(...answers);
+    // It may have been carried out, or not.
+    await other.says(bind({ statement: "b" }), EXECUTE, SYNC);
+    const again = [close("S", "sluice_1"), parseNamed("sluice_1", "select 1")];
+    await server.hears(...again, bind({ statement: "sluice_1" }), EXECUTE, SYNC);
+  }
+});
+
+Deno.test("PreparedBySql prepares anew what a DEALLOCATE ALL that failed may have taken away", async () => {
+  const { client, server } = await pooledPair();
+  await exchanges(client, server, "prepare a as select 1", "PREPARE");
+  await client.says(query("deallocate all; select 1/0"));
+  server.peer.take();
+  await server.says(error("ERROR", "22012", "division by zero"), ready());
+  await client.says(query("execute a"));
+  const again = {
+    'DEALLOCATE "a"': [error("ERROR", "26000", "no")],
+    "prepare a as select 1": [complete("PREPARE")],
+  };
+  await follows(server, again, query("execute a"));
 });
