@@ -111,7 +111,7 @@ export class ClientMessages {
     }
     if (tag === FRONTEND.execute) {
       const portal = nameAt(view, offset + HEADER_SIZE)?.text;
-      return portal === undefined || !this.#state.isPortalUncertain(portal, this.#pipeline.cycle);
+      return portal === undefined || !this.#state.isPortalUncertain(portal, this.#pipeline);
     }
     if (tag !== FRONTEND.bind || this.#state.isCertain) return true;
     const names = readBindNames(view.subarray(offset));
@@ -339,7 +339,7 @@ export class ClientMessages {
     const entry = this.#entry(ENTRY.execute, portal?.query);
     if (name.text !== "") this.#answers.closeUnit();
     if (this.#calls.wants(HOOK.onQuery)) {
-      if (this.#state.hasLost(name.text)) {
+      if (this.#state.mayRunLost(name.text, this.#pipeline.hasFailed)) {
         // What a plugin cannot be told of must not be executed.
         this.#answers.closeUnit();
         this.#answers.pass(entry);

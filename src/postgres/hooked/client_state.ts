@@ -6,6 +6,7 @@
  */
 
 import { LateMap } from "../../base/late_collections.ts";
+import { STATUS_FAILED } from "../wire/tags.ts";
 
 /** Statements that one session may have prepared while plugins look on. */
 const STATEMENTS_MAX = 25_000;
@@ -47,12 +48,16 @@ export interface Portal {
   readonly cycle: number;
   /** False for what a Close leaves until the server has answered it. */
   readonly isOpen: boolean;
-  /** Whether there was one of this name. */
-  readonly hasReplaced: boolean;
+  /** The one of this name before it, until the server has answered. */
+  replaced: Portal | undefined;
+  /** The one of this name behind it. */
+  newer: Portal | undefined;
   /** The server has answered the Bind. */
   isSure: boolean;
   /** The Bind, or Close, has failed or was skipped: what the server has is that of before. */
   isLost: boolean;
+  /** The server may run it in a transaction that has failed: it was bound since. */
+  runsInFailed: boolean;
   readonly query: QueryInfo | undefined;
   /** The whole Bind; undefined if it was too large to be kept, or is done with. */
   bind: Uint8Array | undefined;
@@ -71,6 +76,8 @@ export class ClientState {
   readonly #portals = new LateMap<string, Portal>();
   /** Portals whose Bind may still be a view of the client's read buffer. */
   readonly #borrowing: Portal[] = [];
+  /** The last request behind which there was no transaction, and so no portal. */
+  #idleRequest = 0;
   /** Bytes of all texts, pending ones included. */
   #textsSize = 0;
 
@@ -85,15 +92,28 @@ export class ClientState {
     return portal?.isOpen === true && !portal.isLost ? portal : undefined;
   }
 
-  /** Whether a server may have a portal of which nobody here knows what it is. */
-  hasLost(name: string): boolean {
-    return this.#portalOf(name)?.isLost === true;
+  /**
+   * Whether a server may run a portal of which nobody here knows what it is.
+   *
+   * @param hasFailed Its transaction has failed: what was bound before, a server refuses to run,
+   * even a ROLLBACK (`PortalReleaseCachedPlan` in portalmem.c).
+   */
+  mayRunLost(name: string, hasFailed: boolean): boolean {
+    const portal = this.#portalOf(name);
+    return portal?.isLost === true && (portal.runsInFailed || !hasFailed);
   }
 
-  /** Whether only the server's answer will tell which portal a name stands for. */
-  isPortalUncertain(name: string, cycle: number): boolean {
+  /**
+   * Whether only the server's answer will tell which portal a name stands for, or whether there is
+   * still one: the end of its transaction may be on its way.
+   */
+  isPortalUncertain(
+    name: string,
+    { cycle, isRequestDue }: { readonly cycle: number; readonly isRequestDue: boolean },
+  ): boolean {
     const portal = this.#portalOf(name);
-    return portal !== undefined && !portal.isSure && !portal.isLost && portal.cycle !== cycle;
+    if (portal === undefined) return false;
+    return portal.isLost ? isRequestDue : !portal.isSure && portal.cycle !== cycle;
   }
 
   /** True if nothing waits for a server to say that it is prepared. */
@@ -174,14 +194,16 @@ export class ClientState {
       request,
       cycle,
       isOpen: true,
-      hasReplaced: before !== undefined,
+      replaced: before,
+      newer: undefined,
       isSure: false,
       isLost: false,
+      runsInFailed: false,
       query,
       bind,
       resultFormats: undefined,
     };
-    this.#setPortal(name, portal);
+    this.#replace(before, portal);
     this.#borrowing.push(portal);
     return portal;
   }
@@ -191,17 +213,36 @@ export class ClientState {
     const before = this.#portalOf(name);
     if (before === undefined) return undefined;
     this.executed(before);
-    const closing = { ...before, request, cycle, isOpen: false, isSure: false, query: undefined };
-    this.#setPortal(name, closing);
+    const closing = {
+      ...before,
+      request,
+      cycle,
+      isOpen: false,
+      replaced: before,
+      isSure: false,
+      isLost: false,
+      query: undefined,
+    };
+    this.#replace(before, closing);
     return closing;
   }
 
-  /** The server has bound, or closed, it. */
-  portalDone(portal: Portal): void {
-    if (this.#portalOf(portal.name) !== portal) return;
-    if (!portal.isOpen) this.#setPortal(portal.name, undefined);
+  #replace(before: Portal | undefined, portal: Portal): void {
+    if (before !== undefined) before.newer = portal;
+    this.#setPortal(portal.name, portal);
+  }
+
+  /**
+   * The server has bound, or closed, it.
+   *
+   * @param status What the transaction is.
+   */
+  portalDone(portal: Portal, status: number): void {
+    portal.replaced = undefined;
     portal.isSure = true;
     portal.isLost = false;
+    portal.runsInFailed = status === STATUS_FAILED;
+    if (!portal.isOpen) this.#endPortal(portal);
   }
 
   /**
@@ -210,10 +251,20 @@ export class ClientState {
    * @param isUnsure The server may have carried it out nevertheless.
    */
   portalFailed(portal: Portal, isUnsure: boolean): void {
-    if (this.#portalOf(portal.name) !== portal) return;
     this.executed(portal);
+    const { replaced } = portal;
+    portal.replaced = undefined;
+    const isNew = replaced === undefined || replaced.request <= this.#idleRequest;
+    if (isNew && !isUnsure) return this.#endPortal(portal);
     portal.isLost = true;
-    if (portal.isOpen && !portal.hasReplaced && !isUnsure) this.#setPortal(portal.name, undefined);
+    const isKnown = replaced?.isSure === true || replaced?.isLost === true;
+    portal.runsInFailed = isUnsure || !isKnown || replaced.runsInFailed;
+  }
+
+  /** There is none of its name any more, but for one that came behind it. */
+  #endPortal(portal: Portal): void {
+    if (portal.newer?.replaced === portal) portal.newer.replaced = undefined;
+    if (this.#portalOf(portal.name) === portal) this.#setPortal(portal.name, undefined);
   }
 
   /** The view is going to change: what is still needed is copied. */
@@ -244,14 +295,15 @@ export class ClientState {
 
   /** A transaction has ended with this request, and all portals of before with it. */
   onIdle(request: number): void {
-    if (this.#unnamed !== undefined) this.#endPortal(this.#unnamed, request);
+    this.#idleRequest = request;
+    if (this.#unnamed !== undefined) this.#onIdle(this.#unnamed);
     if (this.#portals.size === 0) return;
-    for (const portal of this.#portals.values()) this.#endPortal(portal, request);
+    for (const portal of this.#portals.values()) this.#onIdle(portal);
   }
 
   /** It is no more, unless it was bound behind the request. */
-  #endPortal(portal: Portal, request: number): void {
-    if (portal.request > request) return;
+  #onIdle(portal: Portal): void {
+    if (portal.request > this.#idleRequest) return;
     portal.bind = undefined;
     this.#setPortal(portal.name, undefined);
   }

@@ -9,7 +9,7 @@
  * @module
  */
 
-import { BACKEND, STATUS_IDLE } from "../wire/tags.ts";
+import { BACKEND, STATUS_FAILED, STATUS_IDLE } from "../wire/tags.ts";
 import { ENTRY, type Entry, isLead } from "./entry.ts";
 
 /** Entries: a client that pipelines more waits for answers first. */
@@ -80,6 +80,16 @@ export class Pipeline {
   /** True if nothing is on its way that could change the transaction, or fail. */
   get isSettled(): boolean {
     return this.length === this.#lead && !this.#isSkipping;
+  }
+
+  /** True if a message is on its way that is answered with ReadyForQuery. */
+  get isRequestDue(): boolean {
+    return this.#entries.some(({ kind }, i) => i >= this.#head && endsWithReady(kind));
+  }
+
+  /** True if the transaction has failed, and nothing is on its way that could end that. */
+  get hasFailed(): boolean {
+    return this.status === STATUS_FAILED && this.isSettled;
   }
 
   /** True if nobody is in a transaction, and no server could begin one. */

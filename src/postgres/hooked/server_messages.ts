@@ -283,7 +283,9 @@ export class ServerMessages {
         return this.#onClosed(entry); // if nobody has looked at it
       case BACKEND.bindComplete:
       case BACKEND.closeComplete:
-        if (entry?.portal !== undefined) this.#state.portalDone(entry.portal);
+        if (entry?.portal !== undefined) {
+          this.#state.portalDone(entry.portal, this.#pipeline.status);
+        }
         return this.#onClosed(entry);
       case BACKEND.errorResponse:
         this.#onRun(entry);

@@ -144,3 +144,47 @@ Deno.test("HookedSession waits for no Bind before it passes on an Execute behind
   await server.hears(execute("p"), SYNC);
   deepEqual(told.length, 3);
 });
+
+Deno.test("HookedSession waits for the end of a transaction that would leave no portal", async () => {
+  const { client, server } = await begun();
+  await client.says(query("commit"));
+  await server.says(complete("COMMIT"), ready());
+  await client.says(bind({ statement: "s" }), bind({ statement: "missing" }), SYNC, EXECUTE, SYNC);
+  server.peer.take();
+  await server.says(BOUND, FAILED);
+  await server.hears();
+  await server.says(ready());
+  await server.hears(EXECUTE, SYNC);
+});
+
+Deno.test("HookedSession leaves it to a server to run no portal of a transaction that has failed", async () => {
+  const { client, server } = await begun();
+  await binds(client, server, "p");
+  await client.says(bind({ portal: "p", statement: "missing" }), SYNC);
+  await server.says(FAILED, ready("E"));
+  server.peer.take();
+  await client.says(execute("p"), SYNC);
+  await server.hears(execute("p"), SYNC);
+  await server.says(error("ERROR", "25P02", "aborted"), ready("E"));
+  // What is bound since may end it.
+  await client.says(close("P", "p"), parseNamed("r", "rollback"), SYNC);
+  await client.says(bind({ portal: "p", statement: "r" }), SYNC);
+  await server.says(CLOSED, PARSED, ready("E"), BOUND, ready("E"));
+  await client.says(bind({ portal: "p", statement: "r" }), SYNC);
+  await server.says(error("ERROR", "42P03", "exists"), ready("E"));
+  server.peer.take();
+  await client.says(execute("p"), SYNC);
+  ok(!executes(server, "p"));
+});
+
+Deno.test("HookedSession knows that there is no portal whose Binds have all failed", async () => {
+  for (const portal of ["", "p"]) {
+    const { client, server } = await begun();
+    const broken = [bind({ portal, statement: "missing" }), SYNC];
+    await client.says(...broken, ...broken);
+    await server.says(FAILED, ready("T"), FAILED, ready("T"));
+    server.peer.take();
+    await client.says(execute(portal), SYNC);
+    await server.hears(execute(portal), SYNC);
+  }
+});

@@ -27,6 +27,8 @@ import { type ModelDatabase, ModelError, ModelState, type Outcome } from "./mode
 interface Portal {
   readonly text: string;
   isRun: boolean;
+  /** Its transaction has failed since: it cannot be run, not even to end that. */
+  hasFailed: boolean;
 }
 
 /** One session of it, from its first ReadyForQuery on. */
@@ -109,12 +111,14 @@ export class ModelServer {
 
   #onQuery(text: string): void {
     this.state.prepared.delete("");
-    this.#portals.delete("");
     const texts = text.split(";").map((one) => one.trim()).filter((one) => one !== "");
     if (texts.length === 0) this.#send(message("I"));
     try {
       for (const [i, one] of texts.entries()) {
         this.state.open();
+        this.state.checkAborted(one);
+        this.state.analyse(one);
+        this.#portals.delete(""); // it runs in one
         const outcome = this.#run(one);
         if (i === texts.length - 1 && outcome.kind !== "copy in") this.state.closeImplicit();
         this.#show(outcome, true);
@@ -183,7 +187,7 @@ export class ModelServer {
     if (portal !== "" && this.#portals.has(portal)) {
       throw new ModelError("42P03", `cursor "${portal}" already exists`);
     }
-    this.#portals.set(portal, { text, isRun: false });
+    this.#portals.set(portal, { text, isRun: false, hasFailed: false });
     this.#send(message("2"));
   }
 
@@ -204,9 +208,10 @@ export class ModelServer {
 
   #onExecute(name: string): void {
     const portal = this.#portal(name);
+    if (portal.text === "") return this.#send(message("I"));
+    this.state.checkAborted(portal.hasFailed ? "" : portal.text);
     if (portal.isRun) throw new ModelError("55000", `portal "${name}" cannot be run`);
     portal.isRun = true;
-    if (portal.text === "") return this.#send(message("I"));
     const outcome = this.#run(portal.text);
     this.state.isPipelining = this.state.isOpen;
     this.#show(outcome, false);
@@ -311,6 +316,7 @@ export class ModelServer {
     if (!(problem instanceof ModelError)) throw problem;
     this.state.fail();
     if (!this.state.isOpen) this.#portals.clear();
+    for (const portal of this.#portals.values()) portal.hasFailed = true;
     this.#send(error("ERROR", problem.sqlState, problem.message));
     this.#flush();
   }
