@@ -67,6 +67,8 @@ export class ClientUnnamedStatement {
    * one whose message has been answered, and those behind it.
    */
   #versions: Version[] = [];
+  /** The last request in which it was prepared again, unseen: see `ReplyQueue.requestCount`. */
+  #repeated = 0;
 
   /** @param meant What is prepared in place of a statement, if it is not what it is. */
   constructor(
@@ -83,10 +85,11 @@ export class ClientUnnamedStatement {
   }
 
   /**
-   * Whether what it is depends on a request before the one that is being sent: what fails there
-   * may have had the message skipped that changed it.
+   * Whether what it is, or whether it is there, depends on a request before the one that is being
+   * sent: what fails there may have had the message skipped that changed it.
    */
   isUnsure(replies: ReplyQueue): boolean {
+    if (replies.isDue(this.#repeated)) return true;
     const version = this.#versions.at(-1);
     return version !== undefined && replies.isDue(version.request);
   }
@@ -211,6 +214,7 @@ export class ClientUnnamedStatement {
     backend.replies.push(REPLY.parseInjected, () => {
       backend.unnamed = undefined;
     });
+    this.#repeated = backend.replies.requestCount + 1;
     backend.unnamed = current;
     backend.replies.push(reply);
     return { replacement: concat(ahead, view.subarray(start, end)), ...traits };

@@ -103,3 +103,17 @@ Deno.test("ClientStatements has no unnamed statement behind a Parse that failed"
   const heard = cut(server.peer.take()).map(({ tag }) => tag);
   equal(heard.includes("P"), false, heard.join());
 });
+
+Deno.test("ClientStatements waits until an unnamed statement is there that it has prepared again", async () => {
+  const { client, server, other } = await prepared();
+  const said = [parse("select 7"), SYNC];
+  await does(client, server, said, said, PREPARED, PREPARED);
+  await exchanges(other, server, "select 1", "SELECT 1");
+  await client.says(EXECUTE, BIND, SYNC, describe("S"), SYNC);
+  await server.hears(EXECUTE, parse("select 7"), BIND, SYNC);
+  const failed = [error("ERROR", "34000", 'portal "" does not exist'), ready()];
+  await server.says(...failed);
+  await client.hears(...failed);
+  // It was skipped with the Bind.
+  await server.hears(parse("select 7"), describe("S"), SYNC);
+});
