@@ -33,6 +33,7 @@ import {
   ensureDescribed,
   ensureNow,
   ensureRequired,
+  mustPrepareLater,
   prepare,
 } from "./preparing.ts";
 import { REPLY } from "./reply_kinds.ts";
@@ -127,7 +128,7 @@ export class ClientStatements {
       case FRONTEND.parse:
         return this.#isTwice(backend.replies, view, bodyStart) ? "ask" : false;
       case FRONTEND.query:
-        return this.#isUnsureQuery(backend.replies, view.subarray(bodyStart));
+        return this.#isUnsureQuery(backend, view.subarray(bodyStart));
     }
     return false;
   }
@@ -177,10 +178,12 @@ export class ClientStatements {
   }
 
   /** Whether SQL executes or deallocates what a request before it prepares. */
-  #isUnsureQuery(replies: ReplyQueue, text: Uint8Array): boolean {
-    if (!this.#changes.isAnyUnsure(replies)) return false;
-    const { statementNames } = this.#shared.traitsOf(text);
-    return statementNames.some(({ name }) => this.#changes.isUnsure(nameOf(utf8(name)), replies));
+  #isUnsureQuery(backend: Backend, text: Uint8Array): boolean {
+    const { replies } = backend;
+    if (!this.#changes.isAnyUnsure(replies) && !replies.mayBeUnsynced) return false;
+    const names = this.#shared.traitsOf(text).statementNames.map(({ name }) => nameOf(utf8(name)));
+    const isUnsure = (name: string) => this.#changes.isUnsure(name, replies);
+    return names.some((name) => isUnsure(name) || mustPrepareLater(backend, this.#named.get(name)));
   }
 
   /** A Query is going to be sent, which ends the unnamed statement. */

@@ -49,11 +49,25 @@ export function ensureDescribed(backend: Backend, statement: Statement): Uint8Ar
 }
 
 /**
+ * Whether what a Query names must not be prepared before a request has been answered: behind
+ * messages without a Sync it would be prepared without one, too, and a server that refuses that
+ * skips the Query, which its client waits for.
+ */
+export function mustPrepareLater(
+  { replies, statements }: Backend,
+  statement: Statement | undefined,
+): boolean {
+  if (statement === undefined || !replies.mayBeUnsynced || !replies.isRequestDue) return false;
+  return !statements.has(statement) || statements.isUnsure(statement, replies);
+}
+
+/**
  * As `ensure`, with a request of its own: a Query behind a Parse that fails would be skipped. So
  * it is behind messages without a Sync that fail, which is not to be concluded by a Sync of ours.
  */
 export function ensureNow(backend: Backend, statement: Statement): void {
   const { replies, statements } = backend;
+  if (backend.isInFailedTransaction && !replies.mayHaveRun) return; // it is not going to be run
   if (replies.mayBeUnsynced) return backend.write(ensure(backend, statement));
   if (replies.isSkipping) return;
   const isUnsure = statements.isUnsure(statement, replies);

@@ -58,6 +58,11 @@ export class ReplyQueue {
   #isUnsynced = false;
   /** The same, but that a Query may have been skipped. */
   #mayBeUnsynced = false;
+  /** The last entry that leaves something open, and the last that runs something. */
+  #lastOpening = 0;
+  #lastRun = 0;
+  /** The last entry that was done when the server said its transaction's status. */
+  #statusEntry = 0;
   /** Syncs of the copy that runs, which the server ignores if it reads them within it. */
   #ignoredSyncs = 0;
   #isUncertain = false;
@@ -81,6 +86,11 @@ export class ReplyQueue {
   /** True if a Sync of the gateway's own could end what the client's is to end. */
   get mayBeUnsynced(): boolean {
     return this.#mayBeUnsynced;
+  }
+
+  /** True if something was sent since the last ReadyForQuery that may change the transaction. */
+  get mayHaveRun(): boolean {
+    return this.#lastRun > this.#statusEntry;
   }
 
   /** True if something that was sent has not been answered. */
@@ -209,6 +219,8 @@ export class ReplyQueue {
     if (isRequest(kind) || kind === REPLY.own) this.#isUnsynced = false;
     else if (IS_OPENING[kind] === 1) this.#isUnsynced = this.#mayBeUnsynced = true;
     if (kind === REPLY.sync) this.#mayBeUnsynced = false;
+    if (IS_OPENING[kind] === 1) this.#lastOpening = this.#entries;
+    if (kind === REPLY.execute || isRequest(kind)) this.#lastRun = this.#entries;
   }
 
   #count(kind: number): void {
@@ -315,7 +327,10 @@ export class ReplyQueue {
       this.#pop();
       if (!isRequest(kind)) continue;
       this.#answers = number;
-      if (this.#ring.length === 0) this.#mayBeUnsynced = false;
+      this.#statusEntry = this.doneCount;
+      if (this.#ring.length === 0 || this.doneCount >= this.#lastOpening) {
+        this.#mayBeUnsynced = false;
+      }
       // PostgreSQL 18 is left in an odd state by a Query that was executed before a Sync was due.
       if (number === this.#unsyncedQuery) this.#isUncertain = true;
       return;

@@ -13,7 +13,7 @@ import {
   SYNC,
 } from "../../support/messages.ts";
 import { answersRead, exchanges, follows, joins, pooledPair } from "../../support/pooled_world.ts";
-import { BOUND, does, PARSED, PREPARED } from "../../support/prepared_world.ts";
+import { BOUND, CLOSED, does, PARSED, PREPARED } from "../../support/prepared_world.ts";
 
 /** A statement that is run once, by the extended protocol, under the client's own words. */
 async function runs(client: Actor, server: Actor, text: string, done: Bytes): Promise<void> {
@@ -149,4 +149,26 @@ Deno.test("PreparedBySql prepares anew what a DEALLOCATE ALL that failed may hav
     "prepare a as select 1": [complete("PREPARE")],
   };
   await follows(server, again, query("execute a"));
+});
+
+Deno.test("PreparedBySql has no Query skipped by what a failed transaction would refuse", async () => {
+  const refused = error("ERROR", "25P02", "current transaction is aborted");
+  for (const before of [[], [query("select 1")]]) {
+    const { client, server } = await pooledPair({ pool: { preparedStatementsMax: 1 } });
+    await prepares(client, server, "a", 1);
+    await client.says(parseNamed("b", "select 2"), SYNC);
+    server.peer.take();
+    await server.says(PARSED, CLOSED, ready());
+    await client.hears(PARSED, ready());
+    await exchanges(client, server, "begin", "BEGIN", "T");
+    await does(client, server, [SYNC], [SYNC], [ready("E")], [ready("E")]);
+    // Without a Sync of its own, a Parse that is refused would have the Query skipped.
+    await client.says(...before, close("S", ""), query("execute a"));
+    if (before.length > 0) {
+      await server.hears(...before, close("S", ""));
+      await server.says(refused, ready("E"));
+      await server.hears(query("execute sluice_1"));
+    } else await server.hears(close("S", ""), query("execute sluice_1"));
+    await server.says(CLOSED, refused, ready("E"));
+  }
 });
