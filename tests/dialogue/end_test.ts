@@ -1,6 +1,7 @@
 import { deepEqual, equal } from "node:assert/strict";
 import { concat } from "../../src/base/bytes.ts";
 import { World } from "../support/dialogue.ts";
+import { IS_LOOKED_AT, LOOKING_ON } from "../support/looking_on.ts";
 import {
   complete,
   dataRow,
@@ -55,6 +56,7 @@ Deno.test("Session puts no Terminate into a message that the client has not fini
   const large = message("P", new Uint8Array(20_000));
   await client.says(large.subarray(0, large.length - 5));
   await client.leaves();
+  if (IS_LOOKED_AT) return await server.hearsEnd(TERMINATE); // which has nothing of it
   await server.hearsBytes(large.subarray(0, large.length - 5));
   equal(server.peer.hasSeenEnd, true);
 });
@@ -92,7 +94,8 @@ Deno.test("Session only closes when a server dies in the middle of a large messa
   await client.says(query("select"));
   await server.says(ROW_DESCRIPTION, LARGE.subarray(0, 50_000));
   await server.leaves();
-  await client.hearsBytes(concat(ROW_DESCRIPTION, LARGE.subarray(0, 50_000)));
+  const part = LOOKING_ON === "all" ? [] : [LARGE.subarray(0, 50_000)];
+  await client.hearsBytes(concat(ROW_DESCRIPTION, ...part));
   equal(client.peer.hasSeenEnd, true);
   await client.leaves();
   await world.isOver();
@@ -225,11 +228,12 @@ Deno.test("Session puts no error into a large message, even when its end came wi
   const world = await World.start();
   const { client, server } = await world.pair();
   await server.says(LARGE.subarray(0, 90_000));
-  await client.hearsBytes(LARGE.subarray(0, 90_000));
+  const passed = LOOKING_ON === "all" ? 0 : 90_000;
+  await client.hearsBytes(LARGE.subarray(0, passed));
   await server.says(LARGE.subarray(90_000), Uint8Array.of(0x07));
   const rest = client.peer.take();
-  deepEqual(rest.subarray(0, LARGE.length - 90_000), LARGE.subarray(90_000));
-  client.peer.putBack(rest.subarray(LARGE.length - 90_000));
+  deepEqual(rest.subarray(0, LARGE.length - passed), LARGE.subarray(passed));
+  client.peer.putBack(rest.subarray(LARGE.length - passed));
   await client.hearsFatal("08P01", /invalid message type 0x07/);
 });
 

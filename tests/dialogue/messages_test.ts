@@ -1,6 +1,7 @@
 import { deepEqual, equal } from "node:assert/strict";
 import { concat } from "../../src/base/bytes.ts";
 import { World } from "../support/dialogue.ts";
+import { LOOKING_ON } from "../support/looking_on.ts";
 import {
   BIND,
   type Bytes,
@@ -177,7 +178,8 @@ Deno.test("Session holds a message back until it is whole, and streams a large o
   await client.hears(small);
   const large = dataRow(LARGE);
   await server.says(large.subarray(0, 20_000));
-  await client.hearsBytes(large.subarray(0, 20_000));
+  const passed = LOOKING_ON === "all" ? 0 : 20_000;
+  await client.hearsBytes(large.subarray(0, passed));
   await server.says(large.subarray(20_000));
-  await client.hearsBytes(large.subarray(20_000));
+  await client.hearsBytes(large.subarray(passed));
 });

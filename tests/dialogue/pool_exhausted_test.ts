@@ -1,6 +1,7 @@
 import { deepEqual, equal } from "node:assert/strict";
 import { concat } from "../../src/base/bytes.ts";
 import { type Actor, World } from "../support/dialogue.ts";
+import { hearsEarly } from "../support/looking_on.ts";
 import { AUTH_OK, query, ready, startup, TERMINATE } from "../support/messages.ts";
 
 async function waits(world: World, user: string, worker = 0): Promise<Actor> {
@@ -128,7 +129,7 @@ Deno.test("Session keeps what a waiting client sends too early, and passes it on
   await client.leaves();
   await server.leaves();
   const next = await world.server();
-  await next.hearsBytes(concat(startup({ user: "bob" }), query("select 1"), query("select 2")));
+  await hearsEarly(next, startup({ user: "bob" }), query("select 1"), query("select 2"));
 });
 
 Deno.test("Session keeps no more than one read buffer for a waiting client", async () => {
@@ -140,7 +141,7 @@ Deno.test("Session keeps no more than one read buffer for a waiting client", asy
   equal(flood.peer.unreadBytes > flooding.length - 65_537, true);
   await client.leaves();
   await server.leaves();
-  await (await world.server()).hearsBytes(concat(startup({ user: "bob" }), flooding));
+  await hearsEarly(await world.server(), startup({ user: "bob" }), flooding);
 });
 
 Deno.test("Session tries the next route when a database cannot be reached, with a place of its pool", async () => {

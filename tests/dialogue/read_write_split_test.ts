@@ -8,6 +8,7 @@
 import { deepEqual, match } from "node:assert/strict";
 import type { Actor } from "../support/dialogue.ts";
 import { bind, describe, execute, parseNamed } from "../support/extended_messages.ts";
+import { LOOKING_ON } from "../support/looking_on.ts";
 import {
   BIND,
   type Bytes,
@@ -144,12 +145,16 @@ Deno.test("Split chooses for all that is sent up to a Sync", async () => {
 
 Deno.test("Split sends a unit of which not all is there to the primary", async () => {
   const { world, client, primary, replica } = await startServed();
-  await client.says(parse("select 1"));
-  await replica.hears();
-  await primary.hears(parse("select 1"));
-  await client.says(BIND, EXECUTE, SYNC);
-  await primary.hears(BIND, EXECUTE, SYNC);
-  await primary.says(PARSED, BOUND, complete("SELECT 1"), ready());
+  // Where somebody may answer in a server's place, it is held back until all of it is there.
+  const isHeldBack = LOOKING_ON === "query";
+  const [server, other] = isHeldBack ? [replica, primary] : [primary, replica];
+  const [first, rest] = [[parse("select 1")], [BIND, EXECUTE, SYNC]];
+  await client.says(...first);
+  await other.hears();
+  await server.hears(...isHeldBack ? [] : first);
+  await client.says(...rest);
+  await server.hears(...isHeldBack ? first : [], ...rest);
+  await server.says(PARSED, BOUND, complete("SELECT 1"), ready());
   await client.hears(PARSED, BOUND, complete("SELECT 1"), ready());
   await ends(world, client, primary, replica);
 });

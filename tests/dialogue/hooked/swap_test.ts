@@ -120,6 +120,7 @@ Deno.test("HookedSession has a plugin see what comes once nothing is under way, 
     onQueryEnd: (event) => void told.push(text(event, "commandTag")),
   };
   const world = await World.start();
+  world.hooks.chain = NO_HOOKS;
   const { client, server } = await world.pair();
   await client.says(query("begin"));
   plug(world.hooks, seeing);

@@ -1,4 +1,5 @@
 import { deepEqual, equal } from "node:assert/strict";
+import { LOOKING_ON } from "../../support/looking_on.ts";
 import {
   complete,
   dataRow,
@@ -116,7 +117,7 @@ Deno.test("Backend that dies in the middle of a large row leaves nothing to be t
   await server.hears(query("select 1"));
   await server.says(dataRow("x".repeat(100_000)).subarray(0, 50_000));
   await server.leaves();
-  equal(client.peer.take().length, 50_000);
+  equal(client.peer.take().length, LOOKING_ON === "all" ? 0 : 50_000);
   equal(client.peer.hasSeenEnd, true);
 });
 

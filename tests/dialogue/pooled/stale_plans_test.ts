@@ -2,6 +2,7 @@ import { deepEqual, ok } from "node:assert/strict";
 import { concat } from "../../../src/base/bytes.ts";
 import type { Actor } from "../../support/dialogue.ts";
 import { bind, close, describe, parseNamed } from "../../support/extended_messages.ts";
+import { LOOKING_ON } from "../../support/looking_on.ts";
 import { type Bytes, error, EXECUTE, FLUSH, message, ready, SYNC } from "../../support/messages.ts";
 import { admits, exchanges, type PooledOptions } from "../../support/pooled_world.ts";
 import { BOUND, CLOSED, PARSED, prepared, RUN } from "../../support/prepared_world.ts";
@@ -148,11 +149,11 @@ Deno.test("ClientStatements goes on when a server does not take the statement th
 
 Deno.test("ClientStatements asks a server once while it has not answered", async () => {
   const { world, client } = await told(NUMBER);
-  const [used, ...rest] = USE;
-  await client.says(used!);
+  const first = LOOKING_ON === "query" ? USE : USE.slice(0, 1);
+  await client.says(...first);
   const second = await admits(world);
   await second.hears(...ASKED);
-  await client.says(...rest);
+  await client.says(...USE.slice(first.length));
   await second.hears();
   await second.says(PARSED, NO_PARAMETERS, NUMBER);
   await second.hears(...SENT);
