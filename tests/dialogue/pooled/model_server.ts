@@ -166,8 +166,8 @@ export class ModelServer {
 
   #onParse(name: string, text: string): void {
     if (name === "") this.state.prepared.delete("");
-    if (text.includes("nowhere")) throw new ModelError("42P01", 'relation "nowhere" is missing');
     this.state.checkAborted(text);
+    if (text.includes("nowhere")) throw new ModelError("42P01", 'relation "nowhere" is missing');
     this.state.analyse(text);
     if (name !== "" && this.state.prepared.has(name)) {
       throw new ModelError("42P05", `prepared statement "${name}" already exists`);
