@@ -223,7 +223,7 @@ export class Backend {
   /** Relays the whole answer to all that is owed. @returns False if it must go the long way. */
   #relaysLone(view: Uint8Array): boolean {
     const isLone = this.replies.isLoneQuery && this.#framer.isBetweenMessages &&
-      !this.#isRetrying && this.#owner?.parameters.isResetting === false &&
+      !this.#isRetrying && this.#owner?.parameters.mayReport === false &&
       isWholeAnswer(view, this.#parts.messageSizeMax);
     if (!isLone) return false;
     this.replies.onMessage(BACKEND.readyForQuery);
@@ -271,10 +271,8 @@ export class Backend {
       case BACKEND.readyForQuery:
         this.#lookAtReady(readReadyForQuery(view.subarray(start, end)), isOwn);
         if (this.#isRetrying && !isOwn) return SWALLOW;
-        if (isOwn || this.isInTransaction) break;
-        if (this.#outlet.reportsResets(this.#owner?.parameters, this.replies, view, start)) {
-          return SWALLOW;
-        }
+        if (isOwn) break;
+        if (this.#outlet.reportsMore(this.#owner?.parameters, this, view, start)) return SWALLOW;
         break;
       case BACKEND.parameterStatus:
         return isLast ? this.#onParameterStatus(view.subarray(start, end), isOwn) : verdict;

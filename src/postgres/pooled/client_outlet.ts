@@ -7,8 +7,15 @@
 import { concat } from "../../base/bytes.ts";
 import type { Socket } from "../../net/socket.ts";
 import { type Cells, POOL_CELL } from "../../observe/counters.ts";
-import type { SessionParameters } from "./parameters.ts";
+import type { ServerParameters, SessionParameters } from "./parameters.ts";
 import type { ReplyQueue } from "./reply_queue.ts";
+
+/** The server connection, as far as reports of parameters need it. */
+interface Reporter {
+  readonly replies: ReplyQueue;
+  readonly parameters: ServerParameters;
+  readonly isInTransaction: boolean;
+}
 
 /** Of a ReadyForQuery: its header, and a byte. */
 const READY_SIZE = 6;
@@ -32,19 +39,23 @@ export class ClientOutlet {
   }
 
   /**
-   * Has a ReadyForQuery, which begins at `start`, go out together with what a RESET of the client
-   * has still to report.
+   * Has a ReadyForQuery, which begins at `start`, go out together with what a SET or RESET of the
+   * client has still to report.
    *
    * @returns False if there is nothing.
    */
-  reportsResets(
-    parameters: SessionParameters | undefined,
-    { answerCount }: ReplyQueue,
+  reportsMore(
+    session: SessionParameters | undefined,
+    { replies: { answerCount }, parameters, isInTransaction }: Reporter,
     view: Uint8Array,
     start: number,
   ): boolean {
-    if (parameters?.isReset(answerCount) !== true) return false;
-    this.replacement = concat(parameters.takeResets(), view.subarray(start, start + READY_SIZE));
+    if (session?.mayReport !== true) return false;
+    const sets = session.takeSets(answerCount, parameters);
+    const isReset = session.isReset(answerCount) && !isInTransaction;
+    if (!isReset && sets.length === 0) return false;
+    const resets = isReset ? session.takeResets() : new Uint8Array();
+    this.replacement = concat(sets, resets, view.subarray(start, start + READY_SIZE));
     return true;
   }
 

@@ -71,6 +71,11 @@ export class SessionParameters {
   #resetting: readonly string[] | "all" = [];
   /** Those that it sets behind that. */
   #notReset: readonly string[] = [];
+  /**
+   * Those of which a client that resets them in a transaction takes its own default for set, while
+   * the server has its own; with the request that has set them since, or 0.
+   */
+  readonly #apart = new LateMap<string, number>();
 
   /**
    * A statement on its way sets parameters.
@@ -79,6 +84,7 @@ export class SessionParameters {
    * @param sets Those that it sets, behind what it resets.
    */
   expect(request: number, resets: readonly string[] | "all", sets: readonly string[]): void {
+    for (const name of sets) if (this.#apart.has(name)) this.#apart.set(name, request);
     const isBehind = this.isReset(request); // another statement of the same request
     if (!isBehind && resets.length === 0) return;
     const before = isBehind ? this.#notReset.filter((name) => !resets.includes(name)) : [];
@@ -90,6 +96,17 @@ export class SessionParameters {
     }
     this.isResetting = true;
     this.resettingRequest = request;
+  }
+
+  /** All requests up to this number have failed that were not answered before. */
+  onFailed(request: number): void {
+    if (this.resettingRequest <= request) this.isResetting = false;
+    for (const [name, setBy] of this.#apart) if (setBy <= request) this.#apart.set(name, 0);
+  }
+
+  /** Whether the client may have to be told of what the server does not report. */
+  get mayReport(): boolean {
+    return this.isResetting || this.#apart.size > 0;
   }
 
   /** Whether the client's request of this number resets parameters. */
@@ -117,7 +134,10 @@ export class SessionParameters {
    * @returns What the client is to be told, if anything; it counts as told from now on.
    */
   tell(name: string, value: string, isReset: boolean): string | undefined {
-    const own = isReset ? this.defaults.get(name.toLowerCase()) : undefined;
+    const key = name.toLowerCase();
+    const own = isReset ? this.defaults.get(key) : undefined;
+    if (own !== undefined && own !== value) this.#apart.set(key, 0);
+    else this.#apart.delete(key);
     const meant = own ?? value;
     if (this.told.get(name) === meant) return undefined;
     this.told.set(name, meant);
@@ -139,6 +159,26 @@ export class SessionParameters {
       if (!this.#isResetOf(key)) continue;
       this.told.set(name, meant);
       messages.push(parameterStatusOf(name, meant));
+    }
+    return concat(...messages);
+  }
+
+  /**
+   * Requests up to this number have been answered: what they have set to what the server had of its
+   * own, and so did not report.
+   *
+   * @returns As `takeResets`.
+   */
+  takeSets(request: number, actual: ServerParameters): Uint8Array {
+    const messages: Uint8Array[] = [];
+    if (this.#apart.size === 0) return concat();
+    for (const name of this.told.keys()) {
+      const setBy = this.#apart.get(name.toLowerCase()) ?? 0;
+      const value = actual.get(name.toLowerCase());
+      if (setBy === 0 || setBy > request || value === undefined) continue;
+      if (this.tell(name, value, false) !== undefined) {
+        messages.push(parameterStatusOf(name, value));
+      }
     }
     return concat(...messages);
   }
@@ -321,48 +361,4 @@ export function readParameterStatus(bytes: Uint8Array): { name: string; value: s
 /** Whether a parameter of this name may be sent from one server to another. */
 export function follows(name: string): boolean {
   return !FIXED.has(name) && !TRANSIENT.has(name) && name.length <= NAME_SIZE_MAX;
-}
-
-/** Parameters of a StartupMessage that are not about the session itself. */
-const NOT_SETTINGS: ReadonlySet<string> = new Set(["user", "database", "options", "replication"]);
-
-/**
- * The settings that a StartupMessage asks for: its parameters, and what is in `options`, which a
- * parameter of its own name overrides as in PostgreSQL.
- *
- * @throws {RangeError} If `options` holds a switch other than -c and --name=value.
- */
-export function startupSettings(parameters: ReadonlyMap<string, string>): Map<string, string> {
-  const settings = new Map<string, string>();
-  for (const [name, value] of optionSettings(parameters.get("options") ?? "")) {
-    settings.set(name.toLowerCase(), value);
-  }
-  for (const [name, value] of parameters) {
-    if (NOT_SETTINGS.has(name) || name.startsWith("_pq_.")) continue;
-    settings.set(name.toLowerCase(), value);
-  }
-  return settings;
-}
-
-/** Words are divided by white space; a backslash takes the next character as it is. */
-function optionSettings(options: string): [string, string][] {
-  const words = (options.match(/(?:\\[^]|[^\s\\])+/g) ?? [])
-    .map((word) => word.replaceAll(/\\([^])/g, "$1"));
-  const settings: [string, string][] = [];
-  for (let i = 0; i < words.length; i++) {
-    const word = words[i]!;
-    let setting: string | undefined;
-    if (word === "-c") setting = words[++i];
-    else if (word.startsWith("-c")) setting = word.slice(2);
-    else if (word.startsWith("--")) setting = word.slice(2);
-    const equals = setting?.indexOf("=") ?? -1;
-    if (setting === undefined || equals < 1) {
-      throw new RangeError(
-        "unsupported options in startup packet: only -c name=value and --name=value are known",
-      );
-    }
-    // PostgreSQL takes a dash in a name for an underscore (ParseLongOption in guc.c).
-    settings.push([setting.slice(0, equals).replaceAll("-", "_"), setting.slice(equals + 1)]);
-  }
-  return settings;
 }

@@ -186,8 +186,7 @@ export class SqlState {
   /** A request has failed: it did nothing. */
   onError(backend: Backend): void {
     const failed = backend.replies.failedThrough;
-    const { parameters } = this.#session;
-    if (parameters.resettingRequest <= failed) parameters.isResetting = false;
+    this.#session.parameters.onFailed(failed);
     if (this.#effects.length === 0) return;
     const isLeft = ({ request }: Effect) => request > failed;
     for (const effect of this.#effects) if (!isLeft(effect)) effect.fail?.(backend);

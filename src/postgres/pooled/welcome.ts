@@ -19,8 +19,9 @@ import { STATUS_IDLE } from "../wire/tags.ts";
 import type { OwnResult } from "./own_queries.ts";
 import type { PairState } from "./pair_state.ts";
 import { setStatement } from "./parameter_statements.ts";
-import { PARAMETERS_MAX, parameterStatusOf, startupSettings } from "./parameters.ts";
+import { PARAMETERS_MAX, parameterStatusOf } from "./parameters.ts";
 import type { SessionParameters } from "./parameters.ts";
+import { startupSettings } from "./startup_settings.ts";
 
 const APPLICATION_NAME = "application_name";
 

@@ -1,5 +1,5 @@
 import { bind, execute, parseNamed } from "../../support/extended_messages.ts";
-import { complete, message, parameterStatus, query, ready } from "../../support/messages.ts";
+import { complete, error, message, parameterStatus, query, ready } from "../../support/messages.ts";
 import {
   answersRead,
   connects,
@@ -47,5 +47,32 @@ Deno.test("SessionParameters keep what statements of one request reset and set a
     await server.says(...done, parameterStatus("TimeZone", reported), ready());
     const heard = told === undefined ? [] : [parameterStatus("TimeZone", told)];
     await client.hears(...done, ...heard, ready());
+  }
+});
+
+Deno.test("SessionParameters tell of a SET behind a RESET in a transaction, to what a server has of its own", async () => {
+  const zone = "America/Lima";
+  for (const hasFailed of [false, true]) {
+    const { world, server } = await pooledPair();
+    const client = await connects(world, { TimeZone: zone });
+    await server.hears(query(setting({ timezone: zone })));
+    await server.says(complete("SELECT 1"), parameterStatus("TimeZone", zone), ready());
+    await hearsWelcome(world, client, { TimeZone: zone });
+    await client.says(query("begin; reset timezone"));
+    server.peer.take();
+    const done = [complete("BEGIN"), complete("RESET")];
+    await server.says(...done, parameterStatus("TimeZone", "UTC"), ready("T"));
+    await client.hears(...done, ready("T"));
+    await client.says(query("set timezone = 'UTC'"));
+    server.peer.take();
+    if (hasFailed) {
+      const failed = error("ERROR", "57014", "canceled");
+      await server.says(failed, parameterStatus("TimeZone", zone), ready("E"));
+      await client.hears(failed, ready("E"));
+    } else {
+      await server.says(complete("SET"), ready("T"));
+      await client.hears(complete("SET"), parameterStatus("TimeZone", "UTC"), ready("T"));
+      await exchanges(client, server, "select 1", "SELECT 1", "T");
+    }
   }
 });

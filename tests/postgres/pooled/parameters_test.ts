@@ -10,8 +10,8 @@ import {
   readParameterStatus,
   ServerParameters,
   SessionParameters,
-  startupSettings,
 } from "../../../src/postgres/pooled/parameters.ts";
+import { startupSettings } from "../../../src/postgres/pooled/startup_settings.ts";
 import { message, parameterStatus } from "../../support/messages.ts";
 
 function server(reported: Readonly<Record<string, string>> = {}): ServerParameters {
