@@ -29,7 +29,7 @@ export class RuledServer {
   #status: "I" | "T" | "E" = "I";
   #isSkipping = false;
   #rest: Uint8Array = new Uint8Array();
-  /** Answers that wait for a Sync or a Flush. */
+  /** Answers that wait for a Sync, a Flush or an error. */
   #kept: Bytes[] = [];
 
   constructor(hasRules: boolean) {
@@ -48,7 +48,8 @@ export class RuledServer {
       this.#kept.push(
         ...this.#answer(tag, new TextDecoder().decode(bytes.subarray(5)).split("\0")),
       );
-      if ("SQH".includes(tag)) sent = concat(sent, ...this.#kept.splice(0));
+      // An error is sent at once (`send_message_to_frontend` in elog.c).
+      if ("SQH".includes(tag) || this.#isSkipping) sent = concat(sent, ...this.#kept.splice(0));
     }
     return sent;
   }
