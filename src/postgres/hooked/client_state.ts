@@ -7,6 +7,7 @@
 
 import { LateMap } from "../../base/late_collections.ts";
 import { STATUS_FAILED } from "../wire/tags.ts";
+import { ASSEMBLED_SIZE_MAX } from "./assembled.ts";
 
 /** Statements that one session may have prepared while plugins look on. */
 const STATEMENTS_MAX = 25_000;
@@ -17,8 +18,8 @@ const TEXTS_SIZE_MAX = 32 * 1024 * 1024;
 /** Portals that are open at one time. */
 const PORTALS_MAX = 1_000;
 
-/** Bind messages above this are not kept for a later Execute, in bytes. */
-const KEPT_BIND_SIZE_MAX = 64 * 1024;
+/** Bytes of Binds that are kept for a later Execute: of a portal beyond it, no values are told. */
+const BINDS_SIZE_MAX = ASSEMBLED_SIZE_MAX;
 
 /** A query as a plugin is told of it. */
 export interface QueryInfo {
@@ -59,8 +60,10 @@ export interface Portal {
   /** The server may run it in a transaction that has failed: it was bound since. */
   runsInFailed: boolean;
   readonly query: QueryInfo | undefined;
-  /** The whole Bind; undefined if it was too large to be kept, or is done with. */
+  /** The whole Bind; undefined if there was no room to keep it, or it is done with. */
   bind: Uint8Array | undefined;
+  /** Bytes of it, if it is kept as a copy. */
+  keptSize: number;
   /** What the Bind asks for, where somebody wants rows. */
   resultFormats: Uint8Array | undefined;
 }
@@ -78,6 +81,8 @@ export class ClientState {
   readonly #borrowing: Portal[] = [];
   /** The last request behind which there was no transaction, and so no portal. */
   #idleRequest = 0;
+  /** Bytes of all Binds that are kept. */
+  #bindsSize = 0;
   /** Bytes of all texts, pending ones included. */
   #textsSize = 0;
 
@@ -201,6 +206,7 @@ export class ClientState {
       runsInFailed: false,
       query,
       bind,
+      keptSize: 0,
       resultFormats: undefined,
     };
     this.#replace(before, portal);
@@ -275,14 +281,19 @@ export class ClientState {
       portal = this.#borrowing.pop()
     ) {
       const { bind } = portal;
-      const isKept = bind !== undefined && bind.length <= KEPT_BIND_SIZE_MAX;
+      if (bind === undefined) continue;
+      const isKept = this.#bindsSize + bind.length <= BINDS_SIZE_MAX;
       portal.bind = isKept ? bind.slice() : undefined;
+      portal.keptSize = isKept ? bind.length : 0;
+      this.#bindsSize += portal.keptSize;
     }
   }
 
   /** A portal was executed: its values are told once. */
   executed(portal: Portal): void {
     portal.bind = undefined;
+    this.#bindsSize -= portal.keptSize;
+    portal.keptSize = 0;
   }
 
   /** A statement is closed, or replaced. */
@@ -304,7 +315,7 @@ export class ClientState {
   /** It is no more, unless it was bound behind the request. */
   #onIdle(portal: Portal): void {
     if (portal.request > this.#idleRequest) return;
-    portal.bind = undefined;
+    this.executed(portal);
     this.#setPortal(portal.name, undefined);
   }
 

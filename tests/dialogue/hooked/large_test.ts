@@ -1,8 +1,8 @@
 import { deepEqual, equal, ok } from "node:assert/strict";
 import { concat, int32At } from "../../../src/base/bytes.ts";
-import type { HookEvent } from "../../../src/hooks/event.ts";
+import { FIELD, type HookEvent, PHASE } from "../../../src/hooks/event.ts";
 import { type Pair, World } from "../../support/dialogue.ts";
-import { bind, int16, parseNamed } from "../../support/extended_messages.ts";
+import { bind, execute, int16, parseNamed } from "../../support/extended_messages.ts";
 import {
   BIND,
   complete,
@@ -229,4 +229,22 @@ Deno.test("HookedSession refuses a huge Query that a plugin wants to see", async
     await pair.client.hearsFatal("58000", /at most 16777216 bytes.*type "Q" is larger/);
     equal(pair.server.peer.take().includes(0x78), false);
   }
+});
+
+Deno.test("HookedSession knows values of any size that come before their Execute, up to 16 MiB of them", async () => {
+  const told: (number | undefined)[] = [];
+  const { client } = await relayed({
+    onQuery(event) {
+      if (event.phase === PHASE.execute) told.push(event.field(FIELD.parameters)?.length);
+    },
+  });
+  const large = bind({ portal: "p", values: ["x".repeat(LARGE)] });
+  for (const said of [[parse("insert")], [large], [execute("p")]]) await client.says(...said);
+  deepEqual(told.splice(0), [1 + 4 + LARGE]);
+  const huge = ["p", "q"].map((portal) => bind({ portal, values: ["x".repeat(9 * MIB)] }));
+  for (const said of [...huge, execute("p"), execute("q")]) await client.says(said);
+  deepEqual(told.splice(0), [1 + 4 + (9 * MIB), undefined]);
+  // What is done with makes room.
+  for (const said of [huge[1]!, execute("q")]) await client.says(said);
+  deepEqual(told, [1 + 4 + (9 * MIB)]);
 });
