@@ -6,6 +6,7 @@
  * @module
  */
 
+import { concat } from "../../base/bytes.ts";
 import { asError } from "../../base/errors.ts";
 import {
   LINGER_MS,
@@ -30,6 +31,9 @@ export interface TlsSide {
 
 /** Ciphertext decrypted at once, in bytes: OpenSSL keeps memory for the most it ever was given. */
 const FEED_SIZE_MAX = RECORD_SIZE_MAX;
+
+/** A larger write, in bytes, is one below, too: of several, no more may wait than a queue holds. */
+const AT_ONCE_SIZE = WRITE_QUEUE_SIZE_MAX / 2;
 
 const NOTHING = new Uint8Array();
 
@@ -345,23 +349,30 @@ export class TlsSocket implements Socket {
   }
 
   #encrypt(bytes: Uint8Array): void {
+    const pieces = bytes.length > AT_ONCE_SIZE ? new Array<Uint8Array>() : undefined;
     for (let at = 0; at < bytes.length; at += RECORD_SIZE_MAX) {
       const isWhole = bytes.length <= RECORD_SIZE_MAX;
       this.#tls!.write(isWhole ? bytes : bytes.subarray(at, at + RECORD_SIZE_MAX));
-      this.#send();
+      this.#send(pieces);
     }
+    if (pieces !== undefined) this.#pass(concat(...pieces));
   }
 
-  /** Hands the ciphertext that is ready to the socket below. */
-  #send(): void {
+  /** Hands the ciphertext that is ready to the socket below, or to who joins it. */
+  #send(pieces?: Uint8Array[]): void {
     const tls = this.#tls!;
     for (let left = tls.outgoingSize; left > 0;) {
       const size = tls.takeOutgoing(encrypted.room(Math.min(left, ENCRYPTED_BLOCK_SIZE)));
       const bytes = encrypted.take(size);
-      if (this.#isApart) this.#socket.writeApart(bytes);
-      else this.#socket.write(bytes);
+      if (pieces === undefined) this.#pass(bytes);
+      else pieces.push(bytes);
       left -= size;
     }
+  }
+
+  #pass(bytes: Uint8Array): void {
+    if (this.#isApart) this.#socket.writeApart(bytes);
+    else this.#socket.write(bytes);
   }
 
   /** Ends for a reason that the handler is told: politely if the peer can be told as well. */

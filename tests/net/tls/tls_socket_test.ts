@@ -1,6 +1,10 @@
 import { deepEqual, equal, match, ok } from "node:assert/strict";
 import { concat, textOf, utf8 } from "../../../src/base/bytes.ts";
-import { READ_BUFFER_SIZE_MAX, type Socket } from "../../../src/net/socket.ts";
+import {
+  READ_BUFFER_SIZE_MAX,
+  type Socket,
+  WRITE_QUEUE_SIZE_MAX,
+} from "../../../src/net/socket.ts";
 import { TlsServerContext } from "../../../src/net/tls/server_context.ts";
 import { type OpenSsl, openSsl } from "../../../src/net/tls/openssl.ts";
 import { Certificates, pem } from "../../support/certificates.ts";
@@ -381,3 +385,14 @@ async function endInEveryWay(): Promise<void> {
     equal(end.closes.length, 1);
   }
 }
+
+Deno.test("TlsSocket sends a large message that nothing held up, as sockets do", async () => {
+  const pair = await tlsPair(SETTINGS);
+  const { network, client, server } = pair;
+  const large = new Random(1).bytes(3 * WRITE_QUEUE_SIZE_MAX);
+  client.socket.write(large);
+  await network.settle();
+  deepEqual(client.closes, []);
+  deepEqual(concat(...server.views), large);
+  await over(pair);
+});
