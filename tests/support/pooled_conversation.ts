@@ -113,7 +113,10 @@ function anySimple(random: Random, voice: Voice): string {
 
 function extended(random: Random, client: ModelClient, voice: Voice): Uint8Array[] {
   const name = random.pick(["", "", ...NAMES]);
-  const isNew = name === "" || !client.namesInFlight.has(name);
+  const { status, prepared } = client.reference.state;
+  // In a transaction that has failed a server cannot be given what it lacks, to refuse it twice.
+  const isTwice = status === "E" && prepared.has(name);
+  const isNew = name === "" || !client.namesInFlight.has(name) && !isTwice;
   const portal = random.pick(["", "", "p"]);
   switch (random.below(8)) {
     case 0:
@@ -135,7 +138,7 @@ function extended(random: Random, client: ModelClient, voice: Voice): Uint8Array
     case 4:
       // What a server lacks cannot be described in a transaction that has failed.
       return [
-        describe(client.reference.state.status === "E" ? "P" : random.pick(["S", "P"]), name),
+        describe(status === "E" ? "P" : random.pick(["S", "P"]), name),
       ];
     case 5:
       return [close(random.pick(["S", "S", "P"]), name)];

@@ -236,10 +236,6 @@ export class SqlState {
     }
     const onSuccess = (apply: Effect["apply"], isTransactional = false, fail?: Effect["fail"]) =>
       void this.#effects.push({ request, apply, isTransactional, ...fail && { fail } });
-    const doubtStatements = (server: Backend) => {
-      server.statements.doubtAll();
-      this.#prepared.doubtAll(server);
-    };
     if (this.#settings.mode !== "session") {
       for (const pin of traits.pins) session.pin(pin);
       if (traits.setsUnknownParameter) session.pin("parameter");
@@ -276,7 +272,7 @@ export class SqlState {
           this.#onDiscardAll(server, dirtied);
         },
         false,
-        doubtStatements,
+        (server) => server.isInTransaction || this.#doubtStatements(server), // refused in one
       );
     }
     if (traits.discards.includes("temp")) {
@@ -292,9 +288,15 @@ export class SqlState {
           server.sqlStatements.clear();
         },
         false,
-        doubtStatements,
+        (server) => this.#doubtStatements(server),
       );
     }
+  }
+
+  /** What it has prepared may be there no more. */
+  #doubtStatements(server: Backend): void {
+    server.statements.doubtAll();
+    this.#prepared.doubtAll(server);
   }
 
   /** In session mode nobody reads what is set: the server has its own defaults now. */

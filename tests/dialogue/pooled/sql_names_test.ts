@@ -172,3 +172,13 @@ Deno.test("PreparedBySql has no Query skipped by what a failed transaction would
     await server.says(CLOSED, refused, ready("E"));
   }
 });
+
+Deno.test("PreparedBySql does not doubt what DISCARD ALL has left since a transaction refuses it", async () => {
+  const { client, server } = await pooledPair();
+  await prepares(client, server, "a", 1);
+  await exchanges(client, server, "begin", "BEGIN", "T");
+  const refused = [error("ERROR", "25001", "in a transaction"), ready("E")];
+  await does(client, server, [query("discard all")], [query("discard all")], refused, refused);
+  await client.says(bind({ statement: "a" }), SYNC);
+  await server.hears(bind({ statement: "sluice_1" }), SYNC);
+});
