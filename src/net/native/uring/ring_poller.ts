@@ -32,7 +32,7 @@ const NOBODY: RingSender[] = [];
 
 /** Whose operations are in the ring. */
 export interface RingOwner {
-  /** A completion of anything but a send. Handlers are called only if `mayCall` says so. */
+  /** What anything but a send has come to. Handlers are called only if `mayCall` says so. */
   onCompletion(kind: number, result: number, flags: number): void;
   /** Not all of what it has sent was taken. Nobody is called from here. */
   onShortSend(result: number): void;
@@ -42,7 +42,7 @@ export interface RingOwner {
 
 /** Who has something to send. */
 export interface RingSender {
-  /** Puts it into the ring, if it is not there. @returns Whether somebody waits for it to be sent. */
+  /** Puts it into the ring, if it is not in. @returns Whether somebody waits for it to be sent. */
   submit(): boolean;
   /** It was sent, or a completion has told what was not. */
   judge(): void;
