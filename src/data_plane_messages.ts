@@ -123,6 +123,8 @@ export type WorkerReport =
     readonly round: number;
     readonly problem: string | undefined;
   }
+  /** What was got ready for in the round is called from now on, and nothing else. */
+  | { readonly kind: "plugins_used"; readonly round: number }
   /** A plugin has made a metric in this worker's memory. */
   | {
     readonly kind: "plugin_series";

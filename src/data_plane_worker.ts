@@ -58,7 +58,7 @@ function obey(command: WorkerCommand): void {
     case "plugins":
       return void preparePlugins(command);
     case "use_plugins":
-      return plugins?.use(command.round);
+      return usePlugins(command.round);
     case "drop_plugins":
       return plugins?.drop(command.round);
     case "drain":
@@ -171,6 +171,11 @@ async function preparePlugins(
     problem = messageOf(error);
   }
   scope.postMessage({ kind: "plugins_ready", round, problem });
+}
+
+function usePlugins(round: number): void {
+  plugins?.use(round);
+  scope.postMessage({ kind: "plugins_used", round });
 }
 
 /** What cannot be used must not end those who are served: this worker goes on as it was. */

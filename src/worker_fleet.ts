@@ -273,6 +273,8 @@ export class WorkerFleet {
         return this.#refreshes.onAnswer(member, report.round, report.problem);
       case "plugins_ready":
         return this.#plugins.onReady(member, report.round, report.problem);
+      case "plugins_used":
+        return this.#plugins.onUsed(member, report.round);
       case "plugin_series": {
         const { plugin, generation, series } = report;
         return this.#options.pluginMemory.onSeries(member.index, plugin, generation, series);

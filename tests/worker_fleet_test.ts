@@ -323,8 +323,16 @@ Deno.test("WorkerFleet has all workers use plugins once all of them are ready", 
   deepEqual(fixture.logged("has plugins"), [{ names: "early" }, { names: "early" }]);
   await fixture.fleet.publishPlugins([pluginNamed("early"), pluginNamed("late")]);
   deepEqual(fixture.logged("plugins"), [{ names: "early,late" }, { names: "early,late" }]);
-  await fixture.until(() => fixture.logged("use_plugins").length === 2, "both use them");
+  equal(fixture.logged("use_plugins").length, 2, "both use them");
   deepEqual(fixture.logged("drop_plugins"), []);
+});
+
+Deno.test("WorkerFleet waits for no worker that has died of its plugins", async () => {
+  using fixture = new Fixture("dying", 2);
+  await fixture.fleet.start();
+  await fixture.fleet.publishPlugins([pluginNamed("deadly")]);
+  equal(fixture.logged("use_plugins").length, 1, "worker 1 uses it");
+  await fixture.until(() => fixture.logged("has plugins").length === 1, "worker 0 is replaced");
 });
 
 Deno.test("WorkerFleet has no worker use plugins that one cannot", async () => {

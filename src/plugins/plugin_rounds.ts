@@ -1,6 +1,7 @@
 /**
  * Has all workers run the same plugins. Each gets ready first; only when all of them could, they
- * are told to use what they have got ready. Until then, and if one cannot, all go on as before.
+ * are told to use what they have got ready. Until then, and if one cannot, all go on as before. A
+ * message takes a while to a busy worker, so that a round is over when each has said that it does.
  *
  * @module
  */
@@ -23,6 +24,8 @@ export interface PluginRoundsParts<Member> {
 export class PluginRounds<Member> {
   readonly #parts: PluginRoundsParts<Member>;
   readonly #rounds = new RefreshRounds<Member>();
+  /** Who was told to use what it has got ready, and has not said yet that it does. */
+  readonly #swaps = new RefreshRounds<Member>();
   /** What a member uses, or is started with. */
   readonly #usedBy = new Map<Member, readonly PluginSpec[]>();
   /** Who has got ready in which round, and has not been told what comes of it. */
@@ -45,7 +48,7 @@ export class PluginRounds<Member> {
   }
 
   /**
-   * Has everybody run these plugins and no others. One round at a time.
+   * Has everybody run these plugins and no others. Resolves when all do. One round at a time.
    *
    * @param serving Who is told now; `starting` are told when they listen.
    * @throws {Error} If somebody cannot: then nobody does.
@@ -65,7 +68,9 @@ export class PluginRounds<Member> {
       this.#current = plugins;
       this.#currentRound = round;
     }
+    const swaps = this.#swaps.begin(problems.length === 0 ? [...this.#ready.keys()] : []);
     for (const [member, ready] of [...this.#ready]) this.#decide(member, ready);
+    await swaps;
     if (problems.length === 0) return;
     for (const member of [...serving, ...starting]) {
       for (const spec of plugins) this.#parts.memory.drop(this.#parts.indexOf(member), spec);
@@ -93,12 +98,21 @@ export class PluginRounds<Member> {
     else this.#decide(member, round);
   }
 
+  /** A worker calls what it had got ready in a round. */
+  onUsed(member: Member, round: number): void {
+    if (round !== this.#currentRound) return;
+    this.#usedBy.set(member, this.#current);
+    this.#parts.memory.use(this.#parts.indexOf(member), this.#current);
+    this.#swaps.onAnswer(member, this.#swaps.last, undefined);
+  }
+
   /** A worker is gone; whoever takes its place begins with what is used then. */
   forget(member: Member): void {
     this.#usedBy.delete(member);
     this.#ready.delete(member);
     this.#parts.memory.closeWorker(this.#parts.indexOf(member));
     this.#rounds.forget(member);
+    this.#swaps.forget(member);
   }
 
   #tell(member: Member): void {
@@ -112,9 +126,6 @@ export class PluginRounds<Member> {
     this.#ready.delete(member);
     const isUsed = round === this.#currentRound;
     this.#parts.send(member, { kind: isUsed ? "use_plugins" : "drop_plugins", round });
-    if (!isUsed) return;
-    this.#usedBy.set(member, this.#current);
-    this.#parts.memory.use(this.#parts.indexOf(member), this.#current);
   }
 
   #given(member: Member, plugins: readonly PluginSpec[]): readonly WorkerPlugin[] {

@@ -9,7 +9,7 @@
  * - `failing` and a number: of worker 0, the first so many replacements cannot listen
  * - `stillborn` and a number: the same, but they die before they listen
  * - `stubborn`: it cannot use changed files, or plugins, but for worker 0
- * - `dying`: worker 0 dies of changed files
+ * - `dying`: worker 0 dies of changed files, and of plugins when it is to use them
  * - `silent`: it drains only when it is terminated
  * - `fragile`: worker 0 dies when it is told to drain
  *
@@ -57,8 +57,11 @@ scope.onmessage = ({ data: command }) => {
       return scope.postMessage({ kind: "plugins_ready", round, problem });
     }
     case "use_plugins":
+      if (script.includes("dying") && isFirst) throw new Error("died as told");
+      note("use_plugins", { round: command.round });
+      return scope.postMessage({ kind: "plugins_used", round: command.round });
     case "drop_plugins":
-      return note(command.kind, { round: command.round });
+      return note("drop_plugins", { round: command.round });
     case "drain":
       note("drain", {});
       if (script.includes("fragile") && isFirst) throw new Error("died as told");

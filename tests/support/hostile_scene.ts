@@ -59,6 +59,13 @@ export class Loop {
     this.#errors.delete(code);
   }
 
+  /** Returns errors so far, by SQLSTATE, and forgets them: each is told once. */
+  takeErrors(): readonly (readonly [string, number])[] {
+    const taken = [...this.#errors];
+    this.#errors.clear();
+    return taken;
+  }
+
   /** Waits for so many answers from now on. */
   async answered(count: number): Promise<void> {
     const until = this.#queries + count;
@@ -154,15 +161,18 @@ export class HostileScene implements AsyncDisposable {
       : line.msg.slice("plugin ".length);
   }
 
-  /** Takes a plugin away, and waits until it is gone. */
+  /** Takes a plugin's files away, whatever became of it, and waits until it does not run. */
   async remove(name: string): Promise<void> {
-    const lines = () =>
-      this.gateway.logs.filter(({ msg, plugin }) => msg === "plugin removed" && plugin === name);
-    const before = lines().length;
-    await Deno.remove(`${this.#folder}/${name}.wasm`);
+    const isRunning = () => {
+      const last = this.gateway.logs.findLast(({ msg, plugin }) =>
+        plugin === name && /^plugin (loaded|replaced|removed)$/.test(msg)
+      );
+      return last !== undefined && last.msg !== "plugin removed";
+    };
+    await Deno.remove(`${this.#folder}/${name}.wasm`).catch(() => {});
     await Deno.remove(`${this.#folder}/${name}.yaml`).catch(() => {});
     this.gateway.signal("SIGHUP");
-    await eventually(`plugin ${name} is removed`, () => lines().length > before);
+    await eventually(`plugin ${name} is removed`, () => !isRunning());
   }
 
   /** Has a plugin go wild, for these clients at once, a number of times each. */
