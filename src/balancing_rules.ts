@@ -6,7 +6,7 @@
  */
 
 import type { BalancingRuleConfig } from "./config/routing_settings.ts";
-import { compile, type Expression, type VariableValues } from "./expressions/expression.ts";
+import type { Expression, VariableValues } from "./expressions/expression.ts";
 import { ExpressionError } from "./expressions/expression_error.ts";
 import { ROUTING_VARIABLES } from "./expressions/routing_variables.ts";
 import { type ExpressionValue, expressionValue } from "./expressions/value.ts";
@@ -22,6 +22,9 @@ export interface RuledClient {
   /** What it called the gateway in its TLS handshake; "" without TLS, or without a name. */
   readonly tlsServerName: string;
 }
+
+/** The condition that always holds. */
+const DEFAULT = "DEFAULT";
 
 /** A condition that had no answer. */
 export interface FailedCondition {
@@ -45,10 +48,26 @@ const READERS: Readonly<Record<keyof typeof ROUTING_VARIABLES, (client: RuledCli
     parameters: ({ parameters }) => Object.fromEntries(parameters),
   };
 
+/** Conditions of rules, parsed, by their texts. */
+export type Conditions = ReadonlyMap<string, Expression>;
+
 interface Rule {
   /** Undefined is DEFAULT, which always holds. */
   readonly condition: Expression | undefined;
   readonly shares: Shares;
+}
+
+/**
+ * Parses what rules are conditioned on. The language is loaded only if there is anything.
+ *
+ * @throws {ExpressionError} If a condition is wrong: a configuration was not checked.
+ */
+export async function parseConditions(rules: readonly BalancingRuleConfig[]): Promise<Conditions> {
+  const texts = new Set(rules.map(({ condition }) => condition));
+  texts.delete(DEFAULT);
+  if (texts.size === 0) return new Map();
+  const { compile } = await import("./expressions/expression.ts");
+  return new Map([...texts].map((text) => [text, compile(text, ROUTING_VARIABLES)]));
 }
 
 /** The rules of one listener, in one worker. */
@@ -58,16 +77,17 @@ export class BalancingRules {
   readonly #reported = new Set<Rule>();
 
   /**
+   * @param conditions Those of the rules, and maybe more: see {@linkcode parseConditions}.
    * @param onFailure Told of each condition that has no answer, when that happens first.
-   * @throws {ExpressionError} If a condition is wrong: a configuration was not checked.
    */
   constructor(
     rules: readonly BalancingRuleConfig[],
+    conditions: Conditions,
     onFailure: (failed: FailedCondition) => void,
   ) {
     this.#onFailure = onFailure;
     this.#rules = rules.map(({ condition, distribution }) => ({
-      condition: condition === "DEFAULT" ? undefined : compile(condition, ROUTING_VARIABLES),
+      condition: condition === DEFAULT ? undefined : conditions.get(condition)!,
       shares: sharesOf(distribution),
     }));
   }

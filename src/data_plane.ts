@@ -6,6 +6,7 @@
  */
 
 import type { Address } from "./base/address.ts";
+import type { Conditions } from "./balancing_rules.ts";
 import type { Clock } from "./base/clock.ts";
 import type { SessionKeeper } from "./base/session_keeper.ts";
 import type { ClientConfig, PoolConfig, ServerConfig } from "./config/config.ts";
@@ -61,6 +62,8 @@ export interface DataPlaneParts {
   readonly tellPeer: (worker: number, message: PeerMessage) => boolean;
   /** Of the listeners that send reads to replicas, by their names. */
   readonly classifiers: Classifiers;
+  /** Of all listeners' balancing rules. */
+  readonly conditions: Conditions;
   /** Tells the control plane that a server could not be used, or is not what it was taken for. */
   readonly onServerDoubted: (member: number) => void;
 }
@@ -114,6 +117,7 @@ export class DataPlane {
       random: () => fractionOf(parts.randomBytes(4)),
       marks: new WriteMarks(snapshot.writeMarks),
       classifiers: parts.classifiers,
+      conditions: parts.conditions,
       onRuleFailed: (listener, { rule, reason: message }) =>
         this.#recorder.emit({ kind: "rule_failed", listener, rule, message }),
       onFailure: parts.onServerDoubted,

@@ -4,6 +4,7 @@
  * @module
  */
 
+import { type Conditions, parseConditions } from "./balancing_rules.ts";
 import { messageOf } from "./base/errors.ts";
 import { DataPlane } from "./data_plane.ts";
 import type {
@@ -82,6 +83,7 @@ async function start({ snapshot }: Extract<WorkerCommand, { kind: "start" }>): P
       sink: { write: (record) => scope.postMessage({ kind: "log", record }) },
       tellPeer,
       classifiers: await classifiersFor(snapshot),
+      conditions: await conditionsFor(snapshot),
       onServerDoubted: (member) => scope.postMessage({ kind: "server_doubted", member }),
     });
     await startPlugins(snapshot, dataPlane, plugins);
@@ -103,6 +105,10 @@ async function classifiersFor({ servers }: DataPlaneSnapshot): Promise<Classifie
     classifiers.set(name, await StatementClassifier.load({ readFunctions, needsTables }));
   }
   return classifiers;
+}
+
+function conditionsFor({ servers }: DataPlaneSnapshot): Promise<Conditions> {
+  return parseConditions([...servers.values()].flatMap(({ routing }) => routing.rules));
 }
 
 /** Makes plugins of this worker. */

@@ -9,7 +9,12 @@ import type { Clock, Timer } from "./base/clock.ts";
 import type { ClientConfig, ServerConfig } from "./config/config.ts";
 import type { TargetSessionAttrs } from "./config/routing_settings.ts";
 import type { DataPlaneSnapshot } from "./data_plane_messages.ts";
-import { BalancingRules, type FailedCondition, type RuledClient } from "./balancing_rules.ts";
+import {
+  BalancingRules,
+  type Conditions,
+  type FailedCondition,
+  type RuledClient,
+} from "./balancing_rules.ts";
 import type { PooledRoute, RoutingRules } from "./postgres/pooled/pooled_context.ts";
 import type { StatementClass } from "./postgres/routing/statement_class.ts";
 import type { WriteMarks } from "./upstream/write_marks.ts";
@@ -47,6 +52,8 @@ export interface ServerRoutingParts {
   readonly marks: WriteMarks;
   /** Of the listeners that send reads to replicas, by their names. */
   readonly classifiers: Classifiers;
+  /** Of all listeners' rules. */
+  readonly conditions: Conditions;
   readonly onRuleFailed: (listener: string, failed: FailedCondition) => void;
   /** Tells the control plane that a server could not be used. */
   readonly onFailure: (member: number) => void;
@@ -97,7 +104,11 @@ export class ServerRouting {
       const sharing = isHashed ? "CONSISTENT_HASH" : "WEIGHTED_ROUND_ROBIN";
       const router = new Router(this.table, strategy, makeStrategy(sharing, random), wallMs);
       this.#routers.set(name, router);
-      const rules = new BalancingRules(routing.rules, (failed) => parts.onRuleFailed(name, failed));
+      const rules = new BalancingRules(
+        routing.rules,
+        parts.conditions,
+        (failed) => parts.onRuleFailed(name, failed),
+      );
       this.#rules.set(name, rules);
     }
   }

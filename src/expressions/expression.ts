@@ -10,10 +10,15 @@
  * @module
  */
 
-import { Environment } from "@marcbachmann/cel-js";
+import {
+  Environment,
+  EvaluationError,
+  ParseError,
+  TypeError as CheckError,
+} from "@marcbachmann/cel-js";
 import { LinearRegExp } from "../base/linear_regexp.ts";
 import { checkCost } from "./cost.ts";
-import { ExpressionError, reasonOf } from "./expression_error.ts";
+import { ExpressionError } from "./expression_error.ts";
 import type { ExpressionValue } from "./value.ts";
 
 /** What a variable can be declared as. A map has text keys and values of any kind. */
@@ -199,4 +204,26 @@ class Matcher {
 function kindOf(value: unknown): string {
   if (value === null) return "null";
   return value instanceof Map ? "a map" : Array.isArray(value) ? "a list" : `a ${typeof value}`;
+}
+
+/**
+ * Returns what was thrown as an `ExpressionError`. What is not the package's own error, such as
+ * the stack's end, is one, too: an expression never fails in another way.
+ */
+function reasonOf(error: unknown): ExpressionError {
+  if (error instanceof ExpressionError) return error;
+  if (
+    error instanceof ParseError || error instanceof CheckError || error instanceof EvaluationError
+  ) {
+    const message = error.summary.replaceAll(/\s+/g, " ").replaceAll("detects(", "matches(")
+      .replace(/^no such overload: /, "the types do not fit: ");
+    return new ExpressionError(withoutValues(message, error.code), error.range?.start ?? 0);
+  }
+  return new ExpressionError("cannot be evaluated", 0);
+}
+
+/** Messages of a few codes repeat a value, which may be a part of a query. */
+function withoutValues(message: string, code: string): string {
+  if (/_conversion_error$|^numeric_overflow$/.test(code)) return message.replace(/:.*$/, "");
+  return message;
 }

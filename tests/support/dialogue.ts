@@ -275,6 +275,7 @@ export class World {
         sink: { write: (record) => void this.log.push(record) },
         tellPeer: (worker, message) => this.#tellPeer(snapshot.worker, worker, message),
         classifiers: new Map(this.#classifier === undefined ? [] : [["main", this.#classifier]]),
+        conditions: new Map(),
         onServerDoubted: (member) => void this.doubted.push(member),
       }),
     );
