@@ -97,10 +97,9 @@ export class RingInlet implements RingReceiver {
     this.#pieces.unshift(piece);
   }
 
-  /** A piece will not be looked at any more; what is written of it goes out with the next call. */
+  /** A piece will not be looked at any more, once what is written of it has been sent. */
   giveBack(piece: Uint8Array): void {
-    const { memory } = this.#poller;
-    if (memory.holds(piece)) memory.giveBack(piece);
+    if (this.#poller.memory.holds(piece)) this.#poller.giveBackLater(piece);
   }
 
   /** Nobody looks for a while: others may have the buffers. */

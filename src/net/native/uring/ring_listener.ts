@@ -68,8 +68,6 @@ export class RingListener implements RingOwner {
     this.#wantTurn();
   }
 
-  onShortSend(): void {}
-
   #wantTurn(): void {
     if (this.#isReady) return;
     this.#isReady = true;
