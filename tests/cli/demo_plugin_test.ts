@@ -7,6 +7,7 @@
 import { deepEqual, equal, match } from "node:assert/strict";
 import { basename } from "node:path";
 import { PluginFolder } from "../../src/cli/demo/demo_plugin.ts";
+import { type LastingProgram, startLasting } from "../support/lasting_program.ts";
 import { inFolder } from "../support/sluice_command.ts";
 
 const isWindows = Deno.build.os === "windows";
@@ -14,29 +15,15 @@ const isWindows = Deno.build.os === "windows";
 /** Makes the folder in a process of its own, and lets `body` do with that what it likes. */
 async function elsewhere(
   base: string,
-  body: (child: Deno.ChildProcess, path: string) => Promise<void>,
+  body: (program: LastingProgram) => Promise<void>,
 ): Promise<void> {
   const module = new URL("../../src/cli/demo/demo_plugin.ts", import.meta.url).href;
-  const program = `import { PluginFolder } from ${JSON.stringify(module)};
-    console.log(await new PluginFolder(${JSON.stringify(base)}).make());
-    setInterval(() => {}, 1000);`;
-  const config = new URL("../../deno.json", import.meta.url).pathname;
-  const child = new Deno.Command(Deno.execPath(), {
-    args: ["eval", "--no-lock", `--config=${config}`, program],
-    stdout: "piped",
-  }).spawn();
-  const reader = child.stdout.pipeThrough(new TextDecoderStream()).getReader();
+  const program = await startLasting(`import { PluginFolder } from ${JSON.stringify(module)};
+    console.log(await new PluginFolder(${JSON.stringify(base)}).make());`);
   try {
-    const { value } = await reader.read();
-    await body(child, value!.trim());
+    await body(program);
   } finally {
-    try {
-      child.kill("SIGKILL");
-    } catch {
-      // It has been killed.
-    }
-    await child.status;
-    await reader.cancel();
+    await program.kill();
   }
 }
 
@@ -61,7 +48,7 @@ Deno.test({
   ignore: isWindows,
   fn: () =>
     inFolder((base) =>
-      elsewhere(base, async (child, left) => {
+      elsewhere(base, async ({ child, line: left, kill }) => {
         match(basename(left), new RegExp(`^sluice-demo-plugins-${child.pid}-`));
         const others = ["sluice-demo-plugins-abc", "other", "x-sluice-demo-plugins-999999999-1"];
         for (const name of others) Deno.mkdirSync(`${base}/${name}`);
@@ -73,8 +60,7 @@ Deno.test({
           const path = await folder.make();
           deepEqual(namesIn(base), [...kept, basename(path), basename(left)].sort());
         }
-        child.kill("SIGKILL");
-        await child.status;
+        await kill();
         using folder = new PluginFolder(base);
         const path = await folder.make();
         deepEqual(namesIn(base), [...kept, basename(path)].sort());

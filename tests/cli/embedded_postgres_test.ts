@@ -18,6 +18,7 @@ import { type PostgresPackage, postgresPackage } from "../../src/cli/demo/postgr
 import { childrenOf, isRunning } from "../../src/cli/demo/process_tree.ts";
 import { chooseServerUser } from "../../src/cli/demo/server_user.ts";
 import { isSafePath, unpackTar } from "../../src/cli/demo/tar.ts";
+import { startLasting } from "../support/lasting_program.ts";
 import {
   inTemporaryFolder,
   makeTar,
@@ -128,19 +129,11 @@ Deno.test({
   ignore: isWindows,
   fn: async () => {
     const module = new URL("../support/postgres.ts", import.meta.url).href;
-    const program = `import { startTestPostgres } from ${JSON.stringify(module)};
+    const { line, kill } = await startLasting(`import { startTestPostgres } from
+        ${JSON.stringify(module)};
       const server = await startTestPostgres();
-      const line = server.processId + " " + server.dataDir + "\\n";
-      await Deno.stdout.write(new TextEncoder().encode(line));
-      setInterval(() => {}, 1000);`;
-    const config = new URL("../../deno.json", import.meta.url).pathname;
-    const child = new Deno.Command(Deno.execPath(), {
-      args: ["eval", "--no-lock", `--config=${config}`, program],
-      stdout: "piped",
-    }).spawn();
-    const line = await firstLine(child.stdout);
-    child.kill("SIGKILL");
-    await child.status;
+      console.log(server.processId + " " + server.dataDir);`);
+    await kill();
     const [processId, dataDir] = line.split(" ") as [string, string];
     // No deadline of its own: the watchdog has one, and the test would rather hang than be late.
     while (await isRunning(Number(processId)) || await isThere(join(dataDir, ".."))) {
@@ -347,15 +340,6 @@ async function withRegistry(
     const registry = `http://127.0.0.1:${server.addr.port}/npm`;
     await body({ registry, cacheFolder }, { platform: "test", path, size: archive.length, sha512 });
   });
-}
-
-async function firstLine(stream: ReadableStream<Uint8Array>): Promise<string> {
-  let text = "";
-  for await (const chunk of stream) {
-    text += new TextDecoder().decode(chunk);
-    if (text.includes("\n")) break;
-  }
-  return text.split("\n")[0] ?? "";
 }
 
 async function isThere(path: string): Promise<boolean> {

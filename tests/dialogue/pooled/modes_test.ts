@@ -237,7 +237,8 @@ Deno.test("PooledSession of a walsender has a server connection of its own", asy
   await server.hears();
 });
 
-Deno.test("PooledSession in session mode sets its own parameters again without a Query", async () => {
+/** A session in session mode whose client asked for another time zone than the server has. */
+async function welcomeInZone() {
   const zone = "Asia/Tokyo";
   const world = await startPooled(SESSION);
   const client = await connects(world, { TimeZone: zone });
@@ -245,6 +246,11 @@ Deno.test("PooledSession in session mode sets its own parameters again without a
   await server.hears(query(setting({ timezone: zone })));
   await server.says(complete("SELECT 1"), parameterStatus("TimeZone", zone), ready());
   await hearsWelcome(world, client, { TimeZone: zone });
+  return { client, server, zone };
+}
+
+Deno.test("PooledSession in session mode sets its own parameters again without a Query", async () => {
+  const { client, server, zone } = await welcomeInZone();
   const run = [parse("reset timezone"), bind(), EXECUTE, SYNC];
   const answers = [message("1"), message("2"), complete("RESET")];
   // What is prepared resets nothing before it is executed, and does so each time.
@@ -276,13 +282,7 @@ Deno.test("PooledSession in session mode sets its own parameters again without a
 });
 
 Deno.test("PooledSession in session mode leaves what a request sets behind its RESET", async () => {
-  const zone = "Asia/Tokyo";
-  const world = await startPooled(SESSION);
-  const client = await connects(world, { TimeZone: zone });
-  const server = await admits(world);
-  await server.hears(query(setting({ timezone: zone })));
-  await server.says(complete("SELECT 1"), parameterStatus("TimeZone", zone), ready());
-  await hearsWelcome(world, client, { TimeZone: zone });
+  const { client, server } = await welcomeInZone();
   const messages = [parse("reset timezone"), bind(), EXECUTE, query("set timezone = 'UTC'")];
   await client.says(...messages);
   await server.hears(...messages);
