@@ -211,11 +211,12 @@ export class ServerStatements {
     const before = this.#lastChanges.get(statement) ?? 0;
     const own = this.#changeCount += 1;
     this.#lastChanges.set(statement, own);
-    this.#doubtful.delete(statement);
+    const wasDoubtful = this.#doubtful.delete(statement);
     return () => {
       if (this.#lastChanges.get(statement) !== own) return void this.#doubtful.add(statement);
       this.#lastChanges.set(statement, before);
       undo();
+      if (wasDoubtful) this.#doubtful.add(statement);
     };
   }
 

@@ -141,3 +141,17 @@ Deno.test("ServerStatements do not take for there what was to be prepared anew, 
   await client.says(bind({ statement: "a" }), SYNC);
   await server.hears(...again, SYNC);
 });
+
+Deno.test("ServerStatements stay in doubt when what was to make sure of them is skipped", async () => {
+  const { client, server } = await prepared();
+  const third = parseNamed("sluice_2", "select 3");
+  const prepares = [BAD, parseNamed("b", "select 3"), SYNC];
+  await client.says(...prepares, BAD, parseNamed("c", "select 3"), SYNC);
+  const makesSure = [close("S", "sluice_2"), third, SYNC];
+  await server.hears(BAD, third, SYNC, BAD, ...makesSure);
+  await server.says(GONE, ready(), GONE, ready());
+  await client.hears(GONE, ready(), GONE, ready());
+  const skipped = [GONE, ready()];
+  await does(client, server, prepares, [BAD, ...makesSure], skipped, skipped);
+  await does(client, server, prepares, [BAD, ...makesSure], skipped, skipped);
+});
