@@ -33,7 +33,7 @@ export function faultyLibC(libC: LibC, random: Random): LibC {
       injected = 0;
       return libC.epoll_ctl(epoll, operation, fd, event as Uint8Array<ArrayBuffer>);
     },
-    recv(fd: number, buffer: Uint8Array<ArrayBuffer>, size: number, flags: number) {
+    recv(fd: number, buffer: Deno.PointerValue, size: number, flags: number) {
       injected = 0;
       if (random.oneIn(10)) return fail(ERRNO.EINTR);
       if (random.oneIn(5)) {

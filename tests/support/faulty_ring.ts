@@ -82,8 +82,14 @@ export function faultyRing(
       return calls.enter(ring, part, least, flags, argument, argumentSize);
     },
   };
-  const spoiledLibC = Object.defineProperty({ ...libC }, "errno", {
-    get: () => injected === 0 ? libC.errno : injected,
-  }) as LibC;
+  const others: Record<string, unknown> = {};
+  for (const [name, real] of Object.entries(libC)) {
+    others[name] = (...args: number[]) => {
+      injected = 0; // what they fail with is real
+      return real(...args);
+    };
+  }
+  const errno = { get: () => injected === 0 ? libC.errno : injected };
+  const spoiledLibC = Object.defineProperty(others, "errno", errno) as unknown as LibC;
   return { libC: spoiledLibC, calls: faulty };
 }

@@ -5,7 +5,7 @@
  */
 
 import type { EventLoop, Poller, Watched } from "./event_loop.ts";
-import { ERRNO, LINUX, systemError } from "./libc.ts";
+import { ERRNO, LINUX, pointerTo, systemError } from "./libc.ts";
 
 /** Events that one system call returns at most. */
 const EVENTS_MAX = 512;
@@ -27,7 +27,7 @@ export class Epoll implements Poller {
   readonly #event = new Int32Array(EVENT_WORDS);
   readonly #eventBytes = new Uint8Array(this.#event.buffer);
   readonly #events = new Int32Array(EVENT_WORDS * EVENTS_MAX);
-  readonly #eventsBytes = new Uint8Array(this.#events.buffer);
+  readonly #eventsPointer = pointerTo(this.#events.buffer);
 
   /** @throws {Error} If the system has no descriptors left. */
   constructor(loop: EventLoop) {
@@ -56,8 +56,8 @@ export class Epoll implements Poller {
 
   wait(waitMs: number): number {
     const { libC } = this.#loop;
-    const count = libC.epoll_wait(this.#fd, this.#eventsBytes, EVENTS_MAX, waitMs);
-    if (count < 0 && libC.errno !== ERRNO.EINTR) throw systemError(libC, libC.errno);
+    const count = libC.epoll_wait(this.#fd, this.#eventsPointer, EVENTS_MAX, waitMs);
+    if (count < 0) return this.#onInterrupt(libC.errno);
     for (let i = 0; i < count; i += 1) {
       const at = i * EVENT_WORDS!;
       const fd = this.#events[at + FD_WORD!]!;
@@ -65,7 +65,12 @@ export class Epoll implements Poller {
       if (this.#watches[fd] !== this.#events[at + WATCH_WORD!]) continue;
       this.#watched[fd]?.onReady(this.#events[at]!);
     }
-    return Math.max(0, count);
+    return count;
+  }
+
+  #onInterrupt(errno: number): number {
+    if (errno !== ERRNO.EINTR) throw systemError(this.#loop.libC, errno);
+    return 0;
   }
 
   close(): void {

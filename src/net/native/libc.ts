@@ -3,8 +3,10 @@
  * and arm64.
  *
  * Integers are 32 bits wide wherever the values allow it, and buffers are passed as they are: only
- * such calls are compiled by the engine (some 10 ns beside the system's own time; others take
- * hundreds). Every call is over when it returns, so nothing can move or be collected meanwhile.
+ * such calls are compiled by the engine (some 10 ns beside the system's own time, 15 more for each
+ * buffer; others take hundreds). Every call is over when it returns, so nothing can move or be
+ * collected meanwhile. What is passed with every turn is a pointer that was made once: see
+ * {@linkcode pointerTo}.
  *
  * @module
  */
@@ -42,6 +44,7 @@ export const LINUX = {
   EPOLLET: 1 << 31,
   EFD_NONBLOCK: 0o4000,
   EFD_CLOEXEC: 0o2000000,
+  CLOCK_MONOTONIC: 1,
 } as const;
 
 /** Errors that are no failure, or have a meaning of their own. */
@@ -80,7 +83,7 @@ const SYMBOLS = {
   getsockname: { parameters: ["i32", "buffer", "buffer"], result: "i32" },
   getsockopt: { parameters: ["i32", "i32", "i32", "buffer", "buffer"], result: "i32" },
   setsockopt: { parameters: ["i32", "i32", "i32", "buffer", "u32"], result: "i32" },
-  recv: { parameters: ["i32", "buffer", "u32", "i32"], result: "i32" },
+  recv: { parameters: ["i32", "pointer", "u32", "i32"], result: "i32" },
   send: { parameters: ["i32", "buffer", "u32", "i32"], result: "i32" },
   shutdown: { parameters: ["i32", "i32"], result: "i32" },
   close: { parameters: ["i32"], result: "i32" },
@@ -89,7 +92,8 @@ const SYMBOLS = {
   eventfd: { parameters: ["u32", "i32"], result: "i32" },
   epoll_create1: { parameters: ["i32"], result: "i32" },
   epoll_ctl: { parameters: ["i32", "i32", "i32", "buffer"], result: "i32" },
-  epoll_wait: { parameters: ["i32", "buffer", "i32", "i32"], result: "i32" },
+  epoll_wait: { parameters: ["i32", "pointer", "i32", "i32"], result: "i32" },
+  clock_gettime: { parameters: ["i32", "pointer"], result: "i32" },
   __errno_location: { parameters: [], result: "pointer" },
   strerror_r: { parameters: ["i32", "buffer", "usize"], result: "pointer" },
 } as const satisfies Deno.ForeignLibraryInterface;
@@ -122,6 +126,13 @@ export function openLibC(): LibC {
   if (location === null) throw new Error("libc.so.6 has no errno");
   const errno = new Int32Array(new Deno.UnsafePointerView(location).getArrayBuffer(4));
   return Object.defineProperty({ ...symbols }, "errno", { get: () => errno[0] }) as LibC;
+}
+
+/** Where bytes are. They stay there for as long as somebody has the buffer, which has to be. */
+export function pointerTo(bytes: ArrayBuffer): Deno.PointerObject {
+  const pointer = Deno.UnsafePointer.of(bytes);
+  if (pointer === null) throw new Error("there is no pointer to no bytes");
+  return pointer;
 }
 
 let opened: LibC | undefined;

@@ -19,11 +19,12 @@ import {
 import type { Watched } from "./event_loop.ts";
 import { ERRNO, LINUX, systemError } from "./libc.ts";
 import type { NativeRound } from "./native_round.ts";
-import { adjoins, joined } from "./round.ts";
 
 /** Registered once, and never changed: the kernel tells of each change, and flags remember it. */
 export const SOCKET_EVENTS = LINUX.EPOLLIN | LINUX.EPOLLOUT | LINUX.EPOLLRDHUP | LINUX.EPOLLET;
 
+/** What the kernel says of a socket that goes on. */
+const USUAL = LINUX.EPOLLIN | LINUX.EPOLLOUT;
 const READABLE = LINUX.EPOLLIN | LINUX.EPOLLRDHUP | LINUX.EPOLLHUP | LINUX.EPOLLERR;
 const ENDED = LINUX.EPOLLRDHUP | LINUX.EPOLLHUP | LINUX.EPOLLERR;
 
@@ -50,11 +51,11 @@ export class NativeSocket implements Socket, Watched {
   #waitsFor = 0;
   /** Sockets that are read on when everything is sent. */
   #waiting: NativeSocket[] = [];
-  /** What the handler that runs has written, as it gave it. */
-  #pieces: Uint8Array[] = [];
-  /** What the kernel did not take, and what came behind it. */
+  /** The kernel did not take, and what came behind it. */
   #queue: Uint8Array[] = [];
   #queuedBytes = 0;
+  /** Something follows once everything is sent: see `#onSent`. */
+  #hasSequel = false;
   #whenSent: (() => void)[] = [];
   #linger: Timer | undefined;
   readonly #readSoon = () => this.#read();
@@ -91,26 +92,26 @@ export class NativeSocket implements Socket, Watched {
 
   write(bytes: Uint8Array): void {
     if (!this.#mayWrite || bytes.length === 0) return;
-    if (!this.#round.writes.isOpen) return this.#sendApart(bytes);
-    if (this.#pieces.length === 0) this.#round.writes.join(this);
-    const last = this.#pieces.at(-1);
-    if (last === undefined || !adjoins(last, bytes)) this.#pieces.push(bytes);
-    else this.#pieces[this.#pieces.length - 1] = joined(last, bytes);
+    const { writes } = this.#round;
+    if (writes.isOpen) writes.write(this, bytes);
+    else this.#sendApart(bytes);
   }
 
   writeApart(bytes: Uint8Array): void {
     if (!this.#mayWrite || bytes.length === 0) return;
-    this.#sendPieces();
+    const { writes } = this.#round;
+    if (writes.has(this)) this.#sendPieces(writes.take(this));
     if (this.#state === "open") this.#sendApart(bytes);
   }
 
   get isSending(): boolean {
-    return this.#queue.length > 0 || this.#pieces.length > 0;
+    return this.#queuedBytes > 0 || (this.#state !== "closed" && this.#round.writes.has(this));
   }
 
   whenSent(then: () => void): void {
-    if (this.isSending && this.#state !== "closed") this.#whenSent.push(then);
-    else this.#round.loop.soon(then);
+    if (!this.isSending || this.#state === "closed") return this.#round.loop.soon(then);
+    this.#hasSequel = true;
+    this.#whenSent.push(then);
   }
 
   beforeSending(prepare: () => void): void {
@@ -118,22 +119,27 @@ export class NativeSocket implements Socket, Watched {
   }
 
   /** Sends what the handler has written. `reader` is not read while something of it is left. */
-  flush(reader: NativeSocket): void {
-    this.#sendPieces();
+  flush(reader: NativeSocket, bytes: Uint8Array): void {
+    this.#deliver(bytes);
+    if (this.#queuedBytes > 0 || this.#hasSequel) this.#onFlushed(reader);
+  }
+
+  flushAll(reader: NativeSocket, pieces: readonly Uint8Array[]): void {
+    this.#sendPieces(pieces);
+    this.#onFlushed(reader);
+  }
+
+  #onFlushed(reader: NativeSocket): void {
     if (this.#state === "closed") return;
-    if (this.#queue.length === 0) return this.#onSent();
+    if (this.#queuedBytes === 0) return this.#onSent();
+    this.#hasSequel = true;
     this.#waiting.push(reader);
     reader.#waitsFor += 1;
   }
 
-  #sendPieces(): void {
-    const pieces = this.#pieces;
+  #sendPieces(pieces: readonly Uint8Array[]): void {
     if (pieces.length === 0) return;
-    if (pieces.length === 1) {
-      this.#deliver(pieces.pop()!);
-      return;
-    }
-    this.#pieces = [];
+    if (pieces.length === 1) return this.#deliver(pieces[0]!);
     const bytes = this.#round.gather(pieces);
     if (bytes !== undefined) this.#deliver(bytes);
     else for (const piece of pieces) this.#deliver(piece);
@@ -152,7 +158,7 @@ export class NativeSocket implements Socket, Watched {
   #deliver(bytes: Uint8Array): void {
     if (this.#state === "closed") return;
     let sent = 0;
-    while (this.#queue.length === 0 && sent < bytes.length) {
+    while (this.#queuedBytes === 0 && sent < bytes.length) {
       const taken = this.#send(sent === 0 ? bytes : bytes.subarray(sent));
       if (taken < 0) return; // closed
       if (taken === 0) break;
@@ -178,7 +184,7 @@ export class NativeSocket implements Socket, Watched {
   }
 
   #sendQueue(): void {
-    while (this.#queue.length > 0) {
+    while (this.#queuedBytes > 0) {
       const bytes = this.#queue[0]!;
       const taken = this.#send(bytes);
       if (taken <= 0) return;
@@ -190,6 +196,7 @@ export class NativeSocket implements Socket, Watched {
   }
 
   #onSent(): void {
+    this.#hasSequel = false;
     this.#release();
     if (this.#state === "ending") this.#finishSending();
     else if (this.#sendingEnd === "due") this.#tellEnd();
@@ -212,30 +219,47 @@ export class NativeSocket implements Socket, Watched {
 
   onReady(events: number): void {
     if ((events & READABLE) !== 0) this.#mayRead = true;
-    if ((events & ENDED) !== 0) this.#isPeerEnding = true;
-    if ((events & LINUX.EPOLLOUT) !== 0 && this.#queue.length > 0) this.#sendQueue();
+    if ((events & ~USUAL) !== 0 && (events & ENDED) !== 0) this.#isPeerEnding = true;
+    if (this.#queuedBytes > 0 && (events & LINUX.EPOLLOUT) !== 0) this.#sendQueue();
     if (this.#mayRead) this.#read();
   }
 
   /** One read: whoever has more to say has its next turn behind all others. */
   #read(): void {
-    if (!this.#mayRead || this.#handler === undefined || this.#state === "closed") return;
-    if (this.#state === "open" && this.#waitsFor > 0) return;
-    const { buffer, loop } = this.#round;
-    const kept = this.#state === "open" ? this.#rest.length : 0;
+    if (!this.#mayRead || this.#handler === undefined) return;
+    if (this.#state !== "open" || this.#rest !== NOTHING) return this.#readBehindRest();
+    if (this.#waitsFor > 0) return;
+    const { loop, pointer } = this.#round;
+    const size = loop.libC.recv(this.#fd, pointer, READ_BUFFER_SIZE_MAX, 0);
+    if (size <= 0) return this.#onNothing(size);
+    this.#mayRead = size === READ_BUFFER_SIZE_MAX || this.#isPeerEnding;
+    this.#offer(this.#round.view(size));
+    if (this.#mayRead) loop.soon(this.#readSoon);
+  }
+
+  /** What the handler has left comes first; who is not open any more reads to throw away. */
+  #readBehindRest(): void {
+    const isOpen = this.#state === "open";
+    if (this.#state === "closed" || (isOpen && this.#waitsFor > 0)) return;
+    const { loop, pointer, buffer } = this.#round;
+    const kept = isOpen ? this.#rest.length : 0;
     const room = READ_BUFFER_SIZE_MAX - kept;
     if (room === 0) return; // until the handler asks to see it again
-    const target = kept === 0 ? buffer : buffer.subarray(kept);
+    const target = kept === 0 ? pointer : Deno.UnsafePointer.offset(pointer, kept);
     const size = loop.libC.recv(this.#fd, target, room, 0);
-    if (size < 0) return this.#onReadError(loop.libC.errno);
-    if (size === 0) return this.#onEnd();
+    if (size <= 0) return this.#onNothing(size);
     this.#mayRead = size === room || this.#isPeerEnding;
-    if (this.#state === "open") {
-      if (kept > 0) buffer.set(this.#rest);
-      const filled = kept + size;
-      this.#offer(filled === buffer.length ? buffer : buffer.subarray(0, filled));
+    if (isOpen) {
+      buffer.set(this.#rest);
+      this.#offer(this.#round.view(kept + size));
     }
     if (this.#mayRead) loop.soon(this.#readSoon);
+  }
+
+  /** @param size 0 is the end; below 0 nothing could be read, and `errno` says why. */
+  #onNothing(size: number): void {
+    if (size === 0) this.#onEnd();
+    else this.#onReadError(this.#round.loop.libC.errno);
   }
 
   #onReadError(errno: number): void {
@@ -254,10 +278,13 @@ export class NativeSocket implements Socket, Watched {
       // A defect of ours costs this connection, not the worker.
       this.#close(asError(error));
     }
-    const isKept = taken < view.length && this.#state === "open";
-    if (!isKept) this.#rest = NOTHING;
-    else if (taken > 0 || view.buffer !== this.#rest.buffer) this.#rest = view.slice(taken);
+    if (taken < view.length && this.#state === "open") this.#keep(view, taken);
+    else if (this.#rest !== NOTHING) this.#rest = NOTHING;
     this.#round.writes.flush(this);
+  }
+
+  #keep(view: Uint8Array, taken: number): void {
+    if (taken > 0 || view.buffer !== this.#rest.buffer) this.#rest = view.slice(taken);
   }
 
   reoffer(): void {
@@ -287,12 +314,14 @@ export class NativeSocket implements Socket, Watched {
   endSending(): void {
     if (!this.#mayWrite) return;
     this.#sendingEnd = "due";
+    this.#hasSequel = true;
     if (!this.isSending) this.#tellEnd();
   }
 
   end(lingerMs = LINGER_MS): void {
     if (this.#state !== "open") return;
     this.#state = "ending";
+    this.#hasSequel = true;
     this.#rest = NOTHING;
     this.#linger = this.#round.loop.after(lingerMs, () => this.#close(undefined));
     if (!this.isSending) this.#finishSending();
@@ -323,8 +352,8 @@ export class NativeSocket implements Socket, Watched {
     const cause = this.#state === "open" ? error : undefined;
     this.#state = "closed";
     this.#linger?.cancel();
-    this.#pieces = [];
     this.#queue = [];
+    this.#queuedBytes = 0;
     this.#rest = NOTHING;
     const { loop } = this.#round;
     loop.unwatch(this.#fd);

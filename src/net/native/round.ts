@@ -1,6 +1,6 @@
 /**
  * The round of what one `onData` writes, to whichever sockets. Handlers run one at a time, so there
- * is one round a thread.
+ * is one round a thread. Nearly always it is one view for one socket: that takes no list.
  *
  * @module
  */
@@ -8,13 +8,29 @@
 /** A socket that takes part. */
 interface Writer<Reader> {
   /** Sends what it was given in the round. @param reader Whose `onData` it was. */
-  flush(reader: Reader): void;
+  flush(reader: Reader, bytes: Uint8Array): void;
+  /** The same for any number of views, which are good until it returns; none are no failure. */
+  flushAll(reader: Reader, pieces: readonly Uint8Array[]): void;
 }
+
+/** What one socket was given. */
+interface Share<Reader> {
+  readonly socket: Writer<Reader>;
+  readonly pieces: Uint8Array[];
+}
+
+const NOTHING = new Uint8Array();
 
 /** One thread's round. */
 export class Round<Reader> {
   #isOpen = false;
-  readonly #written: Writer<Reader>[] = [];
+  /** Who was given something first, and what. */
+  #socket: Writer<Reader> | undefined;
+  #bytes: Uint8Array = NOTHING;
+  /** What the same socket was given behind that. */
+  readonly #more: Uint8Array[] = [];
+  /** What others were given. */
+  readonly #others: Share<Reader>[] = [];
   readonly #prepares: (() => void)[] = [];
 
   /** True while an `onData` runs: views that are written stay good until the round is flushed. */
@@ -26,9 +42,38 @@ export class Round<Reader> {
     this.#isOpen = true;
   }
 
-  /** The socket has something to send. */
-  join(socket: Writer<Reader>): void {
-    this.#written.push(socket);
+  /** Has the socket send these bytes when the round is flushed. They are not none. */
+  write(socket: Writer<Reader>, bytes: Uint8Array): void {
+    if (this.#socket === undefined) {
+      this.#socket = socket;
+      this.#bytes = bytes;
+    } else if (this.#socket !== socket) this.#writeToOther(socket, bytes);
+    else if (this.#more.length > 0) append(this.#more, bytes);
+    else if (adjoins(this.#bytes, bytes)) this.#bytes = joined(this.#bytes, bytes);
+    else this.#more.push(bytes);
+  }
+
+  #writeToOther(socket: Writer<Reader>, bytes: Uint8Array): void {
+    const share = this.#others.find((share) => share.socket === socket);
+    if (share === undefined) this.#others.push({ socket, pieces: [bytes] });
+    else append(share.pieces, bytes);
+  }
+
+  /** Whether the socket takes part: it was given something, which may have been taken out. */
+  has(socket: Writer<Reader>): boolean {
+    if (this.#socket === undefined) return false;
+    return this.#socket === socket || this.#others.some((share) => share.socket === socket);
+  }
+
+  /** Takes out what the socket was given. It takes part nevertheless. */
+  take(socket: Writer<Reader>): readonly Uint8Array[] {
+    if (this.#socket !== socket) {
+      return this.#others.find((share) => share.socket === socket)?.pieces.splice(0) ?? [];
+    }
+    const first = this.#bytes;
+    this.#bytes = NOTHING;
+    const more = this.#more.splice(0);
+    return first === NOTHING ? more : [first, ...more];
   }
 
   /** Calls `prepare` when the round is flushed, or at once if there is none. */
@@ -41,9 +86,24 @@ export class Round<Reader> {
   flush(reader: Reader): void {
     if (this.#prepares.length > 0) this.#prepare();
     this.#isOpen = false;
-    for (let socket = this.#written.pop(); socket !== undefined; socket = this.#written.pop()) {
-      socket.flush(reader);
-    }
+    const socket = this.#socket;
+    if (socket === undefined) return;
+    this.#socket = undefined;
+    const bytes = this.#bytes;
+    if (this.#more.length > 0 || bytes === NOTHING) this.#flushSeveral(socket, reader, bytes);
+    else socket.flush(reader, bytes);
+    if (this.#others.length > 0) this.#flushOthers(reader);
+  }
+
+  #flushSeveral(socket: Writer<Reader>, reader: Reader, first: Uint8Array): void {
+    const pieces = this.#more;
+    if (first !== NOTHING) pieces.unshift(first);
+    socket.flushAll(reader, pieces);
+    while (pieces.length > 0) pieces.pop(); // `length = 0` is not compiled
+  }
+
+  #flushOthers(reader: Reader): void {
+    for (const { socket, pieces } of this.#others.splice(0)) socket.flushAll(reader, pieces);
   }
 
   #prepare(): void {
@@ -53,9 +113,16 @@ export class Round<Reader> {
   }
 }
 
+/** Appends a view, or makes it one with the last one, if it lies behind that. */
+function append(pieces: Uint8Array[], bytes: Uint8Array): void {
+  const last = pieces.at(-1);
+  if (last === undefined || !adjoins(last, bytes)) pieces.push(bytes);
+  else pieces[pieces.length - 1] = joined(last, bytes);
+}
+
 /** Whether one view begins where another one ends. */
 export function adjoins(a: Uint8Array, b: Uint8Array): boolean {
-  return a.buffer === b.buffer && a.byteOffset + a.length === b.byteOffset;
+  return a.byteOffset + a.length === b.byteOffset && a.buffer === b.buffer;
 }
 
 /** A view of two that lie side by side. */

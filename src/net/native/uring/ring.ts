@@ -5,9 +5,7 @@
  * **Who sees what when.** Both queues lie in memory that is shared with the kernel. This thread
  * is the only one that submits, and with `DEFER_TASKRUN` the kernel completes only while it is
  * inside of `io_uring_enter`. So there is no concurrency to guard against, neither on x86-64 nor
- * on arm64: the call is the barrier. Heads and tails are read and written with `Atomics`
- * nevertheless, as the interface asks for: the engine compiles them to acquiring loads and
- * releasing stores, whether the buffer is a shared one or not.
+ * on arm64, and heads and tails are read and written as any memory: the call is the barrier.
  *
  * **Nothing is told of success** of what is sent (`CQE_SKIP_SUCCESS`), or a wait would be over with
  * what was sent itself. What is sent must not wait (`MSG_DONTWAIT`) and is sent whole or fails
@@ -178,16 +176,24 @@ export class Ring {
    * @param low Of the address's two words.
    */
   send(fd: number, low: number, high: number, size: number, owner: number, tag: number): void {
-    const at = this.#next();
+    const at = this.#claim();
     const entries = this.#entries;
     entries[at] = OPERATION.SEND | ENTRY.CQE_SKIP_SUCCESS << 8;
     entries[at + 1] = fd;
+    entries[at + 2] = 0;
+    entries[at + 3] = 0;
     entries[at + 4] = low;
     entries[at + 5] = high;
     entries[at + 6] = size;
     entries[at + 7] = SEND_WHOLE;
     entries[at + 8] = owner;
     entries[at + 9] = tag;
+    entries[at + 10] = 0;
+    entries[at + 11] = 0;
+    entries[at + 12] = 0;
+    entries[at + 13] = 0;
+    entries[at + 14] = 0;
+    entries[at + 15] = 0;
   }
 
   /** Accepts until it fails or is cancelled. */
@@ -223,12 +229,18 @@ export class Ring {
     entries[at + 5] = tag;
   }
 
-  /** The first word of the next entry, all of which are 0. */
-  #next(): number {
+  /** The first word of the next entry, which has what it had. */
+  #claim(): number {
     if (this.#queued === this.#entryCount) this.#submit(0, 0, null, null);
     const at = (this.#tail & (this.#entryCount - 1)) * ENTRY_WORDS;
     this.#tail = (this.#tail + 1) | 0;
     this.#queued += 1;
+    return at;
+  }
+
+  /** The first word of the next entry, all of which are 0. */
+  #next(): number {
+    const at = this.#claim();
     for (let word = at; word < at + ENTRY_WORDS; word += 1) this.#entries[word] = 0;
     return at;
   }
@@ -260,7 +272,7 @@ export class Ring {
       this.#queued = 0;
       return;
     }
-    Atomics.store(this.#words, this.#tailAt, this.#tail);
+    this.#words[this.#tailAt] = this.#tail;
     for (let attempts = 1;; attempts += 1) {
       // Where something has failed before, that is what is to be looked at now.
       const least = attempts === 1 ? complete : 0;
@@ -278,25 +290,42 @@ export class Ring {
     if (!isShort || attempts === ATTEMPTS_MAX) throw systemError(this.#libC, errno);
   }
 
-  /** Takes out what is completed. @returns How much that was. */
-  take(onCompletion: OnCompletion): number {
-    let count = this.#takeQueued(onCompletion);
-    while ((Atomics.load(this.#words, this.#flagsAt) & QUEUE_OVERFLOW) !== 0) {
-      this.#submit(0, ENTER.GETEVENTS, null, null);
-      count += this.#takeQueued(onCompletion);
-    }
-    return count;
+  /** Whether more is completed than the queue has room for: {@linkcode Ring.askForMore}. */
+  get hasMore(): boolean {
+    return (this.#words[this.#flagsAt]! & QUEUE_OVERFLOW) !== 0;
   }
 
-  #takeQueued(onCompletion: OnCompletion): number {
+  /** Has the kernel put into the queue what it had no room for. */
+  askForMore(): void {
+    this.#submit(0, ENTER.GETEVENTS, null, null);
+  }
+
+  /** Shows what is completed, and leaves it: only where `tag & mask` is `bits`. */
+  look(mask: number, bits: number, onCompletion: OnCompletion): void {
+    const words = this.#words;
+    const tail = words[this.#doneTailAt]!;
+    for (let head = words[this.#doneHeadAt]!; head !== tail; head = (head + 1) | 0) {
+      const at = this.#doneAt + (head & this.#completionMask) * COMPLETION_WORDS;
+      const tag = words[at + 1]!;
+      if ((tag & mask) === bits) onCompletion(words[at]!, tag, words[at + 2]!, words[at + 3]!);
+    }
+  }
+
+  /**
+   * Takes out what is completed. What is completed while it does stays.
+   *
+   * @returns How much that was.
+   */
+  take(onCompletion: OnCompletion): number {
     const words = this.#words;
     const first = words[this.#doneHeadAt]!;
-    const tail = Atomics.load(words, this.#doneTailAt);
+    const tail = words[this.#doneTailAt]!;
     for (let head = first; head !== tail; head = (head + 1) | 0) {
       const at = this.#doneAt + (head & this.#completionMask) * COMPLETION_WORDS;
       onCompletion(words[at]!, words[at + 1]!, words[at + 2]!, words[at + 3]!);
+      if (this.#isUnmapped) return 0; // by whoever was called
     }
-    if (first !== tail) Atomics.store(words, this.#doneHeadAt, tail);
+    words[this.#doneHeadAt] = tail;
     return (tail - first) | 0;
   }
 

@@ -97,9 +97,10 @@ export class RingInlet implements RingReceiver {
     this.#pieces.unshift(piece);
   }
 
-  /** A piece will not be looked at any more, once what is written of it has been sent. */
+  /** A piece will not be looked at any more; what is written of it goes out with the next call. */
   giveBack(piece: Uint8Array): void {
-    if (this.#poller.memory.holds(piece)) this.#poller.giveBackLater(piece);
+    const { memory } = this.#poller;
+    if (memory.holds(piece)) memory.giveBack(piece);
   }
 
   /** Nobody looks for a while: others may have the buffers. */

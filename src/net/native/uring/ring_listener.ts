@@ -68,6 +68,8 @@ export class RingListener implements RingOwner {
     this.#wantTurn();
   }
 
+  onShortSend(): void {}
+
   #wantTurn(): void {
     if (this.#isReady) return;
     this.#isReady = true;

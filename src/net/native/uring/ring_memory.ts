@@ -53,7 +53,7 @@ export class RingMemory {
   readonly small: ReceiveBuffers;
   readonly large: ReceiveBuffers;
   readonly outgoing: Outgoing;
-  readonly #bytes: Uint8Array<ArrayBuffer>;
+  readonly buffer: ArrayBuffer;
   /** The address of it all, in two words. */
   readonly #low: number;
   readonly #high: number;
@@ -78,7 +78,7 @@ export class RingMemory {
     const address = Deno.UnsafePointer.value(mapped.pointer);
     this.#low = Number(address & 0xffff_ffffn);
     this.#high = Number(address >> 32n);
-    this.#bytes = new Uint8Array(mapped.buffer);
+    this.buffer = mapped.buffer;
     const groups = places.map((place, group) => {
       const registration = new Uint8Array(REGISTRATION_SIZE);
       const view = new DataView(registration.buffer);
@@ -92,16 +92,12 @@ export class RingMemory {
     });
     [this.small, this.large] = groups as [ReceiveBuffers, ReceiveBuffers];
     const end = outgoingStart + outgoingSize;
-    this.outgoing = new Outgoing(this.#bytes.subarray(outgoingStart, end));
-  }
-
-  get buffer(): ArrayBuffer {
-    return this.#bytes.buffer;
+    this.outgoing = new Outgoing(new Uint8Array(this.buffer, outgoingStart, end - outgoingStart));
   }
 
   /** Whether the kernel may be shown these bytes. */
   holds(bytes: Uint8Array): boolean {
-    return bytes.buffer === this.#bytes.buffer;
+    return bytes.buffer === this.buffer;
   }
 
   /** The low word of the address of what is at an offset. */
@@ -114,7 +110,7 @@ export class RingMemory {
     return this.#low + offset > 0xffff_ffff ? this.#high + 1 : this.#high;
   }
 
-  /** Shows the kernel what was given back. */
+  /** To be called before each call that the kernel may receive in: see `ReceiveBuffers`. */
   publish(): void {
     this.small.publish();
     this.large.publish();
@@ -122,14 +118,17 @@ export class RingMemory {
 
   /** Bytes that were received, as the buffer that they are in goes back to its group. */
   giveBack(bytes: Uint8Array): void {
-    if (this.small.has(bytes)) this.small.giveBack(bytes);
-    else this.large.giveBack(bytes);
+    const buffers = this.small.has(bytes) ? this.small : this.large;
+    buffers.giveBack(buffers.numberOf(bytes));
   }
 }
 
 /**
  * A ring of buffers, of which the kernel takes the next one when there is something to receive, so
  * that a connection that waits has none.
+ *
+ * What is given back is the kernel's one call later than it could be: the next one may still send
+ * what is in there.
  */
 export class ReceiveBuffers {
   readonly group: number;
@@ -139,8 +138,14 @@ export class ReceiveBuffers {
   readonly #count: number;
   readonly #words: Int32Array;
   readonly #tails: Uint16Array;
+  /** How many were put into the ring: now, and before the last call, and how many were taken. */
   #tail = 0;
-  #free = 0;
+  #tailBefore = 0;
+  #taken = 0;
+  /** What the kernel knows of. */
+  #shownTail = 0;
+  /** For each buffer the view of what it had last: what comes next is often as large. */
+  readonly #views: (Uint8Array | undefined)[];
   /** Those from this one on have not been needed yet. */
   #used: number;
 
@@ -156,20 +161,27 @@ export class ReceiveBuffers {
     this.#start = start;
     this.#words = new Int32Array(memory.buffer, ring, count * ENTRY_WORDS);
     this.#tails = new Uint16Array(memory.buffer, ring + TAIL_OFFSET, 1);
+    this.#views = Array.from({ length: count });
     this.#used = Math.min(count, FIRST_COUNT);
-    for (let number = 0; number < this.#used; number += 1) this.#put(number);
+    for (let number = 0; number < this.#used; number += 1) this.giveBack(number);
+    this.publish();
     this.publish();
   }
 
   /** There were too few: uses twice as many, if there are more. */
   grow(): void {
     const used = Math.min(this.#count, 2 * this.#used);
-    for (; this.#used < used; this.#used += 1) this.#put(this.#used);
+    for (; this.#used < used; this.#used += 1) this.giveBack(this.#used);
   }
 
   /** How many are in use, that nobody has, as far as completions have told. */
   get free(): number {
-    return this.#free;
+    return (this.#tail - this.#taken) | 0;
+  }
+
+  /** How many of them the kernel has in the next call. */
+  get ready(): number {
+    return (this.#tailBefore - this.#taken) | 0;
   }
 
   /** How many are in use. */
@@ -179,14 +191,17 @@ export class ReceiveBuffers {
 
   /** What has been received into a buffer, which is the caller's until it gives it back. */
   take(number: number, size: number): Uint8Array {
-    this.#free -= 1;
-    return new Uint8Array(this.#memory.buffer, this.#start + number * this.size, size);
+    this.#taken = (this.#taken + 1) | 0;
+    const last = this.#views[number];
+    if (last !== undefined && last.length === size) return last;
+    const view = new Uint8Array(this.#memory.buffer, this.#start + number * this.size, size);
+    return this.#views[number] = view;
   }
 
   /** Nothing was received into a buffer that was taken for it. */
   leave(number: number): void {
-    this.#free -= 1;
-    this.#put(number);
+    this.#taken = (this.#taken + 1) | 0;
+    this.giveBack(number);
   }
 
   /** Whether these bytes are in one of them. */
@@ -194,11 +209,13 @@ export class ReceiveBuffers {
     return byteOffset >= this.#start && byteOffset < this.#start + this.#count * this.size;
   }
 
-  giveBack({ byteOffset }: Uint8Array): void {
-    this.#put(Math.floor((byteOffset - this.#start) / this.size));
+  /** The number of the buffer that these bytes are in. */
+  numberOf({ byteOffset }: Uint8Array): number {
+    return Math.floor((byteOffset - this.#start) / this.size);
   }
 
-  #put(number: number): void {
+  /** It is the kernel's again, but not in the next call. */
+  giveBack(number: number): void {
     const words = this.#words;
     const at = (this.#tail & (this.#count - 1)) * ENTRY_WORDS;
     const offset = this.#start + number * this.size;
@@ -208,13 +225,16 @@ export class ReceiveBuffers {
     // The high half of this word of the first entry is the tail.
     if (at === 0) words[ENTRY.number] = number | this.#tails[0]! << 16;
     else words[at + ENTRY.number] = number;
-    this.#tail += 1;
-    this.#free += 1;
+    this.#tail = (this.#tail + 1) | 0;
   }
 
-  /** Shows the kernel what was given back. */
+  /** Shows the kernel what was given back before the last call. */
   publish(): void {
-    Atomics.store(this.#tails, 0, this.#tail & 0xffff);
+    if (this.#shownTail !== this.#tailBefore) {
+      this.#shownTail = this.#tailBefore;
+      this.#tails[0] = this.#shownTail;
+    }
+    this.#tailBefore = this.#tail;
   }
 }
 

@@ -10,7 +10,7 @@ import { empty } from "./empty.ts";
 import type { RingMemory } from "./ring_memory.ts";
 
 /** Bytes of one socket that are copied together to be sent with one entry. */
-const GATHERED_SIZE_MAX = 64 * 1024;
+export const GATHERED_SIZE_MAX = 64 * 1024;
 
 /** What is at least so large, and in the ring's memory, is sent from where it is. */
 const IN_PLACE_SIZE_MIN = 16 * 1024;
@@ -55,6 +55,12 @@ export class RingOutlet {
     if (memory.holds(bytes)) return bytes;
     const copy = bytes.length > GATHERED_SIZE_MAX ? undefined : memory.outgoing.copy(bytes);
     return copy ?? bytes.slice();
+  }
+
+  /** The kernel is shown these bytes already, and there is nothing before them. */
+  addShown(bytes: Uint8Array): void {
+    this.#queue.push(bytes);
+    this.#size = this.#shown = bytes.length;
   }
 
   /** @returns The next bytes for the kernel; undefined if there is no room for them, or none. */

@@ -1,12 +1,14 @@
 /**
  * One thread's turns on a ring. Each one
  *
- * 1. has every socket that has something to send put an entry into the queue;
+ * 1. has sockets put entries into the queue that had to wait with what they have to send; others
+ *    have done so in the turn before, when it was written;
  * 2. enters the kernel once, which works off all entries and waits;
- * 3. notes what is completed, all of it, before anybody is called: only then is it known what was
- *    not sent, and who must not be read on;
- * 4. gives back what was received a turn ago, for by now it has been sent or copied;
- * 5. calls those for whom there is something.
+ * 3. looks at completions for what was not sent: before anybody is called it has to be known who
+ *    must not be read on, and what is to be sent before anything else;
+ * 4. takes all completions: a socket for which something was received is called at once, unless it
+ *    was called in this turn or has something before that;
+ * 5. calls those who have asked for their turn.
  *
  * @module
  */
@@ -23,17 +25,24 @@ export const KIND = { receiveMany: 1, receiveOnce: 2, send: 3, poll: 4, accept: 
 const KIND_BITS = 4;
 const KIND_MASK = (1 << KIND_BITS) - 1;
 
+/** Turns are numbered in so many bits. */
+const TURNS_MASK = 2 ** 30 - 1;
+
+const NOBODY: RingSender[] = [];
+
 /** Whose operations are in the ring. */
 export interface RingOwner {
-  /** Takes note of a completion; nobody is called from here. */
+  /** What anything but a send has come to. Handlers are called only if `mayCall` says so. */
   onCompletion(kind: number, result: number, flags: number): void;
+  /** Not all of what it has sent was taken. Nobody is called from here. */
+  onShortSend(result: number): void;
   /** Its turn has come, which it asked for. */
   serve(): void;
 }
 
 /** Who has something to send. */
 export interface RingSender {
-  /** Puts it into the ring. @returns Whether somebody waits for it to be sent. */
+  /** Puts it into the ring, if it is not in. @returns Whether somebody waits for it to be sent. */
   submit(): boolean;
   /** It was sent, or a completion has told what was not. */
   judge(): void;
@@ -60,11 +69,12 @@ export class RingPoller implements Poller {
   #readyNext: RingOwner[] = [];
   #senders: RingSender[] = [];
   #sendersNext: RingSender[] = [];
-  readonly #received: Uint8Array[] = [];
   readonly #starved: RingReceiver[] = [];
   readonly #closing: number[] = [];
   #isUrgent = false;
   #isClosed = false;
+  #turn = 0;
+  #mayCall = true;
 
   /** @throws {Error} If the system has no io_uring that does; the message says why. */
   constructor(
@@ -130,11 +140,6 @@ export class RingPoller implements Poller {
     this.#starved.push(receiver);
   }
 
-  /** A view of what was received goes back to the kernel, but not before the next call is over. */
-  giveBackLater(bytes: Uint8Array): void {
-    this.#received.push(bytes);
-  }
-
   /** Calls `submit` before the next call, and `judge` behind it. */
   wantSend(sender: RingSender): void {
     this.#sendersNext.push(sender);
@@ -183,23 +188,50 @@ export class RingPoller implements Poller {
 
   // Turns -----------------------------------------------------------------------------------------
 
+  /** The number of this turn: it is another one as soon as the kernel has been entered. */
+  get turn(): number {
+    return this.#turn;
+  }
+
+  /** Whether all is known that was not sent, so that whoever has received may be called. */
+  get mayCall(): boolean {
+    return this.#mayCall;
+  }
+
   wait(waitMs: number): number {
-    const senders = this.#swapSenders();
+    const ring = this.#ring;
+    const senders = this.#sendersNext.length > 0 ? this.#swapSenders() : NOBODY;
     let isUrgent = this.#isUrgent || this.#readyNext.length > 0 || this.#closing.length > 0 ||
       this.#starved.length > 0;
     for (const sender of senders) if (sender.submit()) isUrgent = true;
     this.#isUrgent = false;
     this.memory.publish();
-    this.#ring.enter(isUrgent ? 0 : waitMs);
-    let count = this.#ring.take(this.#onCompletion);
-    for (const sender of senders) sender.judge();
-    empty(senders);
-    this.#giveBack();
-    this.#closeNow();
+    ring.enter(isUrgent ? 0 : waitMs);
+    this.#turn = (this.#turn + 1) & TURNS_MASK;
+    ring.look(KIND_MASK, KIND.send, this.#onSendCompletion);
+    let count = ring.hasMore ? this.#noteAll() : 0;
+    if (senders !== NOBODY) judge(senders);
+    this.memory.outgoing.clear();
+    if (this.#closing.length > 0) this.#closeNow();
     if (this.#starved.length > 0) this.#feed();
-    count += this.#serve();
+    count += ring.take(this.#onCompletion);
+    if (this.#readyNext.length > 0) count += this.#serve();
     // Who has not waited has not waited in vain.
     return isUrgent ? count + 1 : count;
+  }
+
+  /** There is more than the queue could take, and what was not sent may be among it. */
+  #noteAll(): number {
+    const ring = this.#ring;
+    this.#mayCall = false;
+    let count = 0;
+    while (ring.hasMore) {
+      count += ring.take(this.#onCompletion);
+      ring.askForMore();
+      ring.look(KIND_MASK, KIND.send, this.#onSendCompletion);
+    }
+    this.#mayCall = true;
+    return count;
   }
 
   #swapSenders(): RingSender[] {
@@ -209,9 +241,15 @@ export class RingPoller implements Poller {
     return senders;
   }
 
+  readonly #onSendCompletion = (number: number, tag: number, result: number): void => {
+    const owner = this.#owners[number];
+    if ((tag & ~KIND_MASK) === this.#generations[number]) owner?.onShortSend(result);
+  };
+
   readonly #onCompletion = (number: number, tag: number, result: number, flags: number): void => {
     const owner = this.#owners[number];
     const kind = tag & KIND_MASK;
+    if (kind === KIND.send) return; // it was looked at before
     if (owner !== undefined && (tag & ~KIND_MASK) === this.#generations[number]) {
       owner.onCompletion(kind, result, flags);
     } else this.#onLate(kind, result, flags);
@@ -236,13 +274,6 @@ export class RingPoller implements Poller {
     return undefined;
   }
 
-  #giveBack(): void {
-    const { memory } = this;
-    memory.outgoing.clear();
-    for (const bytes of this.#received) memory.giveBack(bytes);
-    empty(this.#received);
-  }
-
   #closeNow(): void {
     for (const fd of this.#closing) this.#loop.close(fd);
     empty(this.#closing);
@@ -251,7 +282,7 @@ export class RingPoller implements Poller {
   /** As many receive again as there are buffers. */
   #feed(): void {
     const { small, large } = this.memory;
-    for (const receiver of this.#starved.splice(0, Math.min(small.free, large.free))) {
+    for (const receiver of this.#starved.splice(0, Math.min(small.ready, large.ready))) {
       receiver.receiveAgain();
     }
   }
@@ -272,6 +303,11 @@ export class RingPoller implements Poller {
     this.#ring.unmap();
     this.#loop.close(this.#ring.fd);
   }
+}
+
+function judge(senders: RingSender[]): void {
+  for (const sender of senders) sender.judge();
+  empty(senders);
 }
 
 /** A descriptor that somebody waits for by its readiness. */
@@ -305,6 +341,8 @@ class WatchedDescriptor implements RingOwner {
     // Whoever looks finds out what is wrong.
     this.#noted |= result < 0 ? LINUX.EPOLLERR : result;
   }
+
+  onShortSend(): void {}
 
   serve(): void {
     if (this.#isCancelled) return;

@@ -5,7 +5,7 @@
  * @module
  */
 
-import { type LibC, LINUX, systemError } from "../libc.ts";
+import { type LibC, LINUX, pointerTo, systemError } from "../libc.ts";
 import { Ring } from "./ring.ts";
 import { setOption } from "../socket_calls.ts";
 import { type RingCalls, ringCalls } from "./ring_calls.ts";
@@ -98,10 +98,10 @@ function assertTellsOfShortSends(libC: LibC, calls: RingCalls): void {
 
 /** How many bytes have arrived. */
 function received(libC: LibC, fd: number): number {
-  const buffer = new Uint8Array(64 * 1024);
+  const buffer = new ArrayBuffer(64 * 1024);
   let sum = 0;
   for (;;) {
-    const size = libC.recv(fd, buffer, buffer.length, 0);
+    const size = libC.recv(fd, pointerTo(buffer), buffer.byteLength, 0);
     if (size <= 0) return sum;
     sum += size;
   }

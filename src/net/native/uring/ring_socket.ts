@@ -14,23 +14,30 @@ import {
   READ_BUFFER_SIZE_MAX,
   type Socket,
   type SocketHandler,
-  WRITE_QUEUE_SIZE_MAX,
 } from "../../socket.ts";
 import type { EventLoop } from "../event_loop.ts";
-import { ERRNO, LINUX, systemError } from "../libc.ts";
-import { adjoins, joined, Round } from "../round.ts";
-import { empty } from "./empty.ts";
+import { LINUX, systemError } from "../libc.ts";
+import { Round } from "../round.ts";
+import { goesOn } from "./ring.ts";
 import { RingInlet } from "./ring_inlet.ts";
-import { RingOutlet } from "./ring_outlet.ts";
-import { KIND, type RingOwner, type RingPoller, type RingSender } from "./ring_poller.ts";
+import { KIND, type RingOwner, type RingPoller } from "./ring_poller.ts";
+import {
+  type RingReader,
+  RingSending,
+  type SendingOwner,
+  type SendingParts,
+} from "./ring_sending.ts";
 
 const NOTHING = new Uint8Array();
 
+/** No turn has this number. */
+const NEVER = -1;
+
 /** What all sockets of one thread share. */
-export class RingThread {
+export class RingThread implements SendingParts {
   readonly loop: EventLoop;
   readonly poller: RingPoller;
-  readonly writes = new Round<RingSocket>();
+  readonly writes = new Round<RingReader>();
   /** Where what the handler has left is put together with what came behind it. */
   readonly buffer = new Uint8Array(READ_BUFFER_SIZE_MAX);
 
@@ -41,12 +48,12 @@ export class RingThread {
 }
 
 /** One TCP or Unix connection. */
-export class RingSocket implements Socket, RingOwner, RingSender {
+export class RingSocket implements Socket, RingOwner, RingReader, SendingOwner {
   readonly #fd: number;
   readonly #thread: RingThread;
   readonly #number: number;
   readonly #inlet: RingInlet;
-  readonly #outlet: RingOutlet;
+  readonly #sending: RingSending;
   readonly peerAddress: PeerAddress;
   #handler: SocketHandler | undefined;
   /** `ending`: nothing more is accepted, the queue is still sent. `lingering`: it has been. */
@@ -56,19 +63,12 @@ export class RingSocket implements Socket, RingOwner, RingSender {
   #sendingEnd: "none" | "due" | "told" = "none";
   /** It has asked for its turn. */
   #isReady = false;
+  /** The turn in which its handler was called. */
+  #calledTurn = NEVER;
   /** What the handler has left. */
   #rest: Uint8Array = NOTHING;
   /** Sockets that have still to send what this one's handler wrote to them. */
   #waitsFor = 0;
-  /** Sockets that are read on when everything is sent. */
-  #waiting: RingSocket[] = [];
-  /** What the handler that runs has written, as it gave it. */
-  #pieces: Uint8Array[] = [];
-  /** `wanted`: with the next call. `stuck`: when the kernel has room again. */
-  #sending: "none" | "wanted" | "shown" | "stuck" = "none";
-  /** How much the kernel took of what it was shown, if not all of it; below 0 why nothing. */
-  #sendResult: number | undefined;
-  #whenSent: (() => void)[] = [];
   #linger: Timer | undefined;
 
   /** @param fd It is the socket's from now on. */
@@ -78,7 +78,7 @@ export class RingSocket implements Socket, RingOwner, RingSender {
     this.#thread = thread;
     this.#number = poller.add(this);
     this.#inlet = new RingInlet(poller, fd, this.#number);
-    this.#outlet = new RingOutlet(poller.memory);
+    this.#sending = new RingSending(fd, this.#number, thread, this);
     this.peerAddress = peer ?? { kind: "unix" };
   }
 
@@ -105,121 +105,69 @@ export class RingSocket implements Socket, RingOwner, RingSender {
   }
 
   write(bytes: Uint8Array): void {
-    if (!this.#mayWrite || bytes.length === 0) return;
-    const { writes } = this.#thread;
-    if (!writes.isOpen) return this.#sendApart(bytes);
-    if (this.#pieces.length === 0) writes.join(this);
-    const last = this.#pieces.at(-1);
-    if (last === undefined || !adjoins(last, bytes)) this.#pieces.push(bytes);
-    else this.#pieces[this.#pieces.length - 1] = joined(last, bytes);
+    if (this.#mayWrite && bytes.length > 0) this.#sending.write(bytes);
   }
 
   writeApart(bytes: Uint8Array): void {
-    if (!this.#mayWrite || bytes.length === 0) return;
-    this.#queuePieces();
-    this.#sendApart(bytes);
+    if (this.#mayWrite && bytes.length > 0) this.#sending.writeApart(bytes);
   }
 
   get isSending(): boolean {
-    return this.#outlet.size > 0 || this.#pieces.length > 0;
+    return this.#sending.isSending;
   }
 
   whenSent(then: () => void): void {
-    if (this.isSending && this.#state !== "closed") this.#whenSent.push(then);
-    else this.#thread.loop.soon(then);
+    this.#sending.whenSent(then);
   }
 
   beforeSending(prepare: () => void): void {
     this.#thread.writes.beforeFlush(prepare);
   }
 
-  /** Sends what the handler has written. `reader` is not read while something of it is left. */
-  flush(reader: RingSocket): void {
-    this.#queuePieces();
-    if (this.#state === "closed") return;
-    if (this.#outlet.size === 0) return this.#checkEnd();
-    this.#waiting.push(reader);
-    reader.#waitsFor += 1;
+  onShortSend(result: number): void {
+    this.#sending.onShort(result);
   }
 
-  #queuePieces(): void {
-    const pieces = this.#pieces;
-    for (const piece of pieces) this.#queue(piece);
-    empty(pieces);
+  onSendError(error: Error): void {
+    this.#close(error);
   }
 
-  /** What no back-pressure holds up must not pile up. */
-  #sendApart(bytes: Uint8Array): void {
-    const { size } = this.#outlet;
-    if (this.#sending === "stuck" && size + bytes.length > WRITE_QUEUE_SIZE_MAX) {
-      const rule = `at most ${WRITE_QUEUE_SIZE_MAX} bytes may wait to be sent`;
-      return this.#close(new Error(`Cannot send to ${this.peer}: ${rule}`));
-    }
-    this.#queue(bytes);
+  onSent(): void {
+    if (this.#state === "ending") this.#finishSending();
+    else if (this.#sendingEnd === "due") this.#tellEnd();
   }
 
-  #queue(bytes: Uint8Array): void {
-    if (this.#state === "closed") return;
-    this.#outlet.add(bytes, this.#sending !== "stuck");
-    if (this.#sending === "none") this.#wantSend();
+  holdUp(): void {
+    this.#waitsFor += 1;
   }
 
-  #wantSend(): void {
-    this.#sending = "wanted";
-    this.#thread.poller.wantSend(this);
+  letGo(): void {
+    this.#waitsFor -= 1;
+    if (this.#waitsFor === 0 && (this.#inlet.hasMore || this.#inlet.isHalted)) this.#wantTurn();
   }
 
-  submit(): boolean {
-    if (this.#sending !== "wanted") return false;
-    this.#sendResult = undefined;
-    const bytes = this.#outlet.show();
-    if (bytes === undefined) return true; // there is room in the next turn
-    this.#sending = "shown";
-    this.#thread.poller.send(this.#fd, bytes, this.#number);
-    for (const reader of this.#waiting) if (reader.#inlet.hasMore) return true;
-    if (this.#state === "ending" || this.#sendingEnd === "due") return true;
-    return this.#outlet.hasMore || this.#whenSent.length > 0;
-  }
-
-  judge(): void {
-    if (this.#state === "closed" || this.#sending === "stuck") return;
-    const result = this.#sendResult;
-    this.#outlet.onTaken(result === undefined ? undefined : Math.max(0, result));
-    if (result !== undefined && result < 0 && !WAITING.has(-result)) {
-      return this.#close(systemError(this.#thread.loop.libC, -result));
-    }
-    if (this.#outlet.size === 0) return this.#onSent();
-    if (result === undefined) return this.#wantSend();
-    this.#sending = "stuck";
-    this.#thread.poller.poll(this.#fd, LINUX.EPOLLOUT, false, this.#number);
-  }
-
-  #onSent(): void {
-    this.#sending = "none";
-    this.#release();
-    this.#checkEnd();
-  }
-
-  /** Whoever has waited for this socket to send goes on. */
-  #release(): void {
-    const waiting = this.#waiting;
-    for (const reader of waiting) {
-      reader.#waitsFor -= 1;
-      const { hasMore, isHalted } = reader.#inlet;
-      if (reader.#waitsFor === 0 && (hasMore || isHalted)) reader.#wantTurn();
-    }
-    empty(waiting);
-    if (this.#whenSent.length === 0) return;
-    for (const then of this.#whenSent) this.#thread.loop.soon(then);
-    this.#whenSent = [];
+  get hasMore(): boolean {
+    return this.#inlet.hasMore;
   }
 
   // Reading ---------------------------------------------------------------------------------------
 
   onCompletion(kind: number, result: number, flags: number): void {
-    if (kind === KIND.send) this.#sendResult = result;
-    else if (kind === KIND.poll) this.#wantSend();
+    if (kind === KIND.receiveMany && result > 0 && goesOn(flags) && this.#mayBeCalled) {
+      const { turn, memory: { small } } = this.#thread.poller;
+      const buffer = flags >>> 16;
+      this.#calledTurn = turn;
+      this.#offer(small.take(buffer, result));
+      small.giveBack(buffer);
+    } else if (kind === KIND.poll) this.#sending.onRoom();
     else if (this.#inlet.onCompletion(kind, result, flags)) this.#wantTurn();
+  }
+
+  /** With what was just received, as nothing is before that. */
+  get #mayBeCalled(): boolean {
+    if (this.#isReady || this.#waitsFor > 0 || this.#rest !== NOTHING) return false;
+    const { turn, mayCall } = this.#thread.poller;
+    return mayCall && this.#calledTurn !== turn && this.#state === "open";
   }
 
   #wantTurn(): void {
@@ -232,11 +180,14 @@ export class RingSocket implements Socket, RingOwner, RingSender {
   serve(): void {
     this.#isReady = false;
     if (this.#handler === undefined || this.#state === "closed") return;
+    const { turn } = this.#thread.poller;
+    if (this.#calledTurn === turn) return this.#wantTurn();
     const inlet = this.#inlet;
     if (this.#state !== "open") inlet.discard();
     else if (this.#waitsFor > 0 || this.#rest.length === READ_BUFFER_SIZE_MAX) {
       return inlet.holdBack();
     }
+    this.#calledTurn = turn;
     const piece = inlet.take();
     if (piece !== undefined) this.#onPiece(piece);
     else if (inlet.end !== undefined) return this.#onEnd(inlet.end);
@@ -271,10 +222,13 @@ export class RingSocket implements Socket, RingOwner, RingSender {
       // A defect of ours costs this connection, not the worker.
       this.#close(asError(error));
     }
-    const isKept = taken < view.length && this.#state === "open";
-    if (!isKept) this.#rest = NOTHING;
-    else if (taken > 0 || view.buffer !== this.#rest.buffer) this.#rest = view.slice(taken);
+    if (taken < view.length && this.#state === "open") this.#keep(view, taken);
+    else if (this.#rest !== NOTHING) this.#rest = NOTHING;
     writes.flush(this);
+  }
+
+  #keep(view: Uint8Array, taken: number): void {
+    if (taken > 0 || view.buffer !== this.#rest.buffer) this.#rest = view.slice(taken);
   }
 
   reoffer(): void {
@@ -306,13 +260,8 @@ export class RingSocket implements Socket, RingOwner, RingSender {
   endSending(): void {
     if (!this.#mayWrite) return;
     this.#sendingEnd = "due";
-    if (!this.isSending) this.#tellEnd();
-  }
-
-  /** Everything has been sent. */
-  #checkEnd(): void {
-    if (this.#state === "ending") this.#finishSending();
-    else if (this.#sendingEnd === "due") this.#tellEnd();
+    if (this.isSending) this.#sending.expectSequel();
+    else this.#tellEnd();
   }
 
   end(lingerMs = LINGER_MS): void {
@@ -320,8 +269,9 @@ export class RingSocket implements Socket, RingOwner, RingSender {
     this.#state = "ending";
     this.#rest = NOTHING;
     this.#linger = this.#thread.loop.after(lingerMs, () => this.#close(undefined));
-    if (this.isSending) this.#wantTurn();
-    else this.#finishSending();
+    if (!this.isSending) return this.#finishSending();
+    this.#sending.expectSequel();
+    this.#wantTurn();
   }
 
   #finishSending(): void {
@@ -348,20 +298,13 @@ export class RingSocket implements Socket, RingOwner, RingSender {
     const cause = this.#state === "open" ? error : undefined;
     this.#state = "closed";
     this.#linger?.cancel();
-    this.#pieces = [];
     this.#rest = NOTHING;
-    this.#outlet.clear();
     this.#inlet.close();
     const { loop, poller } = this.#thread;
-    if (this.#sending === "stuck") poller.cancel(this.#number, KIND.poll);
-    this.#sending = "none";
+    if (this.#sending.close()) poller.cancel(this.#number, KIND.poll);
     poller.remove(this.#number);
     poller.closeLater(this.#fd);
-    this.#release();
     loop.settled();
     loop.soon(() => this.#handler?.onClose(cause));
   }
 }
-
-/** The kernel has no room for now. */
-const WAITING = new Set<number>([ERRNO.EAGAIN, ERRNO.EINTR]);
