@@ -22,6 +22,7 @@ const OPTIONS = {
   tableSizeMax: 1_000_000,
   moduleSizeMax: 100_000_000,
   initialFuel: Number.MAX_SAFE_INTEGER,
+  callFuel: Number.MAX_SAFE_INTEGER,
   hostCallCost: () => 20,
 };
 

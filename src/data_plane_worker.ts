@@ -6,6 +6,7 @@
 
 import { type Conditions, parseConditions } from "./balancing_rules.ts";
 import { messageOf } from "./base/errors.ts";
+import { wallClockBy } from "./base/wall_clock.ts";
 import { DataPlane } from "./data_plane.ts";
 import type {
   DataPlaneSnapshot,
@@ -145,7 +146,7 @@ async function loadMaker(
     worker,
     clock,
     fetch,
-    wallMs: () => Date.now(),
+    wallMs: wallClockBy(clock),
     emit: (fact) => dataPlane?.observer.emit(fact),
     signals,
     analyse: texts.analyse,

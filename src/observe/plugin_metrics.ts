@@ -47,7 +47,8 @@ export const PLUGIN_METRICS: readonly MetricDeclaration[] = [
     name: "sluice_plugin_call_seconds",
     type: "histogram",
     labels: ["plugin"],
-    help: "Time that calls of plugins took, in seconds: 1 of 16 is measured, and counts for all.",
+    help: "Time that calls of plugins took, in seconds: 1 of 16, later 1 of 64, is measured, and " +
+      "counts for all.",
     read: ({ options }) =>
       (options.plugins?.() ?? []).map(({ plugin, seconds }) => ({
         labels: { plugin },

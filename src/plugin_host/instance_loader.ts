@@ -14,7 +14,7 @@ import type { Clock } from "../base/clock.ts";
 import { hookNames, HOOKS } from "../hooks/hooks.ts";
 import type { HostContext } from "./host_context.ts";
 import type { HostFunction } from "./host_functions.ts";
-import { FUEL_EXPORT } from "./metering/meter.ts";
+import { FUEL_EXPORT, REFUEL_EXPORT } from "./metering/meter.ts";
 import type { ModuleImports } from "./module_imports.ts";
 import { PluginTrap } from "./plugin_failure.ts";
 
@@ -50,6 +50,8 @@ export type HookExport = () => unknown;
 /** An instance that can be called. */
 export interface PluginInstance {
   readonly fuel: WebAssembly.Global;
+  /** Sets the fuel to what a call may use. */
+  readonly refuel: () => void;
   /** Where the event goes; undefined if the module does not want it. */
   readonly eventPointer: number | undefined;
   /** By a hook's number. */
@@ -117,7 +119,9 @@ export class InstanceLoader {
     const { hooks } = context.spec;
     const fuel = instance.exports[FUEL_EXPORT];
     const { memory } = instance.exports;
-    if (!(fuel instanceof WebAssembly.Global) || !(memory instanceof WebAssembly.Memory)) {
+    const refuel = functionOf(instance, REFUEL_EXPORT) as (() => void) | undefined;
+    const isMetered = fuel instanceof WebAssembly.Global && refuel !== undefined;
+    if (!isMetered || !(memory instanceof WebAssembly.Memory)) {
       throw new PluginTrap("init", "it has no memory, or was not metered");
     }
     context.attach(memory, fuel);
@@ -131,7 +135,7 @@ export class InstanceLoader {
     }
     const byNumber: (HookExport | undefined)[] = new Array(HOOKS.length + 1).fill(undefined);
     for (const hook of hooks) byNumber[hook] = functionOf(instance, HOOKS[hook - 1]!.name);
-    return { fuel, eventPointer, hooks: byNumber };
+    return { fuel, refuel, eventPointer, hooks: byNumber };
   }
 
   #eventPointer(where: HookExport | undefined): number | undefined {

@@ -28,8 +28,12 @@ import type { PluginPorts } from "./plugin_ports.ts";
 import type { PluginBuffers, PluginSpec } from "./plugin_spec.ts";
 import { failingVerdict, verdictOf } from "./verdicts.ts";
 
-/** Reading clock and fuel takes as long as a short call: only one call of so many is measured. */
-const CALLS_PER_MEASUREMENT = 16;
+/**
+ * Reading clock and fuel takes as long as a short call: only one call of so many is measured, and of
+ * more once there have been many.
+ */
+const CALLS_PER_MEASUREMENT = { first: 16, later: 64 };
+const FIRST_CALLS = 1_024;
 
 const ABI = 1;
 
@@ -53,10 +57,12 @@ export class Plugin implements Subscriber {
   readonly #loader: InstanceLoader;
   readonly #failures: FailureLog;
   readonly #debt: FailureDebt;
-  readonly #fuelPerCall: bigint;
   /** Undefined: the plugin is switched off. */
   #instance: PluginInstance | undefined;
   #calls = 0;
+  #measuredCalls = 0;
+  /** Which call is measured next, from 1. */
+  #nextMeasured = 1;
 
   private constructor(
     spec: PluginSpec,
@@ -69,7 +75,6 @@ export class Plugin implements Subscriber {
     this.priority = spec.priority;
     this.hooks = spec.hooks;
     this.mayRespond = spec.permissions.includes("respond");
-    this.#fuelPerCall = BigInt(spec.fuelPerCall);
     this.#counters = new PluginCounters(buffers.counters);
     const http = new HttpRequests({
       hosts: spec.hosts,
@@ -153,10 +158,10 @@ export class Plugin implements Subscriber {
       return failingVerdict(event, context);
     }
     context.begin(event);
-    const isMeasured = this.#calls % CALLS_PER_MEASUREMENT === 0;
     this.#calls += 1;
+    const isMeasured = this.#calls === this.#nextMeasured;
     const startMs = isMeasured ? performance.now() : 0;
-    instance.fuel.value = this.#fuelPerCall;
+    instance.refuel();
     let verdict: Verdict;
     try {
       if (instance.eventPointer !== undefined) this.#writeEvent(event, instance.eventPointer);
@@ -178,9 +183,12 @@ export class Plugin implements Subscriber {
     this.#context.attach(undefined, undefined);
   }
 
-  /** The first call stands for itself, later ones for those since the last that was measured. */
+  /** It stands for itself and those since the last that was measured. */
   #countCost(instance: PluginInstance, durationMs: number): void {
-    const calls = this.#calls === 1 ? 1 : CALLS_PER_MEASUREMENT;
+    const calls = this.#calls - this.#measuredCalls;
+    const { first, later } = CALLS_PER_MEASUREMENT;
+    this.#measuredCalls = this.#calls;
+    this.#nextMeasured = this.#calls + (this.#calls < FIRST_CALLS ? first : later);
     this.#counters.countCost(durationMs / 1000, this.#unitsUsed(instance), calls);
   }
 

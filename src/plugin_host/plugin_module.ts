@@ -93,6 +93,7 @@ export async function readPluginModule(
     tableSizeMax: TABLE_SIZE_MAX,
     moduleSizeMax: MODULE_SIZE_MAX,
     initialFuel: Math.max(INIT_FUEL_MIN, fuelPerCall),
+    callFuel: fuelPerCall,
     hostCallCost,
   });
   const hooks = hooksOf(module);

@@ -44,11 +44,16 @@ Deno.test("PluginCounters are summed over workers, each cell for itself", () => 
   assertEquals([counts.droppedLogs, counts.workersOff], [1, 1]);
 });
 
-Deno.test("One call of 16 is measured, and counts for all", async () => {
+Deno.test("One call of 16 is measured, and later one of 64, and counts for all", async () => {
   const { query, counts } = await startPlugin(moduleOf("(i32.const 0)"));
+  const measured = () => counts().seconds.buckets.reduce((a, b) => a + b);
   for (let i = 0; i < 33; i++) query("a");
-  equal(counts().seconds.buckets.reduce((a, b) => a + b), 33);
+  equal(measured(), 33);
   equal(counts().fuel % 33, 0);
+  for (let i = 33; i < 1025 + 63; i++) query("a");
+  equal(measured(), 1025);
+  query("a");
+  equal(measured(), 1025 + 64);
   ok(counts().fuel > 0);
 });
 

@@ -124,6 +124,8 @@ export async function startPlugin(
   };
 }
 
+const FUEL_PER_CALL = 1_000_000;
+
 /** What a control plane would say of a module. Hooks are those that it exports. */
 export function specOf(
   source: string | Uint8Array<ArrayBuffer>,
@@ -133,6 +135,7 @@ export function specOf(
   const metered = meterModule(bytes, {
     ...METERING,
     initialFuel: 1_000_000,
+    callFuel: options.fuelPerCall ?? FUEL_PER_CALL,
     moduleSizeMax: 20_000_000,
     memoryPagesMax: 256,
     tableSizeMax: 100_000,
@@ -155,7 +158,7 @@ export function specOf(
     hosts: [],
     configuration: "{}",
     onFailure: "open",
-    fuelPerCall: 1_000_000,
+    fuelPerCall: FUEL_PER_CALL,
     memoryMax: 16 * 1_048_576,
     outputMax: 65_536,
     failuresMax: 0,

@@ -10,6 +10,7 @@ import {
   type MeteredModule,
   type MeteringOptions,
   meterModule,
+  REFUEL_EXPORT,
 } from "../../src/plugin_host/metering/meter.ts";
 
 /** Proposals to the assembler. It knows more than plugins may use: that is refused by the meter. */
@@ -44,6 +45,7 @@ export const METERING: MeteringOptions = {
   tableSizeMax: 1_000,
   moduleSizeMax: 1_000_000,
   initialFuel: 1_000,
+  callFuel: 1_000,
   hostCallCost: () => 20,
 };
 
@@ -63,6 +65,11 @@ export class MeteredInstance {
   /** The fuel that is left. */
   get fuel(): bigint {
     return (this.instance.exports[FUEL_EXPORT] as WebAssembly.Global).value;
+  }
+
+  /** Fills the fuel up. */
+  refuel(): void {
+    (this.instance.exports[REFUEL_EXPORT] as CallableFunction)();
   }
 
   /** Calls an export. @param fuel What there is before the call. */

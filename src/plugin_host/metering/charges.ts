@@ -98,6 +98,12 @@ export function importWrapperBody(
   return body;
 }
 
+/** The body of a function of type () -> () after which there is so much fuel. */
+export function refuelBody(fuelGlobal: number, units: number): number[] {
+  const fuel = [OPCODE.i64Const, ...signedLeb(units)];
+  return [0, ...fuel, OPCODE.globalSet, ...unsignedLeb(fuelGlobal), OPCODE.end];
+}
+
 function readFuel(fuelGlobal: number): number[] {
   return [OPCODE.globalGet, ...unsignedLeb(fuelGlobal)];
 }

@@ -41,6 +41,8 @@ export interface MeteredIndexes extends Indexes {
   callee(index: number): number;
   /** The function that charges by one of the prices for instructions with operands. */
   bulkCharge(price: number): number;
+  /** The function that fills the fuel up. */
+  readonly refuel: number;
 }
 
 /** Code that pays for what follows; its price is known only behind that. */

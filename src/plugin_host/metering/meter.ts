@@ -12,7 +12,7 @@
  */
 
 import { assert } from "../../base/assert.ts";
-import { addedFunctionTypes, BULK_CHARGE_TYPE, copyCode, meteredIndexes } from "./code.ts";
+import { ADDED_TYPES, addedFunctionTypes, copyCode, meteredIndexes } from "./code.ts";
 import { type Declarations, type ModuleImport, readDeclarations } from "./declarations.ts";
 import { InvalidModuleError } from "./invalid_module_error.ts";
 import { copyElements, copyExports, copyStart, type ModuleExport } from "./references.ts";
@@ -22,7 +22,7 @@ import { copyGlobals, copyMemory, copyTables, type MemoryPages } from "./storage
 import { unsignedLeb } from "./writer.ts";
 
 export { InvalidModuleError } from "./invalid_module_error.ts";
-export { FUEL_EXPORT } from "./references.ts";
+export { FUEL_EXPORT, REFUEL_EXPORT } from "./references.ts";
 
 /** What a module may have, and what it pays for. All numbers are safe integers from 0. */
 export interface MeteringOptions {
@@ -34,6 +34,8 @@ export interface MeteringOptions {
   readonly moduleSizeMax: number;
   /** The fuel at instantiation, when the start function runs. */
   readonly initialFuel: number;
+  /** The fuel of each call, to which {@linkcode REFUEL_EXPORT} sets it. */
+  readonly callFuel: number;
   /** What a call of an imported function costs, in units. Called once for each; must not throw. */
   readonly hostCallCost: (module: string, name: string) => number;
 }
@@ -57,15 +59,17 @@ const HEADER_SIZE = 8;
 
 /**
  * Meters a module. The export {@linkcode FUEL_EXPORT} of its instances is a mutable i64 global: the
- * host sets it before each call, to less than 2^62. When it would go below zero, the code traps
+ * host sets it before a call, to less than 2^62, or has {@linkcode REFUEL_EXPORT} do that. When it would go below zero, the code traps
  * with `unreachable`, and the global stays negative: that tells this from other traps.
  *
  * @throws {InvalidModuleError} If the module is cut off, malformed, too large, or uses what is not
  * allowed. Nothing else is thrown, whatever the bytes are.
  */
 export function meterModule(bytes: Uint8Array, options: MeteringOptions): MeteredModule {
-  const { moduleSizeMax, initialFuel } = options;
-  assert(Number.isSafeInteger(initialFuel) && initialFuel >= 0, "fuel is whole and not negative");
+  const { moduleSizeMax, initialFuel, callFuel } = options;
+  for (const fuel of [initialFuel, callFuel]) {
+    assert(Number.isSafeInteger(fuel) && fuel >= 0, "fuel is whole and not negative");
+  }
   if (bytes.length > moduleSizeMax) {
     const problem = `the module has ${bytes.length} bytes, more than ${moduleSizeMax}`;
     throw new InvalidModuleError(problem, moduleSizeMax);
@@ -84,7 +88,7 @@ export function meterModule(bytes: Uint8Array, options: MeteringOptions): Metere
 function copySections(
   module: SectionCopier,
   declarations: Declarations,
-  { memoryPagesMax, tableSizeMax, initialFuel, hostCallCost }: MeteringOptions,
+  { memoryPagesMax, tableSizeMax, initialFuel, callFuel, hostCallCost }: MeteringOptions,
   sizeMax: number,
 ): { exports: ModuleExport[]; memoryPages: MemoryPages | undefined } {
   const indexes = meteredIndexes(declarations);
@@ -92,7 +96,7 @@ function copySections(
     .map(({ module, name }) => hostCallCost(module, name));
   let exports: ModuleExport[] = [];
   let memoryPages: MemoryPages | undefined;
-  module.copyAndAdd(SECTION.type, [BULK_CHARGE_TYPE]);
+  module.copyAndAdd(SECTION.type, ADDED_TYPES);
   module.copy(SECTION.import, copyAll);
   module.copyAndAdd(SECTION.function, addedFunctionTypes(declarations).map(unsignedLeb));
   module.copy(SECTION.table, (from, to) => copyTables(from, to, tableSizeMax));
@@ -102,7 +106,9 @@ function copySections(
   module.copy(SECTION.start, (from, to) => copyStart(from, to, indexes));
   module.copy(SECTION.element, (from, to) => copyElements(from, to, indexes));
   module.copy(SECTION.dataCount, copyAll);
-  module.make(SECTION.code, (from, to) => copyCode(from, to, declarations, costs, sizeMax));
+  module.make(SECTION.code, (from, to) => {
+    copyCode(from, to, declarations, costs, callFuel, sizeMax);
+  });
   module.copy(SECTION.data, copyAll);
   return { exports, memoryPages };
 }

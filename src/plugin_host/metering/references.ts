@@ -14,8 +14,11 @@ import type { Reader } from "./reader.ts";
 import { type FunctionType, readReferenceType } from "./value_types.ts";
 import type { Writer } from "./writer.ts";
 
-/** The global that the host sets before a call, and reads behind it. */
+/** The global that the host sets, and reads behind a call. */
 export const FUEL_EXPORT = "__sluice_fuel";
+
+/** The function that fills it up: a tenth of what it takes the host to set it, for each call. */
+export const REFUEL_EXPORT = "__sluice_refuel";
 
 /** Names with this at their start are ours. */
 const RESERVED_PREFIX = "__sluice";
@@ -39,7 +42,7 @@ const FUNCTION_ELEMENTS = 0;
 
 const encoder = new TextEncoder();
 
-/** Copies the exports that the module has, if any, and adds the fuel. */
+/** Copies the exports that the module has, if any, and adds the fuel and what fills it up. */
 export function copyExports(
   reader: Reader | undefined,
   writer: Writer,
@@ -48,7 +51,7 @@ export function copyExports(
 ): ModuleExport[] {
   const exports: ModuleExport[] = [];
   const count = reader?.count("exports") ?? 0;
-  writer.putUint32(count + 1);
+  writer.putUint32(count + 2);
   if (reader !== undefined) {
     for (let left = count; left > 0; left--) {
       const start = reader.offset;
@@ -71,9 +74,16 @@ export function copyExports(
     }
     reader.expectEnd("the exports");
   }
-  const fuelName = encoder.encode(FUEL_EXPORT);
-  writer.put([fuelName.length, ...fuelName, KINDS.indexOf("global")]);
-  writer.putUint32(indexes.fuelGlobal);
+  for (
+    const [ours, kind, index] of [
+      [FUEL_EXPORT, "global", indexes.fuelGlobal],
+      [REFUEL_EXPORT, "function", indexes.refuel],
+    ] as const
+  ) {
+    const name = encoder.encode(ours);
+    writer.put([name.length, ...name, KINDS.indexOf(kind)]);
+    writer.putUint32(index);
+  }
   return exports;
 }
 

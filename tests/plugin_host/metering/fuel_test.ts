@@ -264,6 +264,17 @@ Deno.test("Fuel limits the start function, which runs before the host can set it
   equal(new MeteredInstance(meter("(module)", { initialFuel: 2 ** 53 - 1 })).fuel, 2n ** 53n - 1n);
 });
 
+Deno.test("Fuel is filled up to what a call may use, by a function that is added", () => {
+  const text = `(module (import "gate" "host" (func $host)) (func (export "run") (call $host)))`;
+  for (const callFuel of [20, 1_000, 10 ** 12, 2 ** 53 - 1]) {
+    const instance = new MeteredInstance(meter(text, { callFuel }), { gate: { host: () => {} } });
+    for (let i = 0; i < 3; i++) {
+      instance.refuel();
+      equal(instance.fuel, BigInt(callFuel));
+    }
+  }
+});
+
 Deno.test("Fuel is out of reach of the module's own code", () => {
   for (const use of ["(global.set 1 (i64.const 9))", "(drop (global.get 1))"]) {
     const text = `(module (global (mut i64) (i64.const 0)) (func ${use}))`;
