@@ -64,6 +64,8 @@ export class HookChain {
   readonly wantsTraffic: boolean;
   /** Whether anybody is told, of what comes later, which query it belongs to. */
   readonly looksBack: boolean;
+  /** Whether nobody wants more of what passes in sessions than to be asked about queries. */
+  readonly onlyAsks: boolean;
   /** Whether anybody could answer a query in a server's place. */
   readonly mayRespond: boolean;
 
@@ -81,6 +83,8 @@ export class HookChain {
     this.looksBack = TRAFFIC_HOOKS.some((name) => {
       return name !== "onQuery" && name !== "onTrafficFromClient" && this.wants[HOOK[name]] === 1;
     });
+    this.onlyAsks = this.wants[HOOK.onQuery] === 1 && !this.looksBack &&
+      this.wants[HOOK.onTrafficFromClient] === 0;
     this.mayRespond = this.#places[HOOK.onQuery]!.some(({ subscriber }) => subscriber.mayRespond);
     this.#types = this.#places.map((those) =>
       those.length === 0 ? undefined : union(those.map(({ types }) => types))

@@ -22,9 +22,9 @@ import { LocalAnswers } from "./local_answers.ts";
 import type { Outgoing } from "./outgoing.ts";
 import type { Pipeline } from "./pipeline.ts";
 import { ASSEMBLED_SIZE_MAX } from "./assembled.ts";
-import { executeNothing, parseWithText, queryWithText } from "./texts.ts";
+import { SimpleQueries } from "./simple_queries.ts";
+import { executeNothing, parseWithText } from "./texts.ts";
 
-const CAN_ALL = CAN.replace | CAN.respond | CAN.reject | CAN.close;
 const PASS: Decision = { kind: "pass" };
 const DROP: Decision = { kind: "drop" };
 
@@ -36,6 +36,7 @@ export class ClientMessages {
   readonly #owner: ClientMessagesOwner;
   readonly #answers: LocalAnswers;
   readonly #verdicts: ClientVerdicts;
+  readonly queries: SimpleQueries;
 
   constructor(calls: HookCalls, state: ClientState, owner: ClientMessagesOwner) {
     this.#calls = calls;
@@ -45,6 +46,7 @@ export class ClientMessages {
     this.#answers = new LocalAnswers(calls, (why) => owner.refuse(why));
     this.#pipeline.onSkipped = (entry) => this.#onSkipped(entry);
     this.#verdicts = new ClientVerdicts(calls, this.#answers, owner);
+    this.queries = new SimpleQueries(calls, state, this.#answers, this.#verdicts);
   }
 
   #onSkipped(entry: Entry): void {
@@ -174,7 +176,7 @@ export class ClientMessages {
       const decision = this.#verdicts.ask(event, tag, undefined);
       if (decision !== undefined) return decision;
       bytes = this.#verdicts.replacement(event, tag, message);
-      if (this.#owner.isOver) return DROP;
+      if (this.#owner.isOver()) return DROP;
     }
     const decision = this.#decide(tag, bytes, outgoing);
     if (decision.kind === "drop" || decision.kind === "retract") return decision;
@@ -202,7 +204,7 @@ export class ClientMessages {
   #decide(tag: number, message: Uint8Array, outgoing: Outgoing): Decision {
     switch (tag) {
       case FRONTEND.query:
-        return this.#onQuery(message);
+        return this.queries.onMessage(message);
       case FRONTEND.parse:
         return this.#onParse(message, outgoing);
       case FRONTEND.bind:
@@ -239,29 +241,6 @@ export class ClientMessages {
   }
 
   // Queries ---------------------------------------------------------------------------------------
-
-  #onQuery(message: Uint8Array): Decision {
-    this.#answers.onQuery();
-    const text = this.#calls.keepText(message.subarray(HEADER_SIZE, message.length - 1));
-    const query = { text, statementName: "", cycle: this.#pipeline.cycle, columns: undefined };
-    const entry = this.#entry(ENTRY.query, this.#calls.chain.looksBack ? query : undefined);
-    entry.closing = this.#state.close("", query.cycle);
-    let bytes = message;
-    if (this.#calls.wants(HOOK.onQuery)) {
-      const can = this.#answers.canAnswerQuery ? CAN_ALL : CAN_ALL & ~CAN.respond;
-      const event = this.#verdicts.queryEvent(can, text, PHASE.simple, entry);
-      this.#calls.describeQuery(event, query);
-      const decision = this.#verdicts.ask(event, FRONTEND.query, entry);
-      if (decision !== undefined) return decision;
-      if (event.payload !== text) {
-        bytes = queryWithText(event.payload);
-        query.text = bytes.subarray(HEADER_SIZE, bytes.length - 1);
-      }
-    }
-    this.#verdicts.onPassed();
-    this.#pipeline.push(entry);
-    return bytes === message ? PASS : { kind: "replace", bytes };
-  }
 
   #onParse(message: Uint8Array, outgoing: Outgoing): Decision {
     const parsed = readParse(message);

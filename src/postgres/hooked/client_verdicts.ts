@@ -31,9 +31,9 @@ export interface ClientMessagesOwner {
   /** A plugin's result cannot be used. */
   refuse(why: string): void;
   /** True once nothing more is passed on. */
-  readonly isOver: boolean;
+  isOver(): boolean;
   /** Whether the next query can be sent elsewhere. */
-  readonly canRoute: boolean;
+  canRoute(): boolean;
   /** Sends it there; undefined takes that back. */
   route(proxy: string | undefined, plugin: string): void;
   /** A plugin wants what cannot be now. */
@@ -50,6 +50,8 @@ export class ClientVerdicts {
   /** What comes next goes to a proxy that a plugin chose. */
   #isRouted = false;
   #capturing: Entry | undefined;
+  /** Somebody wants the reply to the Query that came alone: gives its entry. */
+  onLoneCaptured: () => Entry | undefined = () => undefined;
   readonly #capture: Capture = (sizeMax, onDone) => this.#startCapture(sizeMax, onDone);
 
   constructor(calls: HookCalls, answers: LocalAnswers, owner: ClientMessagesOwner) {
@@ -79,7 +81,7 @@ export class ClientVerdicts {
   /** The event of a query, which may be answered. */
   queryEvent(can: number, text: Uint8Array, phase: number, entry: Entry): HookEvent {
     const { isSettled } = this.#pipeline;
-    const route = isSettled && this.#owner.canRoute ? CAN.route : 0;
+    const route = isSettled && this.#owner.canRoute() ? CAN.route : 0;
     const possible = this.isFailed ? can & ~CAN.respond : can;
     const event = this.#calls.event(HOOK.onQuery, possible | route, text, 0);
     if (!isSettled || this.#answers.hasExecuted) event.flags |= IS.pipelined;
@@ -91,8 +93,19 @@ export class ClientVerdicts {
     return event;
   }
 
+  /** The event of a Query that comes alone: see {@linkcode SimpleQueries}. */
+  loneEvent(can: number, text: Uint8Array, request: number): HookEvent {
+    const route = this.#owner.canRoute() ? CAN.route : 0;
+    const possible = this.#pipeline.status === STATUS_FAILED ? can & ~CAN.respond : can;
+    const event = this.#calls.event(HOOK.onQuery, possible | route, text, 0);
+    event.phase = PHASE.simple;
+    event.request = request;
+    event.capture = this.#capture;
+    return event;
+  }
+
   #startCapture(sizeMax: number, onDone: (messages: Uint8Array) => void): boolean {
-    const entry = this.#capturing;
+    const entry = this.#capturing ?? this.onLoneCaptured();
     if (entry === undefined) return false;
     const { unit } = this.#answers;
     // A server that has its Bind may have taken its snapshot: nobody knows before what else.
@@ -119,7 +132,17 @@ export class ClientVerdicts {
     entry: Entry | undefined,
     onReject = () => {},
   ): Decision | undefined {
-    const verdict: Verdict = this.#calls.run(event);
+    return this.follow(this.#calls.run(event), event, tag, entry, onReject);
+  }
+
+  /** The same, behind the question. */
+  follow(
+    verdict: Verdict,
+    event: HookEvent,
+    tag: number,
+    entry: Entry | undefined,
+    onReject = () => {},
+  ): Decision | undefined {
     this.#capturing = undefined;
     this.#delayMs = Math.max(this.#delayMs, event.delayMs);
     const { kind } = verdict;

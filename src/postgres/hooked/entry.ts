@@ -4,6 +4,8 @@
  * @module
  */
 
+import { isFatal } from "../wire/messages.ts";
+import { BACKEND } from "../wire/tags.ts";
 import type { Closing, Portal, QueryInfo } from "./client_state.ts";
 import type { ReplyCapture } from "./reply_capture.ts";
 
@@ -71,4 +73,28 @@ export class Entry {
     this.query = query;
     this.startedMs = startedMs;
   }
+}
+
+/** Whether a message is nothing that the client has asked for. */
+export function hides({ isOwn, isMuted }: Entry, tag: number, message: Uint8Array): boolean {
+  switch (tag) {
+    case BACKEND.noticeResponse:
+    case BACKEND.parameterStatus:
+    case BACKEND.readyForQuery:
+      return false;
+    case BACKEND.errorResponse:
+      return isMuted && !isFatal(message);
+  }
+  return isMuted || isOwn;
+}
+
+/** What the client gets in place of a server's error. One that ends the connection is shown. */
+export function errorInstead(entry: Entry, message: Uint8Array): Uint8Array | undefined {
+  const error = entry.error ?? (entry.isCopying ? entry.copyError : undefined);
+  return error === undefined || isFatal(message) ? undefined : error;
+}
+
+/** Whether a server's error is one that the client gets a plugin's in place of. */
+export function isMade(entry: Entry | undefined, message: Uint8Array): boolean {
+  return entry !== undefined && errorInstead(entry, message) !== undefined;
 }

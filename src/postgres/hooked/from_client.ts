@@ -25,7 +25,7 @@ export interface FromClientOwner {
   /** Looks at what has not been consumed again, after that time. */
   wait(ms: number): void;
   /** True once nothing more is passed on. */
-  readonly isOver: boolean;
+  isOver(): boolean;
 }
 
 /** One session's way up. */
@@ -53,6 +53,11 @@ export class FromClient {
   /** True if nothing is kept here that the server has still to get. */
   get isEmpty(): boolean {
     return this.#framer.isBetweenMessages && this.#outgoing.isEmpty && this.#messages.isEmpty;
+  }
+
+  /** True if nothing is kept here, or waits. */
+  get isAtRest(): boolean {
+    return this.isEmpty && !this.#isWaiting && !this.#isHeldBack;
   }
 
   /** True if something was not looked at before something else is answered. */
@@ -89,25 +94,39 @@ export class FromClient {
   /** Whether a view is one Query, which nothing comes before that has not been passed on. */
   #isLone(view: Uint8Array): boolean {
     return isLoneQuery(view, this.#messageSizeMax) && this.#outgoing.isEmpty && !this.#isWaiting &&
-      this.#framer.isBetweenMessages && !this.#owner.isOver && !this.#messages.isHeldBack &&
+      this.#framer.isBetweenMessages && !this.#owner.isOver() && !this.#messages.isHeldBack &&
       this.#messages.canDecide(view, 0);
   }
 
   /** What most clients send needs no framing, and nothing is kept of it if it is taken at once. */
   #onLone(view: Uint8Array): number {
-    const decision = this.#decide(FRONTEND.query, view);
+    return this.#follow(this.#decide(FRONTEND.query, view), view);
+  }
+
+  /** Of a Query that came alone it has been decided what becomes. @returns As `onData` does. */
+  onDecided(decision: Decision, view: Uint8Array): number {
+    this.#delay(false, 0);
+    return this.#follow(decision, view);
+  }
+
+  #follow(decision: Decision, view: Uint8Array): number {
     if (decision.kind !== "pass" || this.#isWaiting) {
       this.#apply(decision, view, view.length, false);
       return this.#passOn(view);
     }
     const taken = this.#owner.offer(view);
-    if (taken < view.length) this.#outgoing.pass(view.length - taken);
+    if (taken < view.length) this.onLeft(view.length - taken);
     this.#messages.onViewEnd();
     return taken;
   }
 
+  /** The last bytes of a message have not been taken that is passed on: they are shown again. */
+  onLeft(size: number): void {
+    this.#outgoing.pass(size);
+  }
+
   #isStopped(view: Uint8Array): boolean {
-    if (this.#isWaiting || this.#owner.isOver) return true;
+    if (this.#isWaiting || this.#owner.isOver()) return true;
     const { end, isBetweenMessages } = this.#framer;
     this.#isHeldBack = this.#messages.isHeldBack ||
       (isBetweenMessages && !this.#messages.canDecide(view, end));
@@ -165,15 +184,19 @@ export class FromClient {
   #decide(tag: number, message: Uint8Array): Decision {
     const { isUnitOpen, owed } = this.#messages;
     const decision = this.#messages.onMessage(tag, message, this.#outgoing);
-    const delayMs = this.#messages.takeDelay();
-    if (delayMs > 0) {
-      // What came before is not held back, but a unit is as a whole: it is marked already.
-      if (!isUnitOpen) this.#outgoing.mark();
-      this.#messages.holdBack(this.#messages.owed - owed);
-      this.#isWaiting = true;
-      this.#owner.wait(delayMs);
-    }
+    this.#delay(isUnitOpen, owed);
     return decision;
+  }
+
+  /** What has just been decided waits, if plugins want that. The rest is as it was before. */
+  #delay(isUnitOpen: boolean, owed: number): void {
+    const delayMs = this.#messages.takeDelay();
+    if (delayMs === 0) return;
+    // What came before is not held back, but a unit is as a whole: it is marked already.
+    if (!isUnitOpen) this.#outgoing.mark();
+    this.#messages.holdBack(this.#messages.owed - owed);
+    this.#isWaiting = true;
+    this.#owner.wait(delayMs);
   }
 
   #apply(decision: Decision, message: Uint8Array, size: number, isOwn: boolean): void {

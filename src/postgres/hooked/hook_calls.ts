@@ -18,7 +18,7 @@ import type { Pipeline } from "./pipeline.ts";
 import type { HookedFacts } from "./session_facts.ts";
 
 /** In the place of a time that nobody asks for. */
-const NOT_MEASURED = -1;
+export const NOT_MEASURED = -1;
 
 /** What a session is, whatever is asked of it. */
 export interface SessionTraits {

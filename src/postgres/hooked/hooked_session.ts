@@ -25,6 +25,7 @@ import { Pipeline } from "./pipeline.ts";
 import { rejectionFields } from "./plugin_reply.ts";
 import { ServerMessages } from "./server_messages.ts";
 import { encodeParameters, HookedFacts } from "./session_facts.ts";
+import type { SimpleQueries } from "./simple_queries.ts";
 import { ToClient } from "./to_client.ts";
 
 /** What a hooked session works with. */
@@ -42,6 +43,7 @@ export interface HookedSessionParts {
 
 /** What passes, while somebody looks at it. */
 interface Watched {
+  readonly queries: SimpleQueries;
   readonly pipeline: Pipeline;
   readonly fromClient: FromClient;
   readonly toClient: ToClient;
@@ -99,6 +101,13 @@ export class HookedSession {
   onClientData(view: Uint8Array): number {
     const upstream = this.#upstream!;
     if (this.#isOver) return view.length;
+    const queries = this.#watched?.queries;
+    if (queries?.isAlone(view, this.#parts.messageSizeMax) === true) {
+      const decision = queries.ask(view);
+      if (decision === undefined) return this.#passAlone(view, this.#watched!);
+      return this.#finish(this.#watched!.fromClient.onDecided(decision, view), view);
+    }
+    queries?.note();
     if (this.#watched !== undefined) this.#checkNeeded(this.#watched);
     if (this.#watched === undefined) {
       if (!this.#parts.hooks.chain.wantsTraffic || !upstream.isIdle) {
@@ -107,11 +116,23 @@ export class HookedSession {
       this.#watched = this.#watch();
       this.#watched.pipeline.status = STATUS_IDLE;
     }
-    const { fromClient, toClient } = this.#watched;
-    const done = fromClient.onData(view);
+    return this.#finish(this.#watched.fromClient.onData(view), view);
+  }
+
+  /** @param done How much of the view is done with. */
+  #finish(done: number, view: Uint8Array): number {
     if (this.#isOver) return view.length;
-    toClient.answer(this.#send);
+    this.#watched!.toClient.answer(this.#send);
     return done;
+  }
+
+  #passAlone(view: Uint8Array, { queries, fromClient }: Watched): number {
+    const taken = this.#upstream!.onClientData(view);
+    if (taken < view.length) {
+      queries.note();
+      fromClient.onLeft(view.length - taken);
+    }
+    return taken;
   }
 
   /**
@@ -137,36 +158,33 @@ export class HookedSession {
     const refuse = (why: string) => this.#refuse(why);
     const close = (plugin: string) => this.#close(plugin);
     const isOver = () => this.#isOver;
-    const upstream = () => this.#upstream;
     const serverMessages = new ServerMessages(calls, state, { refuse, close });
     const clientMessages = new ClientMessages(calls, state, {
       refuse,
       close,
-      get isOver() {
-        return isOver();
-      },
-      get canRoute() {
-        return upstream()?.canRoute === true;
-      },
+      isOver,
+      canRoute: () => this.#upstream?.canRoute === true,
       route: (proxy, plugin) => this.#route(proxy, plugin),
       ignore: (plugin, why) => this.#parts.onIgnored(plugin, why),
     });
     const fromClient = new FromClient(clientMessages, messageSizeMax, {
       refuse,
-      get isOver() {
-        return isOver();
-      },
+      isOver,
       offer: (bytes) => this.#offer(bytes),
       wait: (ms) => this.#wait(ms),
     });
-    const toClient = new ToClient(calls, serverMessages, {
+    const { queries } = clientMessages;
+    const toClient = new ToClient(calls, serverMessages, queries, {
       refuse,
       onAnswered: () => {
         if (!fromClient.isHeldBack || pipeline.isFull || pipeline.status === 0) return;
         this.#client!.reoffer();
       },
+      onUnseen: () => {
+        if (fromClient.isAtRest) queries.rest();
+      },
     });
-    return { pipeline, fromClient, toClient };
+    return { queries, pipeline, fromClient, toClient };
   }
 
   /** Nobody looks any more: what passes is only passed on, from a moment of rest on. */

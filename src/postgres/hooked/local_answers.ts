@@ -57,6 +57,12 @@ export class LocalAnswers {
     this.#refuse = refuse;
   }
 
+  /** True if a Query ends nothing here, and goes its way. */
+  get isAtRest(): boolean {
+    return this.#unit === undefined && this.#lateParse === undefined && !this.#isDiscarding &&
+      !this.#hasServer && !this.#hasLocal && !this.#hasExecuted;
+  }
+
   get unit(): Unit | undefined {
     return this.#unit;
   }

@@ -9,11 +9,11 @@ import { concat, isEqual, textOf, utf8 } from "../../base/bytes.ts";
 import { FIELD, type HookEvent, IS } from "../../hooks/event.ts";
 import { CAN, HOOK, HOOKS } from "../../hooks/hooks.ts";
 import { HEADER_SIZE } from "../wire/framer.ts";
-import { errorFieldsOf, errorResponse, isFatal, readyForQuery } from "../wire/messages.ts";
+import { errorFieldsOf, errorResponse, readyForQuery } from "../wire/messages.ts";
 import { BACKEND, STATUS_FAILED, STATUS_IDLE } from "../wire/tags.ts";
 import type { ClientState } from "./client_state.ts";
-import type { HookCalls } from "./hook_calls.ts";
-import { ENTRY, type Entry } from "./entry.ts";
+import { type HookCalls, NOT_MEASURED } from "./hook_calls.ts";
+import { ENTRY, type Entry, errorInstead, hides, isMade } from "./entry.ts";
 import type { Pipeline } from "./pipeline.ts";
 import { countMessages, eachMessage, mayReplace } from "./replacement.ts";
 
@@ -105,6 +105,19 @@ export class ServerMessages {
     this.#onClosed(entry);
     this.#onReady(status, entry);
     this.#pipeline.advance(BACKEND.readyForQuery, entry, status);
+  }
+
+  /**
+   * The same of a Query that came alone, of which the pipeline knows nothing.
+   *
+   * @param request Its number.
+   */
+  onLoneAnswer(request: number, status: number): void {
+    this.#pipeline.status = status;
+    if (status === STATUS_IDLE) {
+      this.#state.onIdle(request);
+      this.#transactionStartedMs = undefined;
+    } else this.#transactionStartedMs ??= NOT_MEASURED;
   }
 
   /** What the client gets. */
@@ -373,27 +386,4 @@ function describeError(event: HookEvent, message: Uint8Array): void {
   const fields = errorFieldsOf(message);
   event.fields.set(FIELD.sqlstate, utf8(fields.get("C") ?? ""));
   event.fields.set(FIELD.message, utf8(fields.get("M") ?? ""));
-}
-
-/** Whether a message is nothing that the client has asked for. */
-function hides({ isOwn, isMuted }: Entry, tag: number, message: Uint8Array): boolean {
-  switch (tag) {
-    case BACKEND.noticeResponse:
-    case BACKEND.parameterStatus:
-    case BACKEND.readyForQuery:
-      return false;
-    case BACKEND.errorResponse:
-      return isMuted && !isFatal(message);
-  }
-  return isMuted || isOwn;
-}
-
-/** What the client gets in place of a server's error. One that ends the connection is shown. */
-function errorInstead(entry: Entry, message: Uint8Array): Uint8Array | undefined {
-  const error = entry.error ?? (entry.isCopying ? entry.copyError : undefined);
-  return error === undefined || isFatal(message) ? undefined : error;
-}
-
-function isMade(entry: Entry | undefined, message: Uint8Array): boolean {
-  return entry !== undefined && errorInstead(entry, message) !== undefined;
 }

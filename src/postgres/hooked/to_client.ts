@@ -17,6 +17,7 @@ import { ASSEMBLED_SIZE_MAX } from "./assembled.ts";
 import type { Entry } from "./entry.ts";
 import type { Pipeline } from "./pipeline.ts";
 import type { ServerMessages } from "./server_messages.ts";
+import type { SimpleQueries } from "./simple_queries.ts";
 
 const NOTHING = new Uint8Array();
 
@@ -35,6 +36,8 @@ export interface ToClientOwner {
   refuse(why: string): void;
   /** Something has been answered. */
   onAnswered(): void;
+  /** A query has been answered as a whole, and nobody wanted to see that. */
+  onUnseen(): void;
 }
 
 /** One session's way down. */
@@ -42,6 +45,7 @@ export class ToClient {
   readonly #calls: HookCalls;
   readonly #pipeline: Pipeline;
   readonly #messages: ServerMessages;
+  readonly #queries: SimpleQueries;
   readonly #owner: ToClientOwner;
   /** The chain that `#isWanted` was made for. */
   #chain: HookChain | undefined;
@@ -68,10 +72,16 @@ export class ToClient {
   #cut: Uint8Array = NOTHING;
   #isClosed = false;
 
-  constructor(calls: HookCalls, messages: ServerMessages, owner: ToClientOwner) {
+  constructor(
+    calls: HookCalls,
+    messages: ServerMessages,
+    queries: SimpleQueries,
+    owner: ToClientOwner,
+  ) {
     this.#calls = calls;
     this.#pipeline = calls.pipeline;
     this.#messages = messages;
+    this.#queries = queries;
     this.#owner = owner;
   }
 
@@ -92,11 +102,19 @@ export class ToClient {
 
   /** Bytes of a server, or of the gateway in its place. `send` is used during the call only. */
   write(bytes: Uint8Array, send: (bytes: Uint8Array) => void): void {
+    const { lone } = this.#queries;
+    if (lone !== 0 && !this.#isClosed && isWholeAnswer(bytes, bytes.length)) {
+      this.#messages.onLoneAnswer(lone, bytes[bytes.length - 1]!);
+      this.#queries.onLoneAnswered();
+      return send(bytes);
+    }
+    this.#queries.note();
     this.#look();
     if (this.#isUnseen(bytes)) {
-      this.#messages.onUnseenAnswer(bytes.at(-1)!);
+      this.#messages.onUnseenAnswer(bytes[bytes.length - 1]!);
       send(bytes);
-      return this.#owner.onAnswered();
+      this.#owner.onAnswered();
+      return this.#owner.onUnseen();
     }
     this.#send = send;
     this.#bytes = this.#cut.length === 0 ? bytes : concat(this.#cut, bytes);

@@ -227,7 +227,7 @@ export class Backend {
       isWholeAnswer(view, this.#parts.messageSizeMax);
     if (!isLone) return false;
     this.replies.onMessage(BACKEND.readyForQuery);
-    this.#lookAtReady(view.at(-1)!, false);
+    this.#lookAtReady(view[view.length - 1]!, false);
     this.#outlet.sendLast(view, 0, view.length);
     this.#onReady();
     return true;
