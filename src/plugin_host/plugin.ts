@@ -29,8 +29,8 @@ import type { PluginBuffers, PluginSpec } from "./plugin_spec.ts";
 import { failingVerdict, verdictOf } from "./verdicts.ts";
 
 /**
- * Reading clock and fuel takes as long as a short call: only one call of so many is measured, and of
- * more once there have been many.
+ * Reading clock and fuel takes as long as a short call: only one call of so many is measured, and
+ * of more once there have been many.
  */
 const CALLS_PER_MEASUREMENT = { first: 16, later: 64 };
 const FIRST_CALLS = 1_024;

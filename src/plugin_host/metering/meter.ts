@@ -58,9 +58,10 @@ const GROWTH_MAX = 4;
 const HEADER_SIZE = 8;
 
 /**
- * Meters a module. The export {@linkcode FUEL_EXPORT} of its instances is a mutable i64 global: the
- * host sets it before a call, to less than 2^62, or has {@linkcode REFUEL_EXPORT} do that. When it would go below zero, the code traps
- * with `unreachable`, and the global stays negative: that tells this from other traps.
+ * Meters a module. The export {@linkcode FUEL_EXPORT} of its instances is a mutable i64 global:
+ * the host sets it before a call, to less than 2^62, or has {@linkcode REFUEL_EXPORT} do that. When
+ * it would go below zero, the code traps with `unreachable`, and the global stays negative: that
+ * tells this from other traps.
  *
  * @throws {InvalidModuleError} If the module is cut off, malformed, too large, or uses what is not
  * allowed. Nothing else is thrown, whatever the bytes are.
