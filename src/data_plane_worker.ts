@@ -78,7 +78,7 @@ async function start({ snapshot }: Extract<WorkerCommand, { kind: "start" }>): P
     dataPlane = new DataPlane(snapshot, {
       driver: net.driver,
       clock: net.clock,
-      wallClockMs: () => Date.now(),
+      wallClockMs: wallClockBy(net.clock),
       randomBytes: (size) => crypto.getRandomValues(new Uint8Array(size)),
       hooks: snapshot.arePluginsEnabled ? plugins.hooks : undefined,
       sink: { write: (record) => scope.postMessage({ kind: "log", record }) },

@@ -8,6 +8,7 @@ import { LateMap } from "./base/late_collections.ts";
 import type { Clock } from "./base/clock.ts";
 import type { PooledRoute } from "./postgres/pooled/pooled_context.ts";
 import type { SessionRouter } from "./postgres/pooled/session_router.ts";
+import type { NewsWatcher } from "./upstream/server_loads.ts";
 import type { Member } from "./upstream/members.ts";
 import type { Need, Router, Shares, WantedRole } from "./upstream/router.ts";
 import { ROLE, type ServerTable } from "./upstream/server_table.ts";
@@ -23,8 +24,10 @@ export interface RoutedSessionParts {
   onUnreachable(member: Member): void;
   /** A server may not be what it was taken for. */
   onDoubt(member: Member): void;
-  /** Calls `onNews` when something has changed, until the returned function is called. */
-  watch(onNews: () => void): () => void;
+  /** Tells somebody when something has changed. */
+  watch(watcher: NewsWatcher): void;
+  /** It wants to know no more. */
+  unwatch(watcher: NewsWatcher): void;
 }
 
 /** How one session is routed. */
@@ -103,8 +106,12 @@ export class RoutedSession implements SessionRouter {
     this.#parts.onDoubt(this.#memberOf(route));
   }
 
-  watch(onNews: () => void): () => void {
-    return this.#parts.watch(onNews);
+  watch(watcher: NewsWatcher): void {
+    this.#parts.watch(watcher);
+  }
+
+  unwatch(watcher: NewsWatcher): void {
+    this.#parts.unwatch(watcher);
   }
 
   #memberOf(route: number): Member {

@@ -6,6 +6,7 @@
  */
 
 import type { Clock, Timer } from "./base/clock.ts";
+import { PlacedList } from "./base/placed_list.ts";
 import type { ClientConfig, ServerConfig } from "./config/config.ts";
 import type { TargetSessionAttrs } from "./config/routing_settings.ts";
 import type { DataPlaneSnapshot } from "./data_plane_messages.ts";
@@ -24,7 +25,7 @@ import type { ConnectionCounter } from "./upstream/connection_table.ts";
 import { makeStrategy } from "./upstream/balancer/make_strategy.ts";
 import { type Member, membersOf } from "./upstream/members.ts";
 import { ANY_NEED, type Need, roleChosen, Router, type ServerRoute } from "./upstream/router.ts";
-import { ServerLoad } from "./upstream/server_loads.ts";
+import { type NewsWatcher, ServerLoad } from "./upstream/server_loads.ts";
 import { HEALTH, ServerTable } from "./upstream/server_table.ts";
 
 /** How often those who wait look whether something has changed, in milliseconds. */
@@ -74,7 +75,7 @@ export class ServerRouting {
   readonly #rules = new Map<string, BalancingRules>();
   /** Of sessions' copies. */
   readonly #inOrder: Router;
-  readonly #watching = new Set<() => void>();
+  readonly #watching = new PlacedList<NewsWatcher>();
   readonly #reportedMs = new Map<number, number>();
   readonly #epochs: number[];
   readonly #isChecked: boolean;
@@ -290,7 +291,7 @@ export class ServerRouting {
       onEpoch(member);
       const isDown = this.table.health(member) === HEALTH.down;
       // They are told as those who use it now, not as those who get it next.
-      for (const user of [...this.#loads[member]!.users]) user.onServerUnusable(isDown);
+      for (const user of [...this.#loads[member]!.users.members]) user.onServerUnusable(isDown);
     }
   }
 
@@ -321,15 +322,19 @@ export class ServerRouting {
     this.#parts.onFailure(member);
   }
 
-  /** Calls `onNews` when something has changed, until the returned function is called. */
-  watch(onNews: () => void): () => void {
-    this.#watching.add(onNews);
+  /** Tells somebody when something has changed. */
+  watch(watcher: NewsWatcher): void {
+    this.#watching.add(watcher);
     if (this.#newsTimer === undefined) {
       this.#seen = this.table.changes;
       this.#looks = 0;
       this.#newsTimer = this.#look();
     }
-    return () => void this.#watching.delete(onNews);
+  }
+
+  /** It wants to know no more. */
+  unwatch(watcher: NewsWatcher): void {
+    this.#watching.delete(watcher);
   }
 
   #look(): Timer {
@@ -340,7 +345,7 @@ export class ServerRouting {
         if (changes !== this.#seen) { for (const load of this.#loads) load.clear(); }
         this.#seen = changes;
         this.#looks = 0;
-        for (const onNews of [...this.#watching]) onNews();
+        for (const watcher of [...this.#watching.members]) watcher.onNews();
       }
       this.#newsTimer = this.#watching.size > 0 ? this.#look() : undefined;
     });

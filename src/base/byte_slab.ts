@@ -18,9 +18,10 @@ export class ByteSlab {
   #slab = new Uint8Array(SLAB_SIZE);
   #used = 0;
 
-  copy(bytes: Uint8Array): Uint8Array {
-    const copy = this.take(bytes.length);
-    copyInto(copy, 0, bytes, 0, bytes.length);
+  /** @param start Where in `bytes` the copy begins. */
+  copy(bytes: Uint8Array, start = 0): Uint8Array {
+    const copy = this.take(bytes.length - start);
+    copyInto(copy, 0, bytes, start, bytes.length);
     return copy;
   }
 

@@ -23,6 +23,7 @@ export class ServerStay implements ServerUser {
   readonly #guest: ServerGuest;
   readonly #owner: PooledOwner;
   #load: ServerRoute["load"] | undefined;
+  place = 0;
 
   constructor(guest: ServerGuest, owner: PooledOwner) {
     this.#guest = guest;
@@ -31,6 +32,7 @@ export class ServerStay implements ServerUser {
 
   /** The session has a server. */
   begin({ load }: ServerRoute): void {
+    this.end();
     this.#load = load;
     load.users.add(this);
   }

@@ -63,6 +63,7 @@ export class RawServerConnection implements ServerUser {
   /** Ends a handshake that takes too long. */
   #handshakeTime: Timer | undefined;
   #isSendingOver = false;
+  place = 0;
 
   constructor(parts: RawServerParts) {
     this.#parts = parts;

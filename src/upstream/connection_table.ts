@@ -13,8 +13,10 @@ import type { ServerState } from "../observe/facts.ts";
 const CELL = { open: 0, inUse: 1 } as const;
 const CELLS = 2;
 
-/** States in which a client has a connection, or what a client left is still being undone. */
-const IN_USE: ReadonlySet<ServerState | undefined> = new Set<ServerState>(["active", "cleaning"]);
+/** 1 in states in which a client has a connection, or what it left is still being undone. */
+function inUse(state: ServerState | undefined): number {
+  return state === "active" || state === "cleaning" ? 1 : 0;
+}
 
 /** Where the connections to one server are counted. */
 export interface ConnectionCounter {
@@ -50,18 +52,12 @@ export class ConnectionTable {
   counter(worker: number, member: number): ConnectionCounter | undefined {
     const at = this.#at(worker, member);
     if (at >= this.#words.length) return undefined;
+    const words = this.#words;
     return {
+      // Nobody else writes there, so nothing is lost between reading and writing.
       move: (from, to) => {
-        Atomics.add(
-          this.#words,
-          at + CELL.open,
-          Number(to !== undefined) - Number(from !== undefined),
-        );
-        Atomics.add(
-          this.#words,
-          at + CELL.inUse,
-          Number(IN_USE.has(to)) - Number(IN_USE.has(from)),
-        );
+        words[at + CELL.open]! += Number(to !== undefined) - Number(from !== undefined);
+        words[at + CELL.inUse]! += inUse(to) - inUse(from);
       },
     };
   }

@@ -6,13 +6,20 @@
  */
 
 import type { Clock } from "../base/clock.ts";
+import { type Placed, PlacedList } from "../base/placed_list.ts";
 import { PeakEwma } from "./balancer/peak_ewma.ts";
 
 /** A server that could not be reached is not tried for so long while there is another one. */
 const SUSPECT_MS = 1_000;
 
+/** Who wants to know when something of servers has changed. */
+export interface NewsWatcher extends Placed {
+  /** What is known of servers has changed, or it is time to try again. */
+  onNews(): void;
+}
+
 /** Who has a connection. */
-export interface ServerUser {
+export interface ServerUser extends Placed {
   /**
    * Connections to the server are not to be used any more.
    *
@@ -27,7 +34,7 @@ export class ServerLoad {
   readonly #latency = new PeakEwma();
   #suspectUntilMs = 0;
   /** Who has a connection of this worker now. */
-  readonly users = new Set<ServerUser>();
+  readonly users = new PlacedList<ServerUser>();
 
   constructor(clock: Clock) {
     this.#clock = clock;

@@ -213,7 +213,7 @@ Deno.test("Router gives a server that came back less, growing from a tenth to al
 
 Deno.test("Router tells the strategy what the worker knows of servers", () => {
   const scene = new Scene([primary, replica]);
-  scene.routes[1]!.load.users.add({ onServerUnusable() {} });
+  scene.routes[1]!.load.users.add({ place: 0, onServerUnusable() {} });
   scene.routes[1]!.load.onAnswered(20);
   scene.order({});
   const seen = scene.strategy.seen.map(({ name, connections }) => [name, connections]);

@@ -5,6 +5,7 @@
  * @module
  */
 
+import { ByteSlab } from "../../base/byte_slab.ts";
 import { READ_BUFFER_SIZE_MAX } from "../socket.ts";
 import type { EventLoop } from "./event_loop.ts";
 import { pointerTo } from "./libc.ts";
@@ -26,6 +27,8 @@ export class NativeRound {
   readonly pointer = pointerTo(this.buffer.buffer);
   /** By size. */
   readonly #views: (Uint8Array | undefined)[] = Array.from({ length: KEPT_SIZE_END });
+  /** Where what handlers have left is copied to: mostly one short message. */
+  readonly kept = new ByteSlab();
   readonly #gathered = new Uint8Array(GATHERED_SIZE_MAX);
 
   constructor(loop: EventLoop) {

@@ -284,7 +284,9 @@ export class NativeSocket implements Socket, Watched {
   }
 
   #keep(view: Uint8Array, taken: number): void {
-    if (taken > 0 || view.buffer !== this.#rest.buffer) this.#rest = view.slice(taken);
+    if (taken > 0 || view.buffer !== this.#rest.buffer) {
+      this.#rest = this.#round.kept.copy(view, taken);
+    }
   }
 
   reoffer(): void {

@@ -28,7 +28,7 @@ import {
   type OpenerParts,
   type OpenFailure,
 } from "./backend_opener.ts";
-import { COUNTED_AS } from "./backend_parts.ts";
+import { type BackendState, COUNTED_AS } from "./backend_parts.ts";
 
 /** How long a server may take to show that it is alive. */
 const VALIDATION_MS_MAX = 5_000;
@@ -195,7 +195,7 @@ export class BackendConnector implements Connector<Backend, OpenFailure> {
       isResetWhole: this.#parts.isResetWhole,
       cancelAbandoned: (cancelTarget) => this.#parts.cancelAbandoned(cancelTarget),
       onState: (from, to) => {
-        count(cells, target, COUNTED_AS[from], COUNTED_AS[to]);
+        count(cells, target, countedAs(from), countedAs(to));
         if (to === "leased") cells.add(POOL_CELL.assignments, 1);
       },
       onClosing: (backend, message) => {
@@ -244,9 +244,21 @@ function count(
   from: ServerState | undefined,
   to: ServerState | undefined,
 ): void {
-  if (from !== undefined) cells.add(SERVER_STATE_CELL[from], -1);
-  if (to !== undefined) cells.add(SERVER_STATE_CELL[to], 1);
+  if (from !== undefined) cells.add(cellOf(from), -1);
+  if (to !== undefined) cells.add(cellOf(to), 1);
   server.connections?.move(from, to);
+}
+
+// With each transaction between these two, for which looking up the name of a key takes too long.
+
+function countedAs(state: BackendState): ServerState | undefined {
+  if (state === "idle") return "idle";
+  return state === "leased" ? "active" : COUNTED_AS[state];
+}
+
+function cellOf(state: ServerState): number {
+  if (state === "idle") return POOL_CELL.serversIdle;
+  return state === "active" ? POOL_CELL.serversActive : SERVER_STATE_CELL[state];
 }
 
 function causeOf(failure: Exclude<OpenFailure, { kind: "unreachable" }>): ServerLoginFailure {

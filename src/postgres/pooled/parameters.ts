@@ -13,7 +13,7 @@
  */
 
 import { concat } from "../../base/bytes.ts";
-import { LateMap } from "../../base/late_collections.ts";
+import { LateMap, type ReadonlyLateMap } from "../../base/late_collections.ts";
 import { ProtocolError } from "../wire/errors.ts";
 import { nameBytes, nameOf } from "../wire/extended_messages.ts";
 import { HEADER_SIZE } from "../wire/framer.ts";
@@ -56,8 +56,9 @@ const NAME_SIZE_MAX = 127;
 export class SessionParameters {
   /** What the client has been told by ParameterStatus, under the names the server gives them. */
   readonly told = new Map<string, string>();
-  /** What must be set on a server that works for it. */
-  readonly wanted = new LateMap<string, string>();
+  readonly #wanted = new LateMap<string, string>();
+  /** What is wanted, as one text; undefined if that has to be made. */
+  #wantedText: string | undefined;
   /** What RESET goes back to: what the client's StartupMessage asked for, as servers put it. */
   defaults: ReadonlyMap<string, string> = new Map();
 
@@ -188,6 +189,16 @@ export class SessionParameters {
     return this.#resetting === "all" || this.#resetting.includes(key);
   }
 
+  /** What must be set on a server that works for it. */
+  get wanted(): ReadonlyLateMap<string, string> {
+    return this.#wanted;
+  }
+
+  /** The same as one text, which is equal to another session's if that wants the same. */
+  get wantedText(): string {
+    return this.#wantedText ??= [...this.#wanted].flat().join("\0");
+  }
+
   /** The client begins with these, which servers have accepted. */
   begin(defaults: ReadonlyMap<string, string>): void {
     this.defaults = defaults;
@@ -196,15 +207,14 @@ export class SessionParameters {
 
   /** DISCARD ALL. */
   restore(): void {
-    this.wanted.clear();
-    for (const [name, value] of this.defaults) this.wanted.set(name, value);
+    this.#wantedText = undefined;
+    this.#wanted.clear();
+    for (const [name, value] of this.defaults) this.#wanted.set(name, value);
   }
 
   /** RESET of one. */
   reset(name: string): void {
-    const value = this.defaults.get(name);
-    if (value === undefined) this.wanted.delete(name);
-    else this.wanted.set(name, value);
+    this.#want(name, this.defaults.get(name));
   }
 
   /** RESET ALL, which leaves the role. */
@@ -223,9 +233,13 @@ export class SessionParameters {
 
   /** A server has said what a parameter is now; `value` is undefined if it does not exist. */
   set(name: string, value: string | undefined): void {
-    if (!follows(name)) return;
-    if (value === undefined) this.wanted.delete(name);
-    else this.wanted.set(name, value);
+    if (follows(name)) this.#want(name, value);
+  }
+
+  #want(name: string, value: string | undefined): void {
+    this.#wantedText = undefined;
+    if (value === undefined) this.#wanted.delete(name);
+    else this.#wanted.set(name, value);
   }
 }
 
@@ -236,18 +250,22 @@ export class ServerParameters {
   readonly #login = new Map<string, string>();
   /** Set since by somebody: to be reset for whoever does not want it. */
   readonly #changed = new Set<string>();
+  /** What a session wanted for which nothing had to be changed, while nothing has changed since. */
+  #fits: string | undefined;
   /** A statement that nobody can see through may have set anything. */
   mayHaveChanged = false;
 
   /** The server reports a parameter while it logs in, or to nobody. */
   report(name: string, value: string): void {
     const key = name.toLowerCase();
+    this.#fits = undefined;
     this.#actual.set(key, value);
     this.#login.set(key, value);
   }
 
   /** Somebody's statement changed it. */
   change(name: string, value: string | undefined): void {
+    this.#fits = undefined;
     if (value === undefined) this.#actual.delete(name);
     else this.#actual.set(name, value);
     if (value === undefined || this.#login.get(name) === value) this.#changed.delete(name);
@@ -264,6 +282,7 @@ export class ServerParameters {
    * `change`.
    */
   restore(keepsRole: boolean): void {
+    this.#fits = undefined;
     for (const name of [...this.#changed]) {
       if (keepsRole && ROLE_PARAMETERS.has(name)) continue;
       this.forget(name);
@@ -284,14 +303,17 @@ export class ServerParameters {
    */
   follow(session: SessionParameters): Uint8Array[] {
     if (this.mayHaveChanged) return this.#followAnew(session);
-    if (session.wanted.size === 0 && this.#changed.size === 0) return [];
+    if (this.#fits === session.wantedText) return [];
     const resets: string[] = [];
     for (const name of this.#changed) {
       if (!session.wanted.has(name)) resets.push(name);
     }
     const sets: [string, string][] = [];
     for (const pair of session.wanted) if (this.#isAnother(pair)) sets.push(pair);
-    if (resets.length === 0 && sets.length === 0) return [];
+    if (resets.length === 0 && sets.length === 0) {
+      this.#fits = session.wantedText;
+      return [];
+    }
     const statements = statementsFor(resets, sets, this.#isStandardStrings);
     for (const name of resets) {
       this.#changed.delete(name);
@@ -331,6 +353,7 @@ export class ServerParameters {
 
   /** A RESET has put it back to what the server has of its own. */
   forget(name: string): void {
+    this.#fits = undefined;
     const value = this.#login.get(name);
     if (value === undefined) this.#actual.delete(name);
     else this.#actual.set(name, value);

@@ -11,6 +11,7 @@ import { POOL_CELL } from "../../observe/counters.ts";
 import type { Acquisition } from "../../pool/pool.ts";
 import type { Refusal } from "../../pool/server_pool_types.ts";
 import { type Need, roleChosen, type WantedRole } from "../../upstream/router.ts";
+import type { NewsWatcher } from "../../upstream/server_loads.ts";
 import type { Backend } from "./backend.ts";
 import type { OpenFailure } from "./backend_opener.ts";
 import type { PooledRoute } from "./pooled_context.ts";
@@ -29,7 +30,7 @@ export interface ServerSearchOwner {
 }
 
 /** One session's search. */
-export class ServerSearch {
+export class ServerSearch implements NewsWatcher {
   readonly routes: readonly PooledRoute[];
   readonly #router: SessionRouter;
   readonly #owner: ServerSearchOwner;
@@ -44,8 +45,9 @@ export class ServerSearch {
   #need: Need | undefined;
   #acquisition: Acquisition | undefined;
   #hold: { readonly sinceMs: number; timer: Timer | undefined } | undefined;
-  /** Undefined while nobody waits. */
-  #unwatch: (() => void) | undefined;
+  place = 0;
+  /** What is called once there is a server. */
+  #then: () => void = () => {};
 
   /** @param routes At least one. */
   constructor(routes: readonly PooledRoute[], router: SessionRouter, owner: ServerSearchOwner) {
@@ -227,15 +229,18 @@ export class ServerSearch {
   #endHold(): void {
     this.#hold?.timer?.cancel();
     this.#hold = undefined;
-    this.#unwatch?.();
-    this.#unwatch = undefined;
+    this.#router.unwatch(this);
   }
 
   #watch(then: () => void): void {
-    this.#unwatch ??= this.#router.watch(() => this.#owner.guard(() => this.#onNews(then)));
+    this.#then = then;
+    this.#router.watch(this);
   }
 
-  /** What is known of servers has changed, or it is time to try again. */
+  onNews(): void {
+    this.#owner.guard(() => this.#onNews(this.#then));
+  }
+
   #onNews(then: () => void): void {
     if (!this.isWaiting) return;
     const router = this.#router;

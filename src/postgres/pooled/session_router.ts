@@ -6,6 +6,7 @@
 
 import type { Clock } from "../../base/clock.ts";
 import type { Need } from "../../upstream/router.ts";
+import type { NewsWatcher } from "../../upstream/server_loads.ts";
 
 /** One session's. Routes go by their place in the session's list. */
 export interface SessionRouter {
@@ -26,6 +27,8 @@ export interface SessionRouter {
   onUnreachable(route: number): void;
   /** A route's server may not be what it was taken for: it is asked. */
   onDoubt(route: number): void;
-  /** Calls `onNews` when something has changed, until the returned function is called. */
-  watch(onNews: () => void): () => void;
+  /** Tells somebody when something has changed. */
+  watch(watcher: NewsWatcher): void;
+  /** It wants to know no more. */
+  unwatch(watcher: NewsWatcher): void;
 }

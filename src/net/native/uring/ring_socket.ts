@@ -7,6 +7,7 @@
 
 import { addressText, type TcpAddress } from "../../../base/address.ts";
 import type { Timer } from "../../../base/clock.ts";
+import { ByteSlab } from "../../../base/byte_slab.ts";
 import { asError } from "../../../base/errors.ts";
 import {
   LINGER_MS,
@@ -40,6 +41,8 @@ export class RingThread implements SendingParts {
   readonly writes = new Round<RingReader>();
   /** Where what the handler has left is put together with what came behind it. */
   readonly buffer = new Uint8Array(READ_BUFFER_SIZE_MAX);
+  /** Where what handlers have left is copied to: mostly one short message. */
+  readonly kept = new ByteSlab();
 
   constructor(loop: EventLoop, poller: RingPoller) {
     this.loop = loop;
@@ -228,7 +231,9 @@ export class RingSocket implements Socket, RingOwner, RingReader, SendingOwner {
   }
 
   #keep(view: Uint8Array, taken: number): void {
-    if (taken > 0 || view.buffer !== this.#rest.buffer) this.#rest = view.slice(taken);
+    if (taken > 0 || view.buffer !== this.#rest.buffer) {
+      this.#rest = this.#thread.kept.copy(view, taken);
+    }
   }
 
   reoffer(): void {
