@@ -20,6 +20,7 @@ interface Share<Reader> {
 }
 
 const NOTHING = new Uint8Array();
+const NO_PIECES: readonly Uint8Array[] = [];
 
 /** One thread's round. */
 export class Round<Reader> {
@@ -27,7 +28,7 @@ export class Round<Reader> {
   /** Who was given something first, and what. */
   #socket: Writer<Reader> | undefined;
   #bytes: Uint8Array = NOTHING;
-  /** What the same socket was given behind that. */
+  /** All that the same socket was given, that included, once it is not one view any more. */
   readonly #more: Uint8Array[] = [];
   /** What others were given. */
   readonly #others: Share<Reader>[] = [];
@@ -49,8 +50,9 @@ export class Round<Reader> {
       this.#bytes = bytes;
     } else if (this.#socket !== socket) this.#writeToOther(socket, bytes);
     else if (this.#more.length > 0) append(this.#more, bytes);
+    else if (this.#bytes === NOTHING) this.#bytes = bytes;
     else if (adjoins(this.#bytes, bytes)) this.#bytes = joined(this.#bytes, bytes);
-    else this.#more.push(bytes);
+    else this.#more.push(this.#bytes, bytes);
   }
 
   #writeToOther(socket: Writer<Reader>, bytes: Uint8Array): void {
@@ -72,8 +74,8 @@ export class Round<Reader> {
     }
     const first = this.#bytes;
     this.#bytes = NOTHING;
-    const more = this.#more.splice(0);
-    return first === NOTHING ? more : [first, ...more];
+    if (this.#more.length > 0) return this.#more.splice(0);
+    return first === NOTHING ? NO_PIECES : [first];
   }
 
   /** Calls `prepare` when the round is flushed, or at once if there is none. */
@@ -90,14 +92,14 @@ export class Round<Reader> {
     if (socket === undefined) return;
     this.#socket = undefined;
     const bytes = this.#bytes;
-    if (this.#more.length > 0 || bytes === NOTHING) this.#flushSeveral(socket, reader, bytes);
+    if (this.#more.length > 0) this.#flushSeveral(socket, reader);
+    else if (bytes === NOTHING) socket.flushAll(reader, NO_PIECES);
     else socket.flush(reader, bytes);
     if (this.#others.length > 0) this.#flushOthers(reader);
   }
 
-  #flushSeveral(socket: Writer<Reader>, reader: Reader, first: Uint8Array): void {
+  #flushSeveral(socket: Writer<Reader>, reader: Reader): void {
     const pieces = this.#more;
-    if (first !== NOTHING) pieces.unshift(first);
     socket.flushAll(reader, pieces);
     while (pieces.length > 0) pieces.pop(); // `length = 0` is not compiled
   }

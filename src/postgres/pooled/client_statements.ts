@@ -8,7 +8,7 @@
  * @module
  */
 
-import { concat, utf8 } from "../../base/bytes.ts";
+import { concat, utf8, zeroAt } from "../../base/bytes.ts";
 import {
   bindNothing,
   closeStatement,
@@ -137,13 +137,13 @@ export class ClientStatements {
   ask(backend: Backend, view: Uint8Array, at: number): Uint8Array {
     if (view[at] === FRONTEND.parse) return FLUSH;
     const nameStart = usedNameAt(view, at);
-    const name = nameOf(view.subarray(nameStart, view.indexOf(0, nameStart)));
+    const name = nameOf(view.subarray(nameStart, zeroAt(view, nameStart)));
     return ensureDescribed(backend, this.#named.get(name)!);
   }
 
   #isUnsureName(replies: ReplyQueue, view: Uint8Array, nameStart: number): boolean {
     if (nameStart === 0 || !replies.hasUnanswered) return false;
-    const nameEnd = view.indexOf(0, nameStart);
+    const nameEnd = zeroAt(view, nameStart);
     if (nameEnd <= nameStart) return false;
     return this.#changes.isUnsure(nameOf(view, nameStart, nameEnd), replies);
   }
@@ -151,7 +151,7 @@ export class ClientStatements {
   #waitsNamed(backend: Backend, view: Uint8Array, nameStart: number): boolean | "ask" {
     const { replies } = backend;
     if (!replies.hasUnanswered && !this.#columns.hasAny) return false;
-    const nameEnd = nameStart === 0 ? -1 : view.indexOf(0, nameStart);
+    const nameEnd = nameStart === 0 ? -1 : zeroAt(view, nameStart);
     if (nameEnd < 0) return false; // for the server to refuse, or no statement's
     if (nameEnd === nameStart) return this.#unnamed.isUnsure(replies);
     const name = nameOf(view, nameStart, nameEnd);
@@ -171,7 +171,7 @@ export class ClientStatements {
   /** Whether a Parse prepares a name that is prepared already, or may be still. */
   #isTwice(replies: ReplyQueue, view: Uint8Array, nameStart: number): boolean {
     if (!replies.hasUnanswered) return false;
-    const nameEnd = view.indexOf(0, nameStart);
+    const nameEnd = zeroAt(view, nameStart);
     if (nameEnd <= nameStart) return false;
     const name = nameOf(view, nameStart, nameEnd);
     return this.#changes.isUnsure(name, replies) || this.#named.get(name) !== undefined;
@@ -395,6 +395,6 @@ export class ClientStatements {
 /** Where a Bind, Describe or Close names a statement; 0 if it names none that can be read. */
 function usedNameAt(view: Uint8Array, at: number): number {
   const bodyStart = at + HEADER_SIZE;
-  if (view[at] === FRONTEND.bind) return view.indexOf(0, bodyStart) + 1;
+  if (view[at] === FRONTEND.bind) return zeroAt(view, bodyStart) + 1;
   return view[bodyStart] === STATEMENT ? bodyStart + 1 : 0;
 }

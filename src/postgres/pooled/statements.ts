@@ -167,6 +167,8 @@ export class SharedStatements {
 export class ServerStatements {
   readonly #max: number;
   readonly #prepared = new Set<Statement>();
+  /** The one at the end, if it is known: who uses one again and again leaves it where it is. */
+  #last: Statement | undefined;
   readonly #changes = new PendingChanges<Statement>();
   /** The number of each one's last change. */
   readonly #lastChanges = new WeakMap<Statement, number>();
@@ -190,8 +192,10 @@ export class ServerStatements {
 
   /** Whether it is there; if it is, it counts as used now. */
   use(statement: Statement): boolean {
-    if (!this.#prepared.delete(statement)) return false;
-    this.#prepared.add(statement);
+    if (statement !== this.#last) {
+      if (!this.#prepared.has(statement)) return false;
+      this.restore(statement);
+    }
     return !this.#doubtful.has(statement);
   }
 
@@ -245,10 +249,10 @@ export class ServerStatements {
   /** Adds one. @returns The one to close, if there are too many. */
   add(statement: Statement): Statement | undefined {
     this.columns.forget(statement);
-    this.#prepared.add(statement);
+    this.restore(statement);
     if (this.#prepared.size <= this.#max) return undefined;
     for (const oldest of this.#prepared) {
-      this.#prepared.delete(oldest);
+      this.delete(oldest);
       return oldest;
     }
     return undefined;
@@ -256,23 +260,27 @@ export class ServerStatements {
 
   /** It was to be closed, but the server skipped that. */
   restore(statement: Statement): void {
+    this.#prepared.delete(statement);
     this.#prepared.add(statement);
+    this.#last = statement;
   }
 
   /** DEALLOCATE has been carried out. */
   deleteNamed(serverName: string): void {
     for (const statement of this.#prepared) {
-      if (nameOf(statement.serverName) === serverName) this.#prepared.delete(statement);
+      if (nameOf(statement.serverName) === serverName) this.delete(statement);
     }
   }
 
   /** @returns Whether it was there. */
   delete(statement: Statement): boolean {
+    if (statement === this.#last) this.#last = undefined;
     return this.#prepared.delete(statement);
   }
 
   clear(): void {
     this.#prepared.clear();
+    this.#last = undefined;
     this.#doubtful = new WeakSet();
   }
 }
