@@ -142,10 +142,10 @@ export const RUNTIME_KEYS = {
   driver: key(
     oneOf("auto", "epoll", "io_uring", "deno"),
     "auto",
-    "How sockets are used. epoll calls Linux itself, which takes a quarter less CPU time; " +
-      "io_uring has Linux 6.1 or newer do many calls at once, where it is allowed, and is new; " +
-      "deno works on every system. auto is epoll where a test at the start shows that it works, " +
-      "and deno elsewhere.",
+    "How sockets are used. io_uring has Linux 6.1 or newer do many calls at once, where that is " +
+      "allowed, and takes the least CPU time; epoll calls any Linux itself; deno works on every " +
+      "system, and takes the most. auto is the first of them for which a test at the start shows " +
+      "that it works.",
   ),
   shutdownTimeout: key(
     duration("0ms", "1h"),

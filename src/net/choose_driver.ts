@@ -28,8 +28,8 @@ const SELF_TEST_MS = 1_000;
 /** Drivers that have to be tried: not every system has what they need, or allows it. */
 type TriedDriver = Exclude<DriverKind, "deno">;
 
-/** What `auto` tries, the fastest one first. io_uring is asked for by name until it has served. */
-const AUTO_ORDER: readonly TriedDriver[] = ["epoll"];
+/** What `auto` tries, the fastest one first: docs/performance.md has both. */
+const AUTO_ORDER: readonly TriedDriver[] = ["io_uring", "epoll"];
 
 /**
  * Chooses, and tries what is chosen.

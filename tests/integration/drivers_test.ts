@@ -1,7 +1,7 @@
 /**
  * All drivers: what comes from other threads gets to workers that wait in the kernel, and what
- * clients get is the same. The rest of these tests runs on what `auto` chooses, which is epoll
- * where it works, or on what SLUICE_TEST_DRIVER says: `deno`, `epoll` or `io_uring`. In CI a third
+ * clients get is the same. The rest of these tests runs on what `auto` chooses, io_uring or epoll
+ * where they work, or on what SLUICE_TEST_DRIVER says: `deno`, `epoll` or `io_uring`. In CI a third
  * of those on the executable runs on each of the three, as `.ci/run` says.
  *
  * @module

@@ -5,16 +5,27 @@
  */
 
 import { deepEqual, equal, match, rejects } from "node:assert/strict";
+import { messageOf } from "../../src/base/errors.ts";
 import { chooseDriver } from "../../src/net/choose_driver.ts";
-import { ERRNO, isSupported, type LibC } from "../../src/net/native/libc.ts";
+import { ERRNO, isSupported, type LibC, libC } from "../../src/net/native/libc.ts";
 import { failing } from "../support/faulty_libc.ts";
 import { openedLibC } from "../support/opened_libc.ts";
 
 const ENOSYS = 38;
 
-Deno.test("chooseDriver takes epoll where it works", { ignore: !isSupported() }, async () => {
-  deepEqual(await chooseDriver("auto"), { driver: "epoll", reason: "its self-test has passed" });
+Deno.test("chooseDriver takes the first one that works", { ignore: !isSupported() }, async () => {
+  const reason = "its self-test has passed";
+  const epoll = await chooseDriver("auto", 1, libC, ["epoll"]);
+  deepEqual(epoll, { driver: "epoll", reason });
   deepEqual(await chooseDriver("epoll"), { driver: "epoll", reason: "runtime.driver says so" });
+  const { driver } = await chooseDriver("auto");
+  const ring = await chooseDriver("io_uring").catch(messageOf);
+  if (typeof ring !== "string") return equal(driver, "io_uring");
+  const why = ring.replace("Cannot use runtime.driver io_uring: ", "").replace(/; auto .*/, "");
+  deepEqual(await chooseDriver("auto"), {
+    driver: "epoll",
+    reason: `${reason}; io_uring does not work here: ${why}`,
+  });
 });
 
 Deno.test("chooseDriver takes Deno's where it is told to, and tries nothing", async () => {
@@ -31,7 +42,9 @@ Deno.test("chooseDriver takes Deno's where there is no library", async () => {
   };
   deepEqual(await chooseDriver("auto", 1, open), {
     driver: "deno",
-    reason: "epoll does not work here: libc.so.6: cannot open shared object file",
+    reason: ["io_uring", "epoll"].map((driver) =>
+      `${driver} does not work here: libc.so.6: cannot open shared object file`
+    ).join("; "),
   });
   await rejects(chooseDriver("epoll", 1, open), {
     message: "Cannot use runtime.driver epoll: libc.so.6: cannot open shared object file; " +
@@ -84,7 +97,12 @@ for (
     { ignore: !isSupported() },
     async () => {
       const open = new Set<number>();
-      const { driver, reason } = await chooseDriver("auto", 1, () => without(call, open));
+      const { driver, reason } = await chooseDriver(
+        "auto",
+        1,
+        () => without(call, open),
+        ["epoll"],
+      );
       equal(driver, "deno");
       match(reason, /^epoll does not work here: ./);
       deepEqual([...open], []);
