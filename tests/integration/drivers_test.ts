@@ -8,6 +8,7 @@
  */
 
 import assert from "node:assert/strict";
+import { chooseDriver } from "../../src/net/choose_driver.ts";
 import { isSupported } from "../../src/net/native/libc.ts";
 import type { DriverKind } from "../../src/net/net_thread.ts";
 import { HeldClient } from "../support/clients.ts";
@@ -20,7 +21,7 @@ import { type ServerScene, targetAt, testOnServers } from "../support/stories.ts
 const WORKERS = 4;
 
 /** Those that work here, the one that is preferred first. */
-const DRIVERS: readonly DriverKind[] = isSupported() ? ["epoll", "io_uring", "deno"] : ["deno"];
+const DRIVERS: readonly DriverKind[] = isSupported() ? ["io_uring", "epoll", "deno"] : ["deno"];
 
 async function start(
   { server }: ServerScene,
@@ -31,7 +32,7 @@ async function start(
   const gateway = await startGateway({
     config: { ...config, runtime: { workers: WORKERS, driver } },
   });
-  const chosen = driver === "auto" ? DRIVERS[0] : driver;
+  const chosen = driver === "auto" ? (await chooseDriver("auto")).driver : driver;
   assert.match(gateway.logText, new RegExp(`"driver":"${chosen}".*"msg":"driver chosen"`));
   assert.equal((await gateway.metrics()).get(`sluice_driver_info{driver="${chosen}"}`), 1);
   return gateway;

@@ -223,7 +223,7 @@ export class Backend {
   /** Relays the whole answer to all that is owed. @returns False if it must go the long way. */
   #relaysLone(view: Uint8Array): boolean {
     const isLone = this.replies.isLoneQuery && this.#framer.isBetweenMessages &&
-      !this.#isRetrying && this.#owner?.parameters.mayReport === false &&
+      this.#owner?.parameters.mayReport === false &&
       isWholeAnswer(view, this.#parts.messageSizeMax);
     if (!isLone) return false;
     this.replies.onMessage(BACKEND.readyForQuery);

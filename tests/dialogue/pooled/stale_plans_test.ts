@@ -3,7 +3,16 @@ import { concat } from "../../../src/base/bytes.ts";
 import type { Actor } from "../../support/dialogue.ts";
 import { bind, close, describe, parseNamed } from "../../support/extended_messages.ts";
 import { LOOKING_ON } from "../../support/looking_on.ts";
-import { type Bytes, error, EXECUTE, FLUSH, message, ready, SYNC } from "../../support/messages.ts";
+import {
+  type Bytes,
+  error,
+  EXECUTE,
+  FLUSH,
+  message,
+  query,
+  ready,
+  SYNC,
+} from "../../support/messages.ts";
 import { admits, exchanges, type PooledOptions } from "../../support/pooled_world.ts";
 import { BOUND, CLOSED, PARSED, prepared, RUN } from "../../support/prepared_world.ts";
 
@@ -196,5 +205,27 @@ Deno.test("ClientStatements prepares what a client prepares behind what is sent 
     for (const answer of own) await second.says(answer, ready());
     await second.says(PARSED, ...described, PARSED, BOUND, DONE, ready());
     await client.hears(...described, PARSED, BOUND, DONE, ready());
+  }
+});
+
+Deno.test("ClientStatements sends nothing again that came before a Query, whichever server that has", async () => {
+  const stale = message(
+    "E",
+    "SERROR\0VERROR\0C0A000\0Mcached plan must not change result type\0RRevalidateCachedQuery\0\0",
+  );
+  // What was described on the first server counts as unanswered by as many on the second one.
+  for (let count = 0; count < 6; count++) {
+    const { world, client } = await told(NUMBER);
+    await client.says(query("select 0"));
+    const second = await admits(world);
+    await second.hears(query("select 0"));
+    await second.says(DONE, ready());
+    await client.hears(DONE, ready());
+    for (let i = 0; i < count; i++) await exchanges(client, second, `select ${i}`, "SELECT 1");
+    await client.says(query("select f()"));
+    await second.hears(query("select f()"));
+    await second.says(stale, ready());
+    await client.hears(stale, ready());
+    await second.hears();
   }
 });
