@@ -135,8 +135,12 @@ Deno.test("explained gives reasons only for what is lost, and says what is not e
   const thrifty = { pgbouncer: PGBOUNCER, "sluice-io_uring": measured([150, 300, 600], 1, 15) };
   const ofRing = (cell: Partial<Cell>) =>
     reasons(lossesOf(result(thrifty, cell), "sluice-io_uring"));
-  assert.deepEqual(ofRing({}), ["A ring of io_uring doe 1"]);
-  assert.deepEqual(ofRing({ clients: 100 }), ["Not explained yet. 1"]);
+  assert.deepEqual(ofRing({ clients: 100 }), ["Four fifths of the CPU 1"]);
+  const nearly = result({ pgbouncer: PGBOUNCER, "sluice-epoll": near });
+  assert.deepEqual(reasons(lossesOf(nearly, "sluice-epoll")), [
+    "Beside the kernel's pa 1",
+    "Clients, gateway and s 2",
+  ]);
 });
 
 Deno.test("explained knows of idle clients that no message is moved for them", () => {
