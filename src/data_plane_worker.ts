@@ -181,8 +181,7 @@ async function preparePlugins(
 }
 
 function usePlugins(round: number): void {
-  plugins?.use(round);
-  scope.postMessage({ kind: "plugins_used", round });
+  if (plugins?.use(round) === true) scope.postMessage({ kind: "plugins_used", round });
 }
 
 /** What cannot be used must not end those who are served: this worker goes on as it was. */

@@ -48,6 +48,8 @@ export class PluginPlane {
   #used: MadePlugins = new Map();
   /** What was got ready, and in which round. */
   #prepared: { readonly round: number; readonly plugins: MadePlugins } | undefined;
+  /** Ends with what is being got ready: the next waits for it, so that the last one stays. */
+  #preparing: Promise<void> = Promise.resolve();
   #timer: Timer | undefined;
   readonly #event = new HookEvent();
 
@@ -78,11 +80,18 @@ export class PluginPlane {
   }
 
   /**
-   * Gets ready to use these plugins and no others. Those of a version that runs are not made again.
+   * Gets ready to use these plugins and no others, in place of what was got ready before. Those of
+   * a version that runs are not made again.
    *
    * @throws {Error} If one does not start: then nothing is ready.
    */
-  async prepare(round: number, plugins: readonly WorkerPlugin[]): Promise<void> {
+  prepare(round: number, plugins: readonly WorkerPlugin[]): Promise<void> {
+    const done = this.#preparing.then(() => this.#prepare(round, plugins));
+    this.#preparing = done.catch(() => {});
+    return done;
+  }
+
+  async #prepare(round: number, plugins: readonly WorkerPlugin[]): Promise<void> {
     this.drop(this.#prepared?.round ?? 0);
     const made = new Map<string, Made>();
     try {
@@ -99,12 +108,17 @@ export class PluginPlane {
     this.#prepared = { round, plugins: made };
   }
 
-  /** Uses what was got ready in a round, from the next event on. */
-  use(round: number): void {
-    if (this.#prepared?.round !== round) return;
+  /**
+   * Uses what was got ready in a round, from the next event on.
+   *
+   * @returns False if another round has taken its place.
+   */
+  use(round: number): boolean {
+    if (this.#prepared?.round !== round) return false;
     const { plugins } = this.#prepared;
     this.#prepared = undefined;
     this.#replace(plugins);
+    return true;
   }
 
   /** Forgets what was got ready in a round. */

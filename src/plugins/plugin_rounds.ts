@@ -75,6 +75,7 @@ export class PluginRounds<Member> {
     for (const member of [...serving, ...starting]) {
       for (const spec of plugins) this.#parts.memory.drop(this.#parts.indexOf(member), spec);
     }
+    for (const member of serving) this.#catchUp(member);
     const texts = problems.map(({ member, problem }) =>
       `worker ${this.#parts.indexOf(member)}: ${problem}`
     );
@@ -120,6 +121,12 @@ export class PluginRounds<Member> {
       { round: this.#currentRound, plugins: this.#current };
     const given = this.#given(member, plugins);
     this.#parts.send(member, { kind: "plugins", round, plugins: given });
+  }
+
+  /** Who was told of a round before it had got ready in the one before has left that one out. */
+  #catchUp(member: Member): void {
+    const used = this.#usedBy.get(member);
+    if (used !== undefined && used !== this.#current) this.#tell(member);
   }
 
   #decide(member: Member, round: number): void {

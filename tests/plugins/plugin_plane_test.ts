@@ -101,8 +101,12 @@ Deno.test("PluginPlane forgets what it is not to use, and what could not be made
   await plane.prepare(3, [plugin("a", 5)]);
   await plane.prepare(4, [plugin("a", 6)]);
   equal(world.heard(), "+a5 -a5 +a6", "a round takes the place of the one before");
+  // However long each takes, the last one stays.
+  await Promise.all([plane.prepare(5, [plugin("a", 7)]), plane.prepare(6, [plugin("a", 8)])]);
+  equal(world.heard(), "-a6 +a7 -a7 +a8");
+  equal(plane.use(5), false);
   plane.close();
-  equal(world.heard(), "-a6 -a1");
+  equal(world.heard(), "-a8 -a1");
 });
 
 Deno.test("PluginPlane.tick() calls again and again, until it is stopped", async () => {
