@@ -76,6 +76,7 @@ export class ServerRouting {
   /** Of sessions' copies. */
   readonly #inOrder: Router;
   readonly #watching = new PlacedList<NewsWatcher>();
+  #lastTurn = 0;
   readonly #reportedMs = new Map<number, number>();
   readonly #epochs: number[];
   readonly #isChecked: boolean;
@@ -324,7 +325,10 @@ export class ServerRouting {
 
   /** Tells somebody when something has changed. */
   watch(watcher: NewsWatcher): void {
-    this.#watching.add(watcher);
+    if (!this.#watching.has(watcher)) {
+      watcher.turn = this.#lastTurn += 1;
+      this.#watching.add(watcher);
+    }
     if (this.#newsTimer === undefined) {
       this.#seen = this.table.changes;
       this.#looks = 0;
@@ -345,7 +349,9 @@ export class ServerRouting {
         if (changes !== this.#seen) { for (const load of this.#loads) load.clear(); }
         this.#seen = changes;
         this.#looks = 0;
-        for (const watcher of [...this.#watching.members]) watcher.onNews();
+        // First come, first served.
+        const watchers = [...this.#watching.members].sort((a, b) => a.turn - b.turn);
+        for (const watcher of watchers) watcher.onNews();
       }
       this.#newsTimer = this.#watching.size > 0 ? this.#look() : undefined;
     });

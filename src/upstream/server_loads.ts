@@ -14,6 +14,8 @@ const SUSPECT_MS = 1_000;
 
 /** Who wants to know when something of servers has changed. */
 export interface NewsWatcher extends Placed {
+  /** The lower, the longer it has been watching; set by who is watched. */
+  turn: number;
   /** What is known of servers has changed, or it is time to try again. */
   onNews(): void;
 }

@@ -171,6 +171,29 @@ Deno.test("Pause holds new requests and no transaction, and resume lets them go"
   await ends(world, client, other, server);
 });
 
+Deno.test("Sessions that are held go on in the order in which they came, whoever has left", async () => {
+  const world = await startRouted({ pool: { acquireTimeoutMs: 60_000 } });
+  const { client, server } = await welcomes(world);
+  const others = [];
+  for (let i = 0; i < 3; i++) {
+    const other = await connects(world);
+    await hearsWelcome(world, other);
+    others.push(other);
+  }
+  world.table.setPaused(0, true);
+  const all = [client, ...others];
+  for (const [i, one] of all.entries()) await one.says(query(`select ${i}`));
+  await client.leaves();
+  world.table.setPaused(0, false);
+  await world.pass(50);
+  for (const [i, one] of others.entries()) {
+    await server.hears(query(`select ${i + 1}`));
+    await server.says(complete("SELECT 1"), ready());
+    await one.hears(complete("SELECT 1"), ready());
+  }
+  await ends(world, ...others, server);
+});
+
 Deno.test("Pause ends for a client after acquireTimeout", async () => {
   const world = await startRouted({ pool: { acquireTimeoutMs: 2_000 } });
   const { client, server } = await welcomes(world);

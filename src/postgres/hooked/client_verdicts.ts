@@ -51,7 +51,7 @@ export class ClientVerdicts {
   #isRouted = false;
   #capturing: Entry | undefined;
   /** Somebody wants the reply to the Query that came alone: gives its entry. */
-  onLoneCaptured: () => Entry | undefined = () => undefined;
+  onLoneCaptured: (() => Entry | undefined) | undefined;
   readonly #capture: Capture = (sizeMax, onDone) => this.#startCapture(sizeMax, onDone);
 
   constructor(calls: HookCalls, answers: LocalAnswers, owner: ClientMessagesOwner) {
@@ -105,7 +105,7 @@ export class ClientVerdicts {
   }
 
   #startCapture(sizeMax: number, onDone: (messages: Uint8Array) => void): boolean {
-    const entry = this.#capturing ?? this.onLoneCaptured();
+    const entry = this.#capturing ?? this.onLoneCaptured?.();
     if (entry === undefined) return false;
     const { unit } = this.#answers;
     // A server that has its Bind may have taken its snapshot: nobody knows before what else.

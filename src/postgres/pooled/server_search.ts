@@ -46,8 +46,9 @@ export class ServerSearch implements NewsWatcher {
   #acquisition: Acquisition | undefined;
   #hold: { readonly sinceMs: number; timer: Timer | undefined } | undefined;
   place = 0;
-  /** What is called once there is a server. */
-  #then: () => void = () => {};
+  turn = 0;
+  /** What is called once there is a server that was waited for. */
+  #then: (() => void) | undefined;
 
   /** @param routes At least one. */
   constructor(routes: readonly PooledRoute[], router: SessionRouter, owner: ServerSearchOwner) {
@@ -238,7 +239,7 @@ export class ServerSearch implements NewsWatcher {
   }
 
   onNews(): void {
-    this.#owner.guard(() => this.#onNews(this.#then));
+    this.#owner.guard(() => this.#onNews(this.#then!));
   }
 
   #onNews(then: () => void): void {
