@@ -152,8 +152,8 @@ onEachDriver("Socket stops a fast writer behind a peer that does not read", asyn
     sink.noted.socket.write(view);
     return view.length;
   };
-  // Where there is TLS, our side of the handshake may end later than the peer's, and what is written
-  // before that waits without holding up anybody.
+  // With TLS, our side of the handshake may end later than the peer's, and what is written before
+  // that waits without holding up anybody.
   sink.peer.write(Uint8Array.of(1));
   await harness.until(() => sink.noted.seen.length > 0, "the connection can be written to");
   sink.peer.isReading = false;
