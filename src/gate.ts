@@ -120,12 +120,12 @@ export class Gate {
   #secretOf(
     user: string,
     database: string,
-    signal: AbortSignal,
+    signal: () => AbortSignal,
   ): Secret | undefined | Promise<Secret | undefined> {
     const { query } = this.#files.server.auth;
     const stored = this.#files.secrets.get(user);
     if (stored !== undefined || query === undefined) return stored;
-    return this.#lookUp(query.sql, user, database, signal);
+    return this.#lookUp(query.sql, user, database, signal());
   }
 
   /** Asks the first server of the listener's that can be reached, as sessions do. */

@@ -7,7 +7,8 @@
 
 import type { PoolConfig, PoolLimit, ServerConfig, UserConfig } from "./config/config.ts";
 import { type Cells, POOL_CELL } from "./observe/counters.ts";
-import { type Admitted, isReplication } from "./postgres/client_gate.ts";
+import type { Admitted } from "./postgres/client_gate.ts";
+import { isReplication } from "./postgres/replication.ts";
 import type { PoolSettings } from "./postgres/pooled/pooled_context.ts";
 import type { Cap, Pair, ServerPoolObserver, ServerPoolOptions } from "./pool/server_pool_types.ts";
 

@@ -19,6 +19,9 @@ export interface Cidr {
 /** The longest text of an address is an IPv6 one with an IPv4 one at its end. */
 const ADDRESS_LENGTH_MAX = 45;
 
+const DOT = 0x2e;
+const DIGIT_0 = 0x30;
+
 /** ::ffff:0:0/96, RFC 4291 section 2.5.5.2. */
 const MAPPED_PREFIX_SIZE = 96;
 
@@ -127,12 +130,22 @@ function isMapped(words: IpAddress): boolean {
 
 /** Four decimal numbers; leading zeros, which some programs read as octal, are refused. */
 function ipv4Words(text: string): IpAddress | undefined {
-  const parts = text.split(".");
-  if (parts.length !== 4) return undefined;
-  if (!parts.every((part) => /^(?:0|[1-9][0-9]{0,2})$/.test(part) && Number(part) <= 255)) {
-    return undefined;
+  let [word, part, digits, dots] = [0, 0, 0, 0];
+  for (let i = 0; i < text.length; i += 1) {
+    const code = text.charCodeAt(i);
+    if (code === DOT && digits > 0) {
+      word = word << 8 | part;
+      dots += 1;
+      part = digits = 0;
+      continue;
+    }
+    const digit = code - DIGIT_0;
+    const hasLeadingZero = digits > 0 && part === 0;
+    part = 10 * part + digit;
+    digits += 1;
+    if (digit < 0 || digit > 9 || hasLeadingZero || part > 255) return undefined;
   }
-  return [parts.reduce((word, part) => (word << 8 | Number(part)) >>> 0, 0)];
+  return dots === 3 && digits > 0 ? [(word << 8 | part) >>> 0] : undefined;
 }
 
 function ipv6Words(text: string): IpAddress | undefined {

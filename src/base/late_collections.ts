@@ -5,11 +5,6 @@
  * @module
  */
 
-/** What can be asked of a {@linkcode LateMap}. */
-export type ReadonlyLateMap<Key, Value> =
-  & Iterable<[Key, Value]>
-  & Pick<LateMap<Key, Value>, "size" | "get" | "has" | "keys" | "values">;
-
 /** A Map, but for what nobody here asks of it. */
 export class LateMap<Key, Value> implements Iterable<[Key, Value]> {
   #map: Map<Key, Value> | undefined;

@@ -4,8 +4,10 @@
  * @module
  */
 
+import { type Placed, PlacedList } from "./placed_list.ts";
+
 /** A session that is kept. */
-export interface KeptSession {
+export interface KeptSession extends Placed {
   /** Called once, when it is kept. */
   start(): void;
   /** The gateway stops: ends the session unless it serves, which it may do to its end. */
@@ -16,7 +18,7 @@ export interface KeptSession {
 
 /** Keeps sessions from their start to their end, and says when none is left. */
 export class SessionKeeper {
-  readonly #sessions = new Set<KeptSession>();
+  readonly #sessions = new PlacedList<KeptSession>();
   /** Set once the gateway stops; called once, when no session is left. */
   #onEmpty: (() => void) | undefined;
   #isDraining = false;
@@ -49,13 +51,13 @@ export class SessionKeeper {
   drain(onEmpty: () => void): void {
     this.#isDraining = true;
     this.#onEmpty = onEmpty;
-    for (const session of [...this.#sessions]) session.drain();
+    for (const session of [...this.#sessions.members]) session.drain();
     this.#checkEmpty();
   }
 
   /** Ends every session. */
   terminate(): void {
-    for (const session of [...this.#sessions]) session.terminate();
+    for (const session of [...this.#sessions.members]) session.terminate();
   }
 
   #checkEmpty(): void {

@@ -4,6 +4,7 @@
  * @module
  */
 
+import { NumberMap } from "../base/number_map.ts";
 import type { WorkerCounters } from "./counters.ts";
 import { FactCounter } from "./fact_counter.ts";
 import { levelOf, recordOf, type SessionContext } from "./fact_log.ts";
@@ -27,7 +28,7 @@ export class Recorder implements Observer {
   /** For what is logged beside facts: it counts towards the same limit. */
   readonly log: LimitedLog;
   /** One entry a connected client, so it is limited where clients are: by their listener. */
-  readonly #sessions = new Map<number, SessionContext>();
+  readonly #sessions = new NumberMap<SessionContext>();
 
   /** @throws {RangeError} If `recordsPerSecondMax` is not a positive integer. */
   constructor(options: RecorderOptions) {

@@ -14,6 +14,7 @@ import { assert } from "../base/assert.ts";
 import { equalInConstantTime } from "../base/bytes.ts";
 import type { Clock } from "../base/clock.ts";
 import { messageOf } from "../base/errors.ts";
+import { NumberMap } from "../base/number_map.ts";
 import type { Driver, Socket } from "../net/socket.ts";
 import type { CancelOutcome } from "../observe/facts.ts";
 import type { ServerAddress } from "../upstream/dial.ts";
@@ -82,8 +83,7 @@ export function workerOf(processId: number): number {
 export class CancelKeys {
   readonly #worker: number;
   readonly #randomBytes: (size: number) => Uint8Array;
-  readonly #issued = new Map<
-    number,
+  readonly #issued = new NumberMap<
     { readonly key: Uint8Array; readonly subject: CancelSubject }
   >();
   #lastNumber: number;

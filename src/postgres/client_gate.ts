@@ -21,9 +21,9 @@ import type { ServerCredentials } from "./auth/credentials.ts";
 import type { FailureThrottle } from "./auth/failure_throttle.ts";
 import { type HbaConnection, rejectionMessage } from "./auth/hba.ts";
 import * as reply from "./error_reply.ts";
+import { isReplication } from "./replication.ts";
 import { PASSWORD_SIZE_MAX, type Secret } from "./secrets/secret.ts";
 import type { Upstream, UpstreamOwner } from "./upstream.ts";
-import { ProtocolError } from "./wire/errors.ts";
 import { Framer, HEADER_SIZE } from "./wire/framer.ts";
 import { authenticationOk, negotiateProtocolVersion } from "./wire/messages.ts";
 import {
@@ -99,12 +99,12 @@ export interface GateContext {
    * The stored secret; a promise where it has to be asked for, which rejects if that fails: with
    * {@linkcode DatabaseRefused} where it is the client who asked for what is not to be had.
    *
-   * @param signal Aborted when the client has gone.
+   * @param signal Gives what is aborted when the client has gone.
    */
   secretOf(
     user: string,
     database: string,
-    signal: AbortSignal,
+    signal: () => AbortSignal,
   ): Secret | undefined | Promise<Secret | undefined>;
   /** Calls one of the two at once: what stands behind the session, or why it may not begin. */
   admit(
@@ -135,13 +135,14 @@ export class ClientGate {
   readonly #user: string;
   readonly #database: string;
   readonly #address: string;
-  readonly #framer = new Framer(MESSAGE_SIZE_MAX, IS_PASSWORD_TAG);
+  /** Once the client says something, which many are not asked to. */
+  #framer: Framer | undefined;
   #state: "waiting" | "exchange" | "over" = "waiting";
   #authentication: ClientAuthentication | undefined;
   #hasAsked = false;
   #delay: Timer | undefined;
-  /** Calls off what is looked up. */
-  readonly #lookup = new AbortController();
+  /** Calls off what is looked up, where something is. */
+  #lookup: AbortController | undefined;
   /** What has come of a message that is too large to be held by the framer. */
   #pieces: Uint8Array[] = [];
 
@@ -181,13 +182,13 @@ export class ClientGate {
   stop(): void {
     this.#state = "over";
     this.#delay?.cancel();
-    this.#lookup.abort();
+    this.#lookup?.abort();
   }
 
   /** @returns How many bytes are done with. */
   onClientData(view: Uint8Array): number {
     if (this.#state === "over") return view.length;
-    const framer = this.#framer;
+    const framer = this.#framer ??= new Framer(MESSAGE_SIZE_MAX, IS_PASSWORD_TAG);
     let taken = 0;
     framer.begin(view);
     while (this.#state === "exchange" && framer.next()) {
@@ -234,7 +235,8 @@ export class ClientGate {
 
   #findSecret(rule: GateRule, method: Exclude<GateRule["method"], "relay" | "reject">): void {
     const { owner } = this.#parts;
-    const found = this.#context.secretOf(this.#user, this.#database, this.#lookup.signal);
+    const signal = () => (this.#lookup ??= new AbortController()).signal;
+    const found = this.#context.secretOf(this.#user, this.#database, signal);
     if (!(found instanceof Promise)) return this.#exchange(rule, method, found);
     owner.runLoginTime(false); // it is the gateway that takes its time
     found.then(
@@ -371,29 +373,10 @@ function negotiationFor(startup: StartupMessage): Uint8Array | undefined {
 
 /** As PostgreSQL cuts names: at a character, not within one. */
 function cut(name: string): string {
+  if (3 * name.length <= NAME_SIZE_MAX) return name; // no character takes more in UTF-8
   const encoder = new TextEncoder();
   if (encoder.encode(name).length <= NAME_SIZE_MAX) return name;
   const bytes = new Uint8Array(NAME_SIZE_MAX);
   const { read } = encoder.encodeInto(name, bytes);
   return name.slice(0, read);
-}
-
-/** Whether a client asks for a walsender. @throws {ProtocolError} If it is no word for that. */
-export function isReplication(startup: StartupMessage): boolean {
-  const value = startup.parameters.get("replication");
-  if (value === undefined) return false;
-  // It asks for logical replication, which has a database; PostgreSQL takes no other spelling.
-  const answer = value === "database" ? true : parseBoolean(value);
-  if (answer !== undefined) return answer;
-  throw new ProtocolError(`invalid value for parameter "replication": "${value}"`, "22023");
-}
-
-/** As PostgreSQL's parse_bool (bool.c): words, their unambiguous beginnings, and two digits. */
-function parseBoolean(text: string): boolean | undefined {
-  const value = text.toLowerCase();
-  const begins = (word: string, lengthMin = 1) =>
-    value.length >= lengthMin && word.startsWith(value);
-  if (value === "1" || begins("true") || begins("yes") || begins("on", 2)) return true;
-  if (value === "0" || begins("false") || begins("no") || begins("off", 2)) return false;
-  return undefined;
 }

@@ -16,6 +16,7 @@
  */
 
 import { Countdown } from "../base/countdown.ts";
+import type { KeptSession } from "../base/session_keeper.ts";
 import type { Socket, SocketHandler } from "../net/socket.ts";
 import type { TlsInfo } from "../net/tls/tls_connection.ts";
 import type { ClientState } from "../observe/facts.ts";
@@ -39,7 +40,8 @@ const TERMINATED = "client terminated";
 const CLOSED_BY_PLUGIN = "closed by a plugin";
 
 /** Serves one client. Made for each accepted connection; `onOver` is called when it is all over. */
-export class Session implements UpstreamOwner {
+export class Session implements UpstreamOwner, KeptSession, SocketHandler {
+  place = 0;
   readonly #gateway: Gateway;
   readonly #listener: ListenerContext;
   #client: Socket;
@@ -100,7 +102,7 @@ export class Session implements UpstreamOwner {
     this.#emit({ kind: "client_connected", listener, session: this.#number, peer });
     this.#emit({ kind: "client_state", listener, from: undefined, to: "startup" });
     this.#loginTime.start();
-    this.#client.start(this.#clientHandler());
+    this.#client.start(this);
     if (this.#hooked?.onOpening() === false) this.end(undefined, CLOSED_BY_PLUGIN);
   }
 
@@ -118,26 +120,26 @@ export class Session implements UpstreamOwner {
 
   // From the client ---------------------------------------------------------------------------
 
-  #clientHandler(): SocketHandler {
-    return {
-      onData: (view) => {
-        try {
-          return this.#onClientData(view);
-        } catch (error) {
-          this.#onError(error);
-          return view.length; // what cannot be understood is not looked at again
-        }
-      },
-      onEnd: () => this.guard(() => this.#onClientGone()),
-      onClose: (error) => {
-        if (error !== undefined) this.#onBroken(error);
-        this.#isClientGone = true;
-        this.guard(() => {
-          this.#onClientGone();
-          this.#finish();
-        });
-      },
-    };
+  onData(view: Uint8Array): number {
+    try {
+      return this.#onClientData(view);
+    } catch (error) {
+      this.#onError(error);
+      return view.length; // what cannot be understood is not looked at again
+    }
+  }
+
+  onEnd(): void {
+    this.guard(() => this.#onClientGone());
+  }
+
+  onClose(error: Error | undefined): void {
+    if (error !== undefined) this.#onBroken(error);
+    this.#isClientGone = true;
+    this.guard(() => {
+      this.#onClientGone();
+      this.#finish();
+    });
   }
 
   #onClientData(view: Uint8Array): number {
@@ -163,20 +165,16 @@ export class Session implements UpstreamOwner {
       (info) => this.guard(() => this.#onSecured(info)),
     );
     this.#client = secured;
-    secured.start(this.#clientHandler());
+    secured.start(this);
   }
 
   #onSecured(info: TlsInfo): void {
     this.#tls = info;
     this.#hooked?.onSecured();
     this.#startup.onSecured(info.alpn);
-    this.#emit({
-      kind: "tls_accepted",
-      session: this.#number,
-      listener: this.#listener.name,
-      version: info.protocol,
-      cipher: info.cipher,
-    });
+    const { protocol: version, cipher } = info;
+    const { name: listener } = this.#listener;
+    this.#emit({ kind: "tls_accepted", session: this.#number, listener, version, cipher });
   }
 
   /** As PostgreSQL does, closes without a word: who sent the key may not be who it belongs to. */
@@ -327,8 +325,17 @@ export class Session implements UpstreamOwner {
       this.#client.write(message);
     }
     this.setState("closing");
-    this.#client.end();
+    if (this.#hasSaidGoodbye) this.#client.destroy();
+    else this.#client.end();
     this.#release();
+  }
+
+  /**
+   * The client wants nothing more, and has all that it was to get: nothing is lost with what it
+   * might still send. With TLS, its own goodbye may be on its way, and would reset the connection.
+   */
+  get #hasSaidGoodbye(): boolean {
+    return this.#reason === TERMINATED && this.#tls === undefined && !this.#client.isSending;
   }
 
   #release(): void {
@@ -347,13 +354,8 @@ export class Session implements UpstreamOwner {
     this.#clientLease?.[Symbol.dispose]();
     this.#emit({ kind: "client_state", listener, from: this.#state, to: undefined });
     this.#hooked?.onClosed(this.#reason, durationMs);
-    this.#emit({
-      kind: "client_disconnected",
-      listener,
-      session: this.#number,
-      reason: this.#reason,
-      durationMs,
-    });
+    const who = { session: this.#number, listener };
+    this.#emit({ kind: "client_disconnected", ...who, reason: this.#reason, durationMs });
     this.#onOver(this);
   }
 

@@ -16,6 +16,7 @@
 import { addressText } from "../base/address.ts";
 import { Countdown } from "../base/countdown.ts";
 import type { Timer } from "../base/clock.ts";
+import type { KeptSession } from "../base/session_keeper.ts";
 import { LINGER_MS, type Socket, type SocketHandler } from "../net/socket.ts";
 import type { TlsInfo } from "../net/tls/tls_connection.ts";
 import type { ClientState, Fact } from "../observe/facts.ts";
@@ -38,7 +39,8 @@ const SERVER_ENDED_MS = 60_000;
 const SHUT_DOWN = "gateway shut down";
 
 /** Serves one client. Made for each accepted connection; `onOver` is called when it is all over. */
-export class RawSession {
+export class RawSession implements KeptSession {
+  place = 0;
   readonly #gateway: RawGateway;
   readonly #listener: RawListenerContext;
   #client: Socket;

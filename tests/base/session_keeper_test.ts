@@ -8,6 +8,7 @@ function keep(keeper: SessionKeeper, serves: boolean) {
   keeper.serve((onOver) => {
     session.leaves = onOver;
     return {
+      place: 0,
       start: () => told.push("start"),
       drain: () => {
         told.push("drain");
@@ -37,7 +38,7 @@ Deno.test("SessionKeeper starts sessions, and keeps them until they are over", (
 
 Deno.test("SessionKeeper knows a session that is over as soon as it starts", () => {
   const keeper = new SessionKeeper();
-  keeper.serve((onOver) => ({ start: onOver, drain: () => {}, terminate: () => {} }));
+  keeper.serve((onOver) => ({ place: 0, start: onOver, drain: () => {}, terminate: () => {} }));
   equal(keeper.size, 0);
 });
 

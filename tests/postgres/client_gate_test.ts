@@ -119,7 +119,7 @@ class Scene {
         return rule;
       },
       secretOf: (user, database, signal) => {
-        this.signal = signal;
+        this.signal = signal();
         this.looked.push(`${user}@${database}`);
         return secret;
       },

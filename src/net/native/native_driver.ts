@@ -86,12 +86,16 @@ export class NativeDriver implements Driver {
     };
   }
 
-  #bind(address: Uint8Array, { reusePort }: ListenOptions): number {
+  #bind(address: Uint8Array, options: ListenOptions): number {
     const { libC } = this.#loop;
     const fd = openSocket(this.#loop, familyOf(address));
     const isTcp = familyOf(address) !== LINUX.AF_UNIX;
     if (isTcp) setOption(libC, fd, LINUX.SOL_SOCKET, LINUX.SO_REUSEADDR, 1);
-    if (isTcp && reusePort) setOption(libC, fd, LINUX.SOL_SOCKET, LINUX.SO_REUSEPORT, 1);
+    if (isTcp && options.reusePort) {
+      setOption(libC, fd, LINUX.SOL_SOCKET, LINUX.SO_REUSEPORT, 1);
+    }
+    // Linux gives them to each connection that is accepted.
+    if (isTcp) setSocketOptions(libC, fd, options);
     const isBound = libC.bind(fd, address, address.length) === 0 && libC.listen(fd, BACKLOG) === 0;
     if (isBound) return fd;
     const error = systemError(libC, libC.errno);

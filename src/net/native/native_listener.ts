@@ -12,7 +12,6 @@ import { ERRNO, LINUX, systemError } from "./libc.ts";
 import type { NativeRound } from "./native_round.ts";
 import { NativeSocket } from "./native_socket.ts";
 import { decodeSocketAddress, SOCKET_ADDRESS_SIZE_MAX } from "./socket_address.ts";
-import { setSocketOptions } from "./socket_calls.ts";
 
 /** Pause after a failed accept: long enough for a few connections to end and free descriptors. */
 const ACCEPT_RETRY_MS = 100;
@@ -86,7 +85,6 @@ export class NativeListener implements Watched {
     const { loop } = this.#round;
     const isTcp = this.#options.address.kind === "tcp";
     const peer = isTcp ? decodeSocketAddress(this.#address) : undefined;
-    if (isTcp) setSocketOptions(loop.libC, fd, this.#options);
     let socket: NativeSocket | undefined;
     try {
       socket = new NativeSocket(fd, peer, this.#round);

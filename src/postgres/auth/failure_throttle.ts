@@ -67,6 +67,8 @@ export class FailureThrottle {
   readonly #addresses: CountTable;
   /** By address and user, of those who have logged in; the least recently successful goes first. */
   readonly #users = new Map<string, Count>();
+  /** The last one of them. */
+  #lastSuccess: string | undefined;
 
   /** Nobody has failed yet. */
   constructor(options: FailureThrottleOptions) {
@@ -119,6 +121,8 @@ export class FailureThrottle {
     if (this.#options.failuresMax === 0) return;
     const key = userKey(placeOf(address), user);
     const own = this.#users.get(key) ?? NO_FAILURES;
+    if (own.failures === 0 && key === this.#lastSuccess) return;
+    this.#lastSuccess = key;
     this.#users.delete(key);
     this.#users.set(key, { ...own, failures: Math.floor(own.failures / 2) });
     if (this.#users.size > this.#options.addressesMax) {
@@ -188,8 +192,9 @@ class CountTable {
 
 /** What of an address counts: all of an IPv4 address, half of an IPv6 one. */
 function placeOf(address: string): string {
-  const words = parseIpAddress(address.replace(/%.*$/s, ""));
-  return words === undefined ? address : words.slice(0, 2).join(".");
+  const words = parseIpAddress(address.includes("%") ? address.replace(/%.*$/s, "") : address);
+  if (words === undefined) return address;
+  return words.length === 1 ? String(words[0]) : `${words[0]}.${words[1]}`;
 }
 
 function userKey(place: string, user: string): string {

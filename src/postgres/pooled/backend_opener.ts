@@ -23,7 +23,8 @@ import { Framer, HEADER_SIZE } from "../wire/framer.ts";
 import { errorFieldsOf, readBackendKeyData } from "../wire/messages.ts";
 import { startupPacket } from "../wire/startup_packet.ts";
 import { BACKEND, IS_BACKEND_TAG } from "../wire/tags.ts";
-import { readParameterStatus, ServerParameters } from "./parameters.ts";
+import { readParameterStatus } from "./parameters.ts";
+import { ServerParameters } from "./server_parameters.ts";
 
 /** Why there is no connection. */
 export type OpenFailure =

@@ -11,7 +11,8 @@ import type { ServerState } from "../../observe/facts.ts";
 import type { CancelTarget } from "../cancel.ts";
 import type { Backend } from "./backend.ts";
 import type { CleanerParts } from "./backend_cleaner.ts";
-import type { ServerParameters, SessionParameters } from "./parameters.ts";
+import type { SessionParameters } from "./parameters.ts";
+import type { ServerParameters } from "./server_parameters.ts";
 
 /** The session that a server connection works for. */
 export interface BackendOwner {

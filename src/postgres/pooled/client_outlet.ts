@@ -7,7 +7,8 @@
 import { concat } from "../../base/bytes.ts";
 import type { Socket } from "../../net/socket.ts";
 import { type Cells, POOL_CELL } from "../../observe/counters.ts";
-import type { ServerParameters, SessionParameters } from "./parameters.ts";
+import type { SessionParameters } from "./parameters.ts";
+import type { ServerParameters } from "./server_parameters.ts";
 import type { ReplyQueue } from "./reply_queue.ts";
 
 /** The server connection, as far as reports of parameters need it. */

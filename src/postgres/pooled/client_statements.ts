@@ -21,10 +21,10 @@ import {
 } from "../wire/extended_messages.ts";
 import { HEADER_SIZE } from "../wire/framer.ts";
 import { FRONTEND } from "../wire/tags.ts";
-import type { Traits } from "../sql/traits.ts";
 import type { Backend } from "./backend.ts";
 import { KnownColumns } from "./columns.ts";
-import { ENDS_TRANSACTION, type Meant, meantBy } from "./meant.ts";
+import { ENDS_TRANSACTION, meantBy } from "./meant.ts";
+import type { Meanings, Meant, StatementsOwner } from "./meant.ts";
 import { checkNameSize, NamedStatements } from "./named_statements.ts";
 import { PendingChanges } from "./pending_changes.ts";
 import {
@@ -58,10 +58,9 @@ import {
 const NOTHING = new Uint8Array();
 
 /** The names of one client. */
-export class ClientStatements {
+export class ClientStatements implements Meanings {
   readonly #shared: SharedStatements;
-  readonly #meantBy: (statement: UnnamedStatement) => Meant | undefined;
-  readonly #namesNow: () => string | undefined;
+  readonly #owner: StatementsOwner;
   readonly #named = new NamedStatements();
   readonly #unnamed: ClientUnnamedStatement;
   readonly #names = new ServerNames();
@@ -70,19 +69,16 @@ export class ClientStatements {
   /** Names whose Parse or Close may turn out to be skipped. */
   readonly #changes = new PendingChanges<string>();
 
-  /**
-   * @param refusal The definition of a statement that raises an error, for one that may not be.
-   * @param namesNow What the names in a text depend on: see {@linkcode Meaning}.
-   */
-  constructor(
-    shared: SharedStatements,
-    refusal: (traits: Traits) => Uint8Array | undefined,
-    namesNow: () => string | undefined,
-  ) {
+  constructor(shared: SharedStatements, owner: StatementsOwner) {
     this.#shared = shared;
-    this.#namesNow = namesNow;
-    this.#meantBy = (statement) => meantBy(statement, refusal, (name) => this.#named.get(name));
-    this.#unnamed = new ClientUnnamedStatement(shared, this.#meantBy);
+    this.#owner = owner;
+    this.#unnamed = new ClientUnnamedStatement(shared, this);
+  }
+
+  /** What is prepared in place of a statement, if it is not what it is. */
+  meantBy(statement: UnnamedStatement): Meant | undefined {
+    const refusal = this.#owner.refusalOf(statement.traits);
+    return refusal === undefined ? meantBy(statement, this.#named) : { definition: refusal };
   }
 
   /** True if only the server that the client has now can serve what it prepared. */
@@ -209,9 +205,9 @@ export class ClientStatements {
     if (before !== undefined) {
       return { replacement: this.#provokeDuplicate(backend, name, before, definition) };
     }
-    const names = this.#namesNow();
+    const names = this.#owner.namesNow();
     let statement = this.#shared.find(definition, { names });
-    const meant = this.#meantBy(statement);
+    const meant = this.meantBy(statement);
     if (meant !== undefined) {
       statement = this.#shared.find(meant.definition, { names, requires: meant.requires });
     }

@@ -12,9 +12,11 @@ import { ProtocolError } from "../wire/errors.ts";
 import { nameBytes, nameOf } from "../wire/extended_messages.ts";
 import { Framer, HEADER_SIZE } from "../wire/framer.ts";
 import { errorFieldsOf, readyForQuery } from "../wire/messages.ts";
+import type { Traits } from "../sql/traits.ts";
 import { FRONTEND, IS_FRONTEND_TAG, STATUS_IDLE } from "../wire/tags.ts";
 import type { Backend } from "./backend.ts";
 import { ClientStatements } from "./client_statements.ts";
+import type { StatementsOwner } from "./meant.ts";
 import { isLoneQuery } from "../wire/lone_messages.ts";
 import type { PooledSession } from "./pooled_session.ts";
 import type { PooledContext, PoolSettings } from "./pooled_context.ts";
@@ -23,12 +25,12 @@ import { needsServer, REPLY, REPLY_OF } from "./reply_kinds.ts";
 import { SqlState } from "./sql_state.ts";
 import { type Batch, StalePlans, translateStale } from "./stale_plans.ts";
 import type { Piece, Replacement } from "./unnamed_statement.ts";
-import { UntrackedStatements } from "./untracked_statements.ts";
+import { type UntrackedOwner, UntrackedStatements } from "./untracked_statements.ts";
 
 const READY_IDLE = readyForQuery(STATUS_IDLE);
 
 /** One client's messages. */
-export class FrontendRelay {
+export class FrontendRelay implements StatementsOwner, UntrackedOwner {
   readonly #context: PooledContext;
   readonly #settings: PoolSettings;
   readonly #session: PooledSession;
@@ -52,25 +54,22 @@ export class FrontendRelay {
     this.#settings = settings;
     this.#session = session;
     this.#framer = new Framer(context.messageSizeMax, IS_FRONTEND_TAG, READ_BUFFER_SIZE_MAX);
-    this.#statements = new ClientStatements(
-      context.sharedStatements,
-      (traits) => refusalOf(traits, settings)?.definition,
-      () => session.touched.namesNow(),
-    );
-    this.#sql = new SqlState(
-      context,
-      settings,
-      session,
-      this.#statements,
-      (name) => this.#untracked.get(name),
-    );
-    this.#stale = new StalePlans(
-      (statement) => context.sharedStatements.forget(statement),
-      (statement) => this.#statements.forgetColumns(statement),
-    );
-    this.#untracked = new UntrackedStatements(context.scanner, (backend, traits) => {
-      this.#sql.onExecute(backend, traits);
-    });
+    this.#statements = new ClientStatements(context.sharedStatements, this);
+    this.#untracked = new UntrackedStatements(context.scanner, this);
+    this.#sql = new SqlState(context, settings, session, this.#statements, this.#untracked);
+    this.#stale = new StalePlans(context.sharedStatements, this.#statements);
+  }
+
+  onExecute(backend: Backend, traits: Traits): void {
+    this.#sql.onExecute(backend, traits);
+  }
+
+  refusalOf(traits: Traits): Uint8Array | undefined {
+    return refusalOf(traits, this.#settings)?.definition;
+  }
+
+  namesNow(): string | undefined {
+    return this.#session.touched.namesNow();
   }
 
   /** True unless a message is being streamed. */

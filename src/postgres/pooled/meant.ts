@@ -22,23 +22,33 @@ export interface Meant {
   readonly requires?: Statement;
 }
 
+/** Whose statements they are. */
+export interface StatementsOwner {
+  /** The definition of a statement that raises an error, for one that may not be. */
+  refusalOf(traits: Traits): Uint8Array | undefined;
+  /** What the names in a text depend on: see {@linkcode Meaning}. */
+  namesNow(): string | undefined;
+}
+
+/** Who knows what statements mean. */
+export interface Meanings {
+  /** What is prepared in place of a statement, if it is not what it is. */
+  meantBy(statement: UnnamedStatement): Meant | undefined;
+}
+
 /**
- * What is prepared in place of a statement, if it is not what it is.
+ * What is prepared in place of a statement that may be, if it is not what it is.
  *
- * @param refusal The definition of a statement that raises an error, for one that may not be.
  * @param named What a name of the client stands for, if it was prepared by Parse.
  */
 export function meantBy(
   { definition, traits }: UnnamedStatement,
-  refusal: (traits: Traits) => Uint8Array | undefined,
-  named: (name: string) => Statement | undefined,
+  named: { get(name: string): Statement | undefined },
 ): Meant | undefined {
-  const refused = refusal(traits);
-  if (refused !== undefined) return { definition: refused };
   const [range] = traits.statementNames;
   if (range === undefined || traits.statementCount !== 1) return undefined;
   if (range.use === "prepare") return undefined;
-  const requires = named(nameOf(utf8(range.name)));
+  const requires = named.get(nameOf(utf8(range.name)));
   if (requires !== undefined) {
     return { definition: renamedText(definition, range, requires.serverName), requires };
   }

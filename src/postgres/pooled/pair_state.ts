@@ -5,28 +5,22 @@
  * @module
  */
 
+import type { Greetings } from "./greeting.ts";
+
 /** Sets of startup parameters that are remembered to be good. */
 const ACCEPTED_MAX = 100;
 
-/** What servers made of a client's startup parameters. */
-export interface Accepted {
-  /** Canonical values by lower-case name. */
-  readonly settings: ReadonlyMap<string, string>;
-  /** What a server with these settings reports, under its own names, in its order. */
-  readonly reported: ReadonlyMap<string, string>;
-}
-
 /** One pair. */
 export class PairState {
-  readonly #accepted = new Map<string, Accepted>();
+  readonly #accepted = new Map<string, Greetings>();
   #reported = "";
 
   /** What servers made of these parameters before, if it is known. */
-  accepted(settings: ReadonlyMap<string, string>): Accepted | undefined {
+  accepted(settings: ReadonlyMap<string, string>): Greetings | undefined {
     return this.#accepted.get(keyOf(settings));
   }
 
-  accept(settings: ReadonlyMap<string, string>, accepted: Accepted): void {
+  accept(settings: ReadonlyMap<string, string>, accepted: Greetings): void {
     this.#accepted.set(keyOf(settings), accepted);
     if (this.#accepted.size <= ACCEPTED_MAX) return;
     for (const oldest of this.#accepted.keys()) {
@@ -44,5 +38,6 @@ export class PairState {
 }
 
 function keyOf(settings: ReadonlyMap<string, string>): string {
+  if (settings.size === 0) return "";
   return JSON.stringify([...settings]);
 }

@@ -13,35 +13,14 @@
  */
 
 import { concat } from "../../base/bytes.ts";
-import { LateMap, type ReadonlyLateMap } from "../../base/late_collections.ts";
+import { LateMap } from "../../base/late_collections.ts";
+import { LentMap } from "../../base/lent_map.ts";
 import { ProtocolError } from "../wire/errors.ts";
 import { nameBytes, nameOf } from "../wire/extended_messages.ts";
 import { HEADER_SIZE } from "../wire/framer.ts";
 import { parameterStatus } from "../wire/messages.ts";
-import { statementsFor } from "./parameter_statements.ts";
-
-/** Reported by servers, but not for a client to set. */
-const FIXED: ReadonlySet<string> = new Set([
-  "server_version",
-  "server_encoding",
-  "integer_datetimes",
-  "is_superuser",
-  "in_hot_standby",
-]);
-
-/** Belong to a transaction, or cannot be read back: they never follow a client. */
-const TRANSIENT: ReadonlySet<string> = new Set([
-  "transaction_isolation",
-  "transaction_read_only",
-  "transaction_deferrable",
-  "seed",
-]);
-
-/** RESET ALL leaves these (GUC_NO_RESET_ALL in guc_tables.c). */
-const ROLE_PARAMETERS: ReadonlySet<string> = new Set(["role", "session_authorization"]);
-
-/** Undoes every setting; the session's user comes first, since it decides what may be reset. */
-const RESET_EVERYTHING = "RESET SESSION AUTHORIZATION;RESET ROLE;RESET ALL";
+import { follows, ROLE_PARAMETERS } from "./parameter_names.ts";
+import type { ServerParameters } from "./server_parameters.ts";
 
 /** Names that one session may have set; one that sets more stays on its server. */
 export const PARAMETERS_MAX = 64;
@@ -49,18 +28,23 @@ export const PARAMETERS_MAX = 64;
 /** Longest value that is kept, in bytes; one that is longer stays on its server. */
 const VALUE_SIZE_MAX = 16 * 1024;
 
-/** Longest name: NAMEDATALEN - 1 for each of a class and a name, and the dot between. */
-const NAME_SIZE_MAX = 127;
+/** What a client's StartupMessage asked for, as servers put it. */
+export interface SessionDefaults {
+  /** By lower-case name. */
+  readonly values: ReadonlyMap<string, string>;
+  /** The same as one text: see {@linkcode SessionParameters.wantedText}. */
+  readonly text: string;
+}
+
+const NO_DEFAULTS: SessionDefaults = { values: new Map(), text: "" };
 
 /** What one client wants. Names are lower case, values one character a byte. */
 export class SessionParameters {
-  /** What the client has been told by ParameterStatus, under the names the server gives them. */
-  readonly told = new Map<string, string>();
-  readonly #wanted = new LateMap<string, string>();
+  readonly #told = new LentMap<string, string>();
+  readonly #wanted = new LentMap<string, string>();
   /** What is wanted, as one text; undefined if that has to be made. */
   #wantedText: string | undefined;
-  /** What RESET goes back to: what the client's StartupMessage asked for, as servers put it. */
-  defaults: ReadonlyMap<string, string> = new Map();
+  #defaults = NO_DEFAULTS;
 
   /** False until the client is welcome: what servers report is gathered, but not told. */
   isTold = false;
@@ -140,8 +124,8 @@ export class SessionParameters {
     if (own !== undefined && own !== value) this.#apart.set(key, 0);
     else this.#apart.delete(key);
     const meant = own ?? value;
-    if (this.told.get(name) === meant) return undefined;
-    this.told.set(name, meant);
+    if (this.#told.map.get(name) === meant) return undefined;
+    this.#told.set(name, meant);
     return this.isTold ? meant : undefined;
   }
 
@@ -158,7 +142,7 @@ export class SessionParameters {
       const meant = this.defaults.get(key);
       if (meant === undefined || meant === value) continue;
       if (!this.#isResetOf(key)) continue;
-      this.told.set(name, meant);
+      this.#told.set(name, meant);
       messages.push(parameterStatusOf(name, meant));
     }
     return concat(...messages);
@@ -189,27 +173,48 @@ export class SessionParameters {
     return this.#resetting === "all" || this.#resetting.includes(key);
   }
 
+  /** What the client has been told by ParameterStatus, under the names the server gives them. */
+  get told(): ReadonlyMap<string, string> {
+    return this.#told.map;
+  }
+
+  /** What RESET goes back to: what the client's StartupMessage asked for, as servers put it. */
+  get defaults(): ReadonlyMap<string, string> {
+    return this.#defaults.values;
+  }
+
   /** What must be set on a server that works for it. */
-  get wanted(): ReadonlyLateMap<string, string> {
-    return this.#wanted;
+  get wanted(): ReadonlyMap<string, string> {
+    return this.#wanted.map;
   }
 
   /** The same as one text, which is equal to another session's if that wants the same. */
   get wantedText(): string {
-    return this.#wantedText ??= [...this.#wanted].flat().join("\0");
+    return this.#wantedText ??= textOfAll(this.wanted);
   }
 
-  /** The client begins with these, which servers have accepted. */
-  begin(defaults: ReadonlyMap<string, string>): void {
-    this.defaults = defaults;
+  /** A server reports a parameter to a client that is not welcome yet. */
+  gather(name: string, value: string): void {
+    this.#told.set(name, value);
+  }
+
+  /**
+   * The client is welcome.
+   *
+   * @param defaults What RESET goes back to, which servers have accepted.
+   * @param told What the client is told.
+   */
+  begin(defaults: SessionDefaults, told: ReadonlyMap<string, string>): void {
+    this.#defaults = defaults;
+    this.#told.borrow(told);
+    this.isTold = true;
     this.restore();
   }
 
   /** DISCARD ALL. */
   restore(): void {
-    this.#wantedText = undefined;
-    this.#wanted.clear();
-    for (const [name, value] of this.defaults) this.#wanted.set(name, value);
+    this.#wanted.borrow(this.defaults);
+    this.#wantedText = this.#defaults.text;
   }
 
   /** RESET of one. */
@@ -243,121 +248,9 @@ export class SessionParameters {
   }
 }
 
-/** What is set on one server connection. Names are lower case. */
-export class ServerParameters {
-  readonly #actual = new Map<string, string>();
-  /** What was reported when it logged in. */
-  readonly #login = new Map<string, string>();
-  /** Set since by somebody: to be reset for whoever does not want it. */
-  readonly #changed = new Set<string>();
-  /** What a session wanted for which nothing had to be changed, while nothing has changed since. */
-  #fits: string | undefined;
-  /** A statement that nobody can see through may have set anything. */
-  mayHaveChanged = false;
-
-  /** The server reports a parameter while it logs in, or to nobody. */
-  report(name: string, value: string): void {
-    const key = name.toLowerCase();
-    this.#fits = undefined;
-    this.#actual.set(key, value);
-    this.#login.set(key, value);
-  }
-
-  /** Somebody's statement changed it. */
-  change(name: string, value: string | undefined): void {
-    this.#fits = undefined;
-    if (value === undefined) this.#actual.delete(name);
-    else this.#actual.set(name, value);
-    if (value === undefined || this.#login.get(name) === value) this.#changed.delete(name);
-    else if (follows(name)) this.#changed.add(name);
-  }
-
-  /** Names that somebody has set since. */
-  get changed(): Iterable<string> {
-    return this.#changed;
-  }
-
-  /**
-   * DISCARD ALL, or RESET ALL, which leaves the role: what the server reports of that comes by
-   * `change`.
-   */
-  restore(keepsRole: boolean): void {
-    this.#fits = undefined;
-    for (const name of [...this.#changed]) {
-      if (keepsRole && ROLE_PARAMETERS.has(name)) continue;
-      this.forget(name);
-      this.#changed.delete(name);
-    }
-    this.mayHaveChanged = false;
-  }
-
-  get(name: string): string | undefined {
-    return this.#actual.get(name);
-  }
-
-  /**
-   * The statements that make this server what `session` wants; it is taken to be so from now on.
-   *
-   * @returns Texts to be sent as a Query each, in this order; mostly none.
-   * @throws {ProtocolError} As `literal`; then nothing is taken to be so.
-   */
-  follow(session: SessionParameters): Uint8Array[] {
-    if (this.mayHaveChanged) return this.#followAnew(session);
-    if (this.#fits === session.wantedText) return [];
-    const resets: string[] = [];
-    for (const name of this.#changed) {
-      if (!session.wanted.has(name)) resets.push(name);
-    }
-    const sets: [string, string][] = [];
-    for (const pair of session.wanted) if (this.#isAnother(pair)) sets.push(pair);
-    if (resets.length === 0 && sets.length === 0) {
-      this.#fits = session.wantedText;
-      return [];
-    }
-    const statements = statementsFor(resets, sets, this.#isStandardStrings);
-    for (const name of resets) {
-      this.#changed.delete(name);
-      this.forget(name);
-    }
-    for (const [name, value] of sets) this.change(name, value);
-    return statements;
-  }
-
-  /** As `follow`, but nothing is reset, and only these are set: each text is one statement. */
-  set(parameters: Iterable<[string, string]>): Uint8Array[] {
-    const sets = [...parameters].filter((pair) => this.#isAnother(pair));
-    if (sets.length === 0) return [];
-    const statements = statementsFor([], sets, this.#isStandardStrings);
-    for (const [name, value] of sets) this.change(name, value);
-    return statements;
-  }
-
-  #isAnother([name, value]: readonly [string, string]): boolean {
-    return this.#actual.get(name) !== value;
-  }
-
-  /** As it is now: a Query is read as a whole before its first statement changes anything. */
-  get #isStandardStrings(): boolean {
-    return this.#actual.get("standard_conforming_strings") === "on";
-  }
-
-  #followAnew(session: SessionParameters): Uint8Array[] {
-    this.restore(false);
-    try {
-      return [nameBytes(RESET_EVERYTHING), ...this.follow(session)];
-    } catch (error) {
-      this.mayHaveChanged = true; // nothing will be sent
-      throw error;
-    }
-  }
-
-  /** A RESET has put it back to what the server has of its own. */
-  forget(name: string): void {
-    this.#fits = undefined;
-    const value = this.#login.get(name);
-    if (value === undefined) this.#actual.delete(name);
-    else this.#actual.set(name, value);
-  }
+/** Settings as one text, which is equal to that of the same ones in the same order. */
+export function textOfAll(settings: ReadonlyMap<string, string>): string {
+  return [...settings].flat().join("\0");
 }
 
 /** Encodes ParameterStatus from texts of one character a byte. */
@@ -379,9 +272,4 @@ export function readParameterStatus(bytes: Uint8Array): { name: string; value: s
     name: nameOf(bytes.subarray(HEADER_SIZE, nameEnd)),
     value: nameOf(bytes.subarray(nameEnd + 1, valueEnd)),
   };
-}
-
-/** Whether a parameter of this name may be sent from one server to another. */
-export function follows(name: string): boolean {
-  return !FIXED.has(name) && !TRANSIENT.has(name) && name.length <= NAME_SIZE_MAX;
 }

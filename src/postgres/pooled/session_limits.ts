@@ -38,6 +38,7 @@ export class SessionLimits implements Watched {
   readonly #settings: PoolSettings;
   readonly #session: Limited;
   readonly shortestMs: number;
+  place = 0;
   /** When the client was heard last, or a query of its was answered last. */
   #activeMs = 0;
   #transactionMs: number | undefined;

@@ -21,6 +21,7 @@ import { refusalOf } from "./refused_statements.ts";
 import type { PooledContext, PoolSettings } from "./pooled_context.ts";
 import type { PooledSession } from "./pooled_session.ts";
 import type { Replacement } from "./unnamed_statement.ts";
+import type { UntrackedStatements } from "./untracked_statements.ts";
 
 /** Effects that may be due at the same time; each statement has a few at most. */
 const EFFECTS_MAX = 1_000;
@@ -32,7 +33,7 @@ export class SqlState {
   readonly #session: PooledSession;
   readonly #statements: ClientStatements;
   readonly #prepared: PreparedBySql;
-  readonly #untracked: (name: string) => Traits | undefined;
+  readonly #untracked: UntrackedStatements;
   #effects: Effect[] = [];
   #isSettled = true;
   /** Queries of `follow` on their way. */
@@ -43,13 +44,13 @@ export class SqlState {
   /** In session mode: what the client has reset since, and its StartupMessage asked for. */
   readonly #resetNames = new LateSet<string>();
 
-  /** @param untracked What a statement does that keeps the client's own name, in session mode. */
+  /** @param untracked Statements that keep the client's own name, in session mode. */
   constructor(
     context: PooledContext,
     settings: PoolSettings,
     session: PooledSession,
     statements: ClientStatements,
-    untracked: (name: string) => Traits | undefined,
+    untracked: UntrackedStatements,
   ) {
     this.#untracked = untracked;
     this.#context = context;
@@ -178,7 +179,7 @@ export class SqlState {
   /** SQL executes what was prepared by Parse, under names that are the server's, too. */
   #onUntracked(backend: Backend, { statementNames }: Traits, request: number): void {
     for (const { name, use } of statementNames) {
-      const executed = use === "execute" ? this.#untracked(nameOf(utf8(name))) : undefined;
+      const executed = use === "execute" ? this.#untracked.get(nameOf(utf8(name))) : undefined;
       if (executed !== undefined) this.#onTraits(backend, executed, request);
     }
   }

@@ -46,22 +46,27 @@ function hasOtherColumns(fields: ReadonlyMap<string, string>): boolean {
   return fields.get("M")?.includes(STALE_NAME) === true;
 }
 
+/** Knows statements of all clients. */
+export interface PlanKeeper {
+  /** Nobody is to find the old plan any more who prepares the statement. */
+  forget(statement: Statement): void;
+}
+
+/** Knows those of one client. */
+export interface ColumnsKeeper {
+  /** The client is going to be told of a statement's columns again. */
+  forgetColumns(statement: Statement): void;
+}
+
 /** What one client may have to send again. */
 export class StalePlans {
   readonly #batch = new RetryBuffer();
-  readonly #forget: (statement: Statement) => void;
-  readonly #forgetColumns: (statement: Statement) => void;
+  readonly #shared: PlanKeeper;
+  readonly #own: ColumnsKeeper;
 
-  /**
-   * @param forget Nobody is to find the old plan any more who prepares the statement.
-   * @param forgetColumns The client is going to be told of a statement's columns again.
-   */
-  constructor(
-    forget: (statement: Statement) => void,
-    forgetColumns: (statement: Statement) => void,
-  ) {
-    this.#forget = forget;
-    this.#forgetColumns = forgetColumns;
+  constructor(shared: PlanKeeper, own: ColumnsKeeper) {
+    this.#shared = shared;
+    this.#own = own;
   }
 
   /** A server that was quiet is asked something. */
@@ -100,9 +105,9 @@ export class StalePlans {
     const statements = [...this.#batch.statements];
     const bytes = this.#batch.take(answers);
     // A client that must be told prepares its statement again: it is not to find the old plan then.
-    for (const statement of statements) this.#forget(statement);
+    for (const statement of statements) this.#shared.forget(statement);
     if (bytes === undefined || isInTransaction) return undefined;
-    for (const statement of statements) this.#forgetColumns(statement);
+    for (const statement of statements) this.#own.forgetColumns(statement);
     return { bytes, statements };
   }
 }

@@ -11,7 +11,7 @@ import type { Traits } from "../sql/traits.ts";
 import { bindNothing, closeStatement, parse } from "../wire/extended_messages.ts";
 import { HEADER_SIZE } from "../wire/framer.ts";
 import type { Backend } from "./backend.ts";
-import type { Meant } from "./meant.ts";
+import type { Meanings } from "./meant.ts";
 import { ensureRequired } from "./preparing.ts";
 import { REPLY } from "./reply_kinds.ts";
 import type { ReplyQueue } from "./reply_queue.ts";
@@ -61,7 +61,7 @@ interface Version {
 /** The unnamed statement of one client. */
 export class ClientUnnamedStatement {
   readonly #shared: SharedStatements;
-  readonly #meant: (statement: UnnamedStatement) => Meant | undefined;
+  readonly #meanings: Meanings;
   /**
    * What it is at the end, and what it is if messages on their way turn out to be skipped: the last
    * one whose message has been answered, and those behind it.
@@ -70,13 +70,9 @@ export class ClientUnnamedStatement {
   /** The last request in which it was prepared again, unseen: see `ReplyQueue.requestCount`. */
   #repeated = 0;
 
-  /** @param meant What is prepared in place of a statement, if it is not what it is. */
-  constructor(
-    shared: SharedStatements,
-    meant: (statement: UnnamedStatement) => Meant | undefined,
-  ) {
+  constructor(shared: SharedStatements, meanings: Meanings) {
     this.#shared = shared;
-    this.#meant = meant;
+    this.#meanings = meanings;
   }
 
   /** True if only the server that the client has now knows its text. */
@@ -148,7 +144,7 @@ export class ClientUnnamedStatement {
       return undefined;
     }
     let unnamed = this.#shared.unnamed(view.subarray(start + HEADER_SIZE + 1, end));
-    const meant = isWhole ? this.#meant(unnamed) : undefined;
+    const meant = isWhole ? this.#meanings.meantBy(unnamed) : undefined;
     let replacement: Replacement;
     if (meant !== undefined) {
       unnamed = this.#shared.unnamed(meant.definition, meant.requires);

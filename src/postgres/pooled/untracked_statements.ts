@@ -16,17 +16,22 @@ import type { Piece } from "./unnamed_statement.ts";
 /** Names that are kept; a statement beyond counts as executed when it is prepared. */
 const NAMES_MAX = 1_000;
 
+/** Whose they are. */
+export interface UntrackedOwner {
+  /** A statement is going to be executed that is not plain. */
+  onExecute(backend: Backend, traits: Traits): void;
+}
+
 /** Those of one client. */
 export class UntrackedStatements {
   readonly #scanner: QueryScanner;
-  readonly #onExecute: (backend: Backend, traits: Traits) => void;
+  readonly #owner: UntrackedOwner;
   /** Those that do anything to the session. */
   readonly #traits = new LateMap<string, Traits>();
 
-  /** @param onExecute A statement is going to be executed that is not plain. */
-  constructor(scanner: QueryScanner, onExecute: (backend: Backend, traits: Traits) => void) {
+  constructor(scanner: QueryScanner, owner: UntrackedOwner) {
     this.#scanner = scanner;
-    this.#onExecute = onExecute;
+    this.#owner = owner;
   }
 
   onParse(backend: Backend, { view, start, end, isWhole }: Piece): void {
@@ -39,7 +44,7 @@ export class UntrackedStatements {
     const traits = this.#scanner.scan(text.subarray(0, size), true);
     const name = nameOf(view.subarray(nameStart, nameEnd));
     this.#traits.delete(name);
-    if (isPlain(traits) || this.#traits.size >= NAMES_MAX) this.#onExecute(backend, traits);
+    if (isPlain(traits) || this.#traits.size >= NAMES_MAX) this.#owner.onExecute(backend, traits);
     else this.#traits.set(name, traits);
   }
 
@@ -54,6 +59,6 @@ export class UntrackedStatements {
     const nameEnd = portalEnd < 0 ? -1 : view.indexOf(0, portalEnd + 1);
     if (nameEnd < 0 || nameEnd >= end) return;
     const traits = this.#traits.get(nameOf(view.subarray(portalEnd + 1, nameEnd)));
-    if (traits !== undefined) this.#onExecute(backend, traits);
+    if (traits !== undefined) this.#owner.onExecute(backend, traits);
   }
 }

@@ -6,6 +6,7 @@
  */
 
 import type { Clock, Timer } from "../../base/clock.ts";
+import { type Placed, PlacedList } from "../../base/placed_list.ts";
 
 /** How often it looks, in milliseconds: a limit is kept to within this time. */
 const INTERVAL_MS_MAX = 500;
@@ -15,7 +16,7 @@ const INTERVAL_MS_MIN = 10;
 const LOOKS_A_LIMIT = 10;
 
 /** What is looked at. */
-export interface Watched {
+export interface Watched extends Placed {
   /** The shortest of its limits, in milliseconds. */
   readonly shortestMs: number;
   check(nowMs: number): void;
@@ -24,7 +25,7 @@ export interface Watched {
 /** One worker's. It runs while there is something to look at. */
 export class Watchdog {
   readonly #clock: Clock;
-  readonly #watched = new Set<Watched>();
+  readonly #watched = new PlacedList<Watched>();
   #intervalMs = INTERVAL_MS_MAX;
   #timer: Timer | undefined;
 
@@ -54,7 +55,7 @@ export class Watchdog {
     this.#timer = this.#clock.after(this.#intervalMs, () => {
       const nowMs = this.#clock.nowMs();
       this.#timer = undefined;
-      for (const watched of [...this.#watched]) watched.check(nowMs);
+      for (const watched of [...this.#watched.members]) watched.check(nowMs);
       // Somebody who came meanwhile has begun anew.
       if (this.#watched.size > 0 && this.#timer === undefined) this.#schedule();
     });

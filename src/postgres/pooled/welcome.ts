@@ -16,10 +16,11 @@ import { backendKeyData, readyForQuery } from "../wire/messages.ts";
 import type { StartupMessage } from "../wire/startup_packet.ts";
 import type { Backend } from "./backend.ts";
 import { STATUS_IDLE } from "../wire/tags.ts";
+import { Greetings } from "./greeting.ts";
 import type { OwnResult } from "./own_queries.ts";
 import type { PairState } from "./pair_state.ts";
 import { setStatement } from "./parameter_statements.ts";
-import { PARAMETERS_MAX, parameterStatusOf } from "./parameters.ts";
+import { PARAMETERS_MAX } from "./parameters.ts";
 import type { SessionParameters } from "./parameters.ts";
 import { startupSettings } from "./startup_settings.ts";
 
@@ -53,8 +54,7 @@ export interface WelcomeOptions {
   readonly onDone: () => void;
 }
 
-/** Reported by PostgreSQL 14 and newer. */
-const HOT_STANDBY = "in_hot_standby";
+const READY = readyForQuery(STATUS_IDLE);
 
 /** One client's welcome. */
 export class Welcome {
@@ -82,9 +82,7 @@ export class Welcome {
     const role = this.#settings.get(ROLE_SETTING);
     if (role !== undefined) this.#options.onRole(role);
     const accepted = this.#guest.pair.accepted(this.#settings);
-    if (accepted !== undefined) {
-      return this.#admit(accepted.settings, accepted.reported);
-    }
+    if (accepted !== undefined) return this.#admit(accepted);
     this.#guest.acquire(() => this.#ask());
     if (this.#guest.backend !== undefined) this.#ask();
   }
@@ -93,7 +91,7 @@ export class Welcome {
     const backend = this.#guest.backend!;
     const { parameters } = this.#guest;
     // Not told before it is welcome: what servers report is gathered.
-    for (const [name, value] of backend.reported) parameters.told.set(name, value);
+    for (const [name, value] of backend.reported) parameters.gather(name, value);
     // What another session left set is not what this one asked for.
     for (const text of backend.parameters.follow(parameters)) {
       backend.run(text, ({ error }) => {
@@ -121,33 +119,23 @@ export class Welcome {
     if (!isOver) this.#accept(settings);
   }
 
-  #accept(settings: Map<string, string>): void {
+  #accept(settings: ReadonlyMap<string, string>): void {
     const { pair, parameters } = this.#guest;
-    const reported = new Map(parameters.told);
-    pair.accept(this.#settings, { settings, reported });
-    this.#admit(settings, reported);
+    const greetings = new Greetings(settings, new Map(parameters.told));
+    pair.accept(this.#settings, greetings);
+    this.#admit(greetings);
   }
 
-  #admit(settings: ReadonlyMap<string, string>, reported: ReadonlyMap<string, string>): void {
+  #admit(greetings: Greetings): void {
     const { client, parameters } = this.#guest;
-    const name = this.#applicationName;
-    for (const [reportedName, value] of reported) parameters.told.set(reportedName, value);
-    const { hotStandby } = this.#options;
-    // libpq's target_session_attrs goes by it.
-    if (hotStandby !== undefined && reported.has(HOT_STANDBY)) {
-      parameters.told.set(HOT_STANDBY, hotStandby);
-    }
-    if (name !== undefined) parameters.told.set(APPLICATION_NAME, name);
-    const wanted = name === undefined ? settings : new Map([...settings, [APPLICATION_NAME, name]]);
-    parameters.begin(wanted);
-    for (const [told, value] of parameters.told) {
-      client.write(parameterStatusOf(told, value));
-    }
+    const { hotStandby, onDone } = this.#options;
+    const greeting = greetings.of({ applicationName: this.#applicationName, hotStandby });
+    parameters.begin(greeting.defaults, greeting.told);
+    client.write(greeting.statuses);
     const { processId, key } = this.#guest.issueCancelKey();
     client.write(backendKeyData(processId, key));
-    client.write(readyForQuery(STATUS_IDLE));
-    parameters.isTold = true;
-    this.#options.onDone();
+    client.write(READY);
+    onDone();
   }
 }
 
@@ -164,5 +152,6 @@ function settingsOf(startup: StartupMessage): Map<string, string> {
     const rule = `at most ${PARAMETERS_MAX} parameters may be set`;
     throw new ProtocolError(`invalid startup packet: ${rule}`, reply.TOO_MANY_PARAMETERS);
   }
-  return new Map([...settings].map(([name, value]) => [name, nameOf(utf8(value))]));
+  for (const [name, value] of settings) settings.set(name, nameOf(utf8(value)));
+  return settings;
 }

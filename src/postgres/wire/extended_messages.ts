@@ -77,7 +77,9 @@ function isName(name: string, bytes: Uint8Array, start: number, end: number): bo
 
 /** The bytes of a name made by {@linkcode nameOf}. */
 export function nameBytes(name: string): Uint8Array {
-  return Uint8Array.from(name, (character) => character.charCodeAt(0));
+  const bytes = new Uint8Array(name.length);
+  for (let i = 0; i < name.length; i += 1) bytes[i] = name.charCodeAt(i);
+  return bytes;
 }
 
 /**

@@ -37,12 +37,14 @@ export const HELD_MESSAGE_SIZE_MAX = 8 * 1024;
  */
 const FIRST_PIECE_SIZE_MIN = 64;
 
+const NOTHING = new Uint8Array();
+
 /** Frames one direction of one connection. Not shared: it remembers where it is. */
 export class Framer {
   readonly #bodySizeMax: number;
   readonly #isTag: Uint8Array;
   readonly #heldSizeMax: number;
-  #view: Uint8Array = new Uint8Array();
+  #view: Uint8Array = NOTHING;
   /** Body bytes still to come of a message that is being streamed. */
   #bodySizeLeft = 0;
 

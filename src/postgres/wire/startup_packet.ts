@@ -10,8 +10,9 @@
  * @module
  */
 
-import { concat, int32At, putInt32, textOf, utf8 } from "../../base/bytes.ts";
+import { concat, int32At, putInt32, textOf, utf8, zeroAt } from "../../base/bytes.ts";
 import { ProtocolError, TooLongError } from "./errors.ts";
+import { nameOf } from "./extended_messages.ts";
 
 /** Length and code. */
 const PACKET_HEADER_SIZE = 8;
@@ -26,6 +27,11 @@ export const MINOR_VERSION_MAX = 2;
 
 /** A CancelRequest's key is 4 bytes, and up to 256 since protocol 3.2 (MAX_CANCEL_KEY_LENGTH). */
 export const CANCEL_KEY_SIZE_MAX = 256;
+
+/** The first four bytes of requests over HTTP. */
+const HTTP_BEGINNINGS: ReadonlySet<number> = new Set(
+  ["GET ", "POST", "HEAD", "PUT ", "OPTI"].map((word) => int32At(utf8(word), 0)),
+);
 
 /** Names of protocol extensions begin with this; what is not known of them is negotiated away. */
 const EXTENSION_PREFIX = "_pq_.";
@@ -87,8 +93,7 @@ function refuseOtherProtocols(view: Uint8Array): void {
         "without sslnegotiation=direct",
     );
   }
-  const word = textOf(view.subarray(0, 4));
-  if (["GET ", "POST", "HEAD", "PUT ", "OPTI"].includes(word)) {
+  if (view.length >= 4 && HTTP_BEGINNINGS.has(int32At(view, 0))) {
     throw new ProtocolError("this listener speaks the PostgreSQL protocol, not HTTP");
   }
 }
@@ -136,11 +141,11 @@ function decodeParameters(packet: Uint8Array): Map<string, string> {
   const parameters = new Map<string, string>();
   let offset = PACKET_HEADER_SIZE;
   while (packet[offset] !== 0) {
-    const nameEnd = packet.indexOf(0, offset);
-    const valueEnd = nameEnd < 0 ? -1 : packet.indexOf(0, nameEnd + 1);
+    const nameEnd = zeroAt(packet, offset);
+    const valueEnd = nameEnd < 0 ? -1 : zeroAt(packet, nameEnd + 1);
     if (valueEnd < 0) throw invalidLayout();
-    const name = textOf(packet.subarray(offset, nameEnd));
-    parameters.set(name, textOf(packet.subarray(nameEnd + 1, valueEnd)));
+    const name = textBetween(packet, offset, nameEnd);
+    parameters.set(name, textBetween(packet, nameEnd + 1, valueEnd));
     offset = valueEnd + 1;
   }
   if (offset !== packet.length - 1) throw invalidLayout();
@@ -151,6 +156,14 @@ function decodeParameters(packet: Uint8Array): Map<string, string> {
     );
   }
   return parameters;
+}
+
+/** As {@linkcode textOf}; what is ASCII, as most is, does not leave the engine for it. */
+function textBetween(packet: Uint8Array, start: number, end: number): string {
+  for (let at = start; at < end; at += 1) {
+    if (packet[at]! >= 0x80) return textOf(packet.subarray(start, end));
+  }
+  return nameOf(packet, start, end);
 }
 
 function invalidLayout(): ProtocolError {

@@ -7,6 +7,7 @@ import {
   cancelRequest,
   complete,
   copyData,
+  dataRow,
   error,
   EXECUTE,
   FLUSH,
@@ -15,6 +16,7 @@ import {
   parse,
   query,
   ready,
+  ROW_DESCRIPTION,
   SYNC,
   TERMINATE,
 } from "../../support/messages.ts";
@@ -59,6 +61,19 @@ Deno.test("PooledSession is over at Terminate, whether the client closes or not"
   await client.says(TERMINATE, query("drop table t"));
   await client.hearsEnd();
   await server.hears();
+  deepEqual(world.states(), { "db0 idle": 1 });
+  await client.leaves();
+});
+
+Deno.test("PooledSession sends all that was asked for before Terminate, to who reads late, too", async () => {
+  const { world, client, server } = await pooledPair();
+  await client.says(query("select 1"), TERMINATE);
+  await server.hears(query("select 1"));
+  client.peer.isReading = false;
+  const rows = Array.from({ length: 20 }, () => dataRow("x".repeat(50_000)));
+  await server.says(ROW_DESCRIPTION, ...rows, complete("SELECT 20"), ready());
+  client.peer.isReading = true;
+  await client.hearsEnd(ROW_DESCRIPTION, ...rows, complete("SELECT 20"), ready());
   await client.leaves();
   deepEqual(world.states(), { "db0 idle": 1 });
 });

@@ -37,14 +37,14 @@ class Thread implements AsyncDisposable {
     this.#running = isWaiting ? this.loop.run() : this.loop.runBeside();
   }
 
-  get openDescriptors(): number {
-    return new Uint8Array(this.#descriptors).filter((isOpen) => isOpen === 1).length;
+  get openDescriptors(): readonly number[] {
+    return [...new Uint8Array(this.#descriptors)].flatMap((isOpen, fd) => isOpen === 1 ? [fd] : []);
   }
 
   async [Symbol.asyncDispose](): Promise<void> {
     this.loop.stop();
     await this.#running;
-    equal(this.openDescriptors, 0, "all is closed");
+    deepEqual(this.openDescriptors, [], "all is closed");
   }
 }
 
@@ -121,7 +121,7 @@ Deno.test({
     await rejects(connect("refused"), /Cannot connect to refused:\d+: connection refused$/);
     await rejects(connect("none"), /Cannot connect to none:\d+: its name stands for no address/);
     listener.close();
-    await eventually("what was tried is closed", () => thread.openDescriptors === 2);
+    await eventually("what was tried is closed", () => thread.openDescriptors.length === 2);
   },
 });
 
@@ -159,9 +159,9 @@ Deno.test({
     }
     ok(failure instanceof ConnectTimeoutError);
     equal(failure.message, `Cannot connect to ${addressText(address)}: no answer within 50 ms`);
-    equal(thread.openDescriptors, 2 + sockets.length);
+    equal(thread.openDescriptors.length, 2 + sockets.length);
     for (const socket of sockets) socket.destroy();
-    await eventually("all are closed", () => thread.openDescriptors === 2);
+    await eventually("all are closed", () => thread.openDescriptors.length === 2);
   },
 });
 
@@ -196,7 +196,7 @@ Deno.test({
     (await Deno.connect({ port })).close();
     await eventually("it says so again", () => errors.length > before);
     listener.close(); // while it pauses
-    await eventually("all is closed", () => thread.openDescriptors === 2);
+    await eventually("all is closed", () => thread.openDescriptors.length === 2);
   },
 });
 
@@ -229,7 +229,7 @@ Deno.test({
     const socket = await thread.driver.connect({ ...OPTIONS, address });
     deepEqual(await heard(socket), [7]);
     listener.close();
-    await eventually("all is closed", () => thread.openDescriptors === 2);
+    await eventually("all is closed", () => thread.openDescriptors.length === 2);
   },
 });
 
@@ -260,7 +260,7 @@ Deno.test({
     equal(errors.length, 3);
     conn.close();
     listener.close();
-    await eventually("all is closed", () => thread.openDescriptors === 2);
+    await eventually("all is closed", () => thread.openDescriptors.length === 2);
   },
 });
 
@@ -276,6 +276,41 @@ Deno.test({
       driver.connect({ ...OPTIONS, address: { kind: "unix", path } }),
       /the path has 125 bytes, and sockets' at most 107/,
     );
-    equal(thread.openDescriptors, 2);
+    equal(thread.openDescriptors.length, 2);
+  },
+});
+
+function optionOf(libC: LibC, fd: number, level: number, option: number): boolean {
+  const [value, size] = [new Uint8Array(4), Uint8Array.of(4, 0, 0, 0)];
+  equal(libC.getsockopt(fd, level, option, value, size), 0);
+  return value[0] !== 0;
+}
+
+Deno.test({
+  name: "NativeDriver sets what is configured on connections that it accepts",
+  ignore: !isSupported(),
+  async fn() {
+    for (const isOn of [true, false]) {
+      await using thread = new Thread();
+      const { libC } = thread.loop;
+      const options = { ...LISTEN, address: TCP, noDelay: isOn, keepAlive: isOn };
+      const before = thread.openDescriptors;
+      let accepted: Socket | undefined;
+      const listener = await thread.driver.listen(options, {
+        onConnection: (socket) => accepted = socket,
+        onAcceptError() {},
+      });
+      const { port } = listener.address as TcpAddress;
+      using _client = await Deno.connect({ hostname: "127.0.0.1", port });
+      await eventually("a connection is accepted", () => accepted !== undefined);
+      const sockets = thread.openDescriptors.filter((fd) => !before.includes(fd));
+      equal(sockets.length, 2, "the listener's and the connection's");
+      for (const fd of sockets) {
+        equal(optionOf(libC, fd, LINUX.IPPROTO_TCP, LINUX.TCP_NODELAY), isOn);
+        equal(optionOf(libC, fd, LINUX.SOL_SOCKET, LINUX.SO_KEEPALIVE), isOn);
+      }
+      accepted!.destroy();
+      listener.close();
+    }
   },
 });

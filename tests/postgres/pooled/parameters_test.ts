@@ -5,12 +5,9 @@ import {
   readStatement,
   setStatement,
 } from "../../../src/postgres/pooled/parameter_statements.ts";
-import {
-  follows,
-  readParameterStatus,
-  ServerParameters,
-  SessionParameters,
-} from "../../../src/postgres/pooled/parameters.ts";
+import { readParameterStatus, SessionParameters } from "../../../src/postgres/pooled/parameters.ts";
+import { follows } from "../../../src/postgres/pooled/parameter_names.ts";
+import { ServerParameters } from "../../../src/postgres/pooled/server_parameters.ts";
 import { startupSettings } from "../../../src/postgres/pooled/startup_settings.ts";
 import { message, parameterStatus } from "../../support/messages.ts";
 
@@ -117,9 +114,8 @@ Deno.test("SessionParameters tells a client what it does not know, once it is we
 
 Deno.test("SessionParameters means the client's own defaults by RESET", () => {
   const one = new SessionParameters();
-  one.isTold = true;
-  one.begin(new Map([["timezone", "Japan"]]));
-  one.told.set("TimeZone", "Japan");
+  const defaults = { values: new Map([["timezone", "Japan"]]), text: "timezone\0Japan" };
+  one.begin(defaults, new Map([["TimeZone", "Japan"]]));
   one.set("timezone", "UTC");
   one.set("work_mem", "1");
   one.reset("timezone");
@@ -136,8 +132,10 @@ Deno.test("SessionParameters means the client's own defaults by RESET", () => {
   one.set("my.x", "1");
   one.restore();
   deepEqual([...one.wanted], [["timezone", "Japan"]]);
+  equal(one.wantedText, "timezone\0Japan");
   one.set("timezone", undefined);
-  deepEqual([...one.wanted], []);
+  deepEqual([[...one.wanted], one.wantedText], [[], ""]);
+  deepEqual([...defaults.values], [["timezone", "Japan"]], "other sessions have them, too");
 });
 
 Deno.test("readParameterStatus takes two strings as the bytes they are, and nothing else", () => {

@@ -22,7 +22,10 @@ const ANOTHER = shared.find(utf8("select 2\0\0\0"));
 function sent(...messages: readonly Bytes[]) {
   const forgotten: Statement[] = [];
   const toBeTold: Statement[] = [];
-  const plans = new StalePlans((it) => forgotten.push(it), (it) => toBeTold.push(it));
+  const plans = new StalePlans(
+    { forget: (it) => forgotten.push(it) },
+    { forgetColumns: (it) => toBeTold.push(it) },
+  );
   const keep = (message: Bytes, isWhole = true) => {
     // As it is in a buffer, between others.
     const view = concat(SYNC, message, SYNC);

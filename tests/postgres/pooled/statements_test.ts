@@ -1,5 +1,6 @@
 import { deepEqual, equal, notEqual } from "node:assert/strict";
 import { textOf, utf8 } from "../../../src/base/bytes.ts";
+import { Greetings } from "../../../src/postgres/pooled/greeting.ts";
 import { PairState } from "../../../src/postgres/pooled/pair_state.ts";
 import {
   ServerStatements,
@@ -131,7 +132,7 @@ Deno.test("ServerStatements takes back what was not closed after all", () => {
 
 Deno.test("PairState remembers what servers accepted, of each set of settings", () => {
   const state = new PairState();
-  const accepted = { settings: new Map([["a", "1"]]), reported: new Map() };
+  const accepted = new Greetings(new Map([["a", "1"]]), new Map());
   state.accept(new Map([["a", "01"]]), accepted);
   equal(state.accepted(new Map([["a", "01"]])), accepted);
   equal(state.accepted(new Map([["a", "1"]])), undefined);
@@ -142,7 +143,7 @@ Deno.test("PairState remembers what servers accepted, of each set of settings", 
 
 Deno.test("PairState forgets everything when servers report other things", () => {
   const state = new PairState();
-  const accepted = { settings: new Map(), reported: new Map() };
+  const accepted = new Greetings(new Map(), new Map());
   state.onReported(new Map([["server_version", "18.0"]]));
   state.accept(new Map(), accepted);
   state.onReported(new Map([["server_version", "18.0"]]));

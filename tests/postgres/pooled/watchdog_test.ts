@@ -5,7 +5,7 @@ import { FakeClock } from "../../support/fake_clock.ts";
 /** Remembers when it was looked at. */
 function watched(shortestMs: number): Watched & { readonly seenMs: number[] } {
   const seenMs: number[] = [];
-  return { shortestMs, seenMs, check: (nowMs) => void seenMs.push(nowMs) };
+  return { place: 0, shortestMs, seenMs, check: (nowMs) => void seenMs.push(nowMs) };
 }
 
 Deno.test("Watchdog looks often enough for the shortest limit, and within its bounds", async () => {
@@ -49,6 +49,7 @@ Deno.test("Watchdog can be left, and joined, by those it looks at", async () => 
   const dog = new Watchdog(clock);
   const late = watched(1_000);
   const leaving: Watched = {
+    place: 0,
     shortestMs: 1_000,
     check() {
       dog.remove(leaving);

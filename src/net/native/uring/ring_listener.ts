@@ -9,7 +9,6 @@ import { asError } from "../../../base/errors.ts";
 import type { ListenHandler, ListenOptions } from "../../socket.ts";
 import { ERRNO, systemError } from "../libc.ts";
 import { decodeSocketAddress, SOCKET_ADDRESS_SIZE_MAX } from "../socket_address.ts";
-import { setSocketOptions } from "../socket_calls.ts";
 import { goesOn } from "./ring.ts";
 import { KIND, type RingOwner } from "./ring_poller.ts";
 import { RingSocket, type RingThread } from "./ring_socket.ts";
@@ -99,7 +98,6 @@ export class RingListener implements RingOwner {
   #open(fd: number): void {
     const { loop } = this.#thread;
     const isTcp = this.#options.address.kind === "tcp";
-    if (isTcp) setSocketOptions(loop.libC, fd, this.#options);
     let socket: RingSocket | undefined;
     try {
       const peer = isTcp ? this.#peerOf(fd) : undefined;
