@@ -10,22 +10,27 @@ import { type Cells, POOL_CELL } from "../../observe/counters.ts";
 import type { Observer } from "../../observe/facts.ts";
 import type { PooledRoute } from "./pooled_context.ts";
 
+/** Whose pins they are. */
+interface Routed {
+  /** Whose server the session has, or had last. */
+  readonly route: PooledRoute;
+}
+
 /** One session's. */
 export class Pins {
   readonly #observer: Observer;
   readonly #session: number;
-  readonly #route: () => PooledRoute;
+  readonly #routed: Routed;
   /** No more than there are `PIN_REASONS`. */
   readonly #reasons = new LateSet<string>();
   /** Where the session is counted as pinned; undefined while it is not. */
   #countedIn: Cells | undefined;
   #isOver = false;
 
-  /** @param route Whose server the session has, or had last. */
-  constructor(observer: Observer, session: number, route: () => PooledRoute) {
+  constructor(observer: Observer, session: number, routed: Routed) {
     this.#observer = observer;
     this.#session = session;
-    this.#route = route;
+    this.#routed = routed;
   }
 
   get isEmpty(): boolean {
@@ -37,7 +42,7 @@ export class Pins {
     // A server may still answer what the gateway had asked for a session that is over by then.
     if (this.#isOver || this.#reasons.has(reason)) return;
     this.#reasons.add(reason);
-    const { settings: { pool }, cells } = this.#route();
+    const { settings: { pool }, cells } = this.#routed.route;
     this.#observer.emit({ kind: "session_pinned", session: this.#session, pool, reason });
     if (this.#countedIn !== undefined) return;
     this.#countedIn = cells;

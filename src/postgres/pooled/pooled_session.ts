@@ -14,14 +14,17 @@
 import type { Socket } from "../../net/socket.ts";
 import { POOL_CELL } from "../../observe/counters.ts";
 import type { SessionTimeout } from "../../observe/facts.ts";
+import type { Refusal } from "../../pool/server_pool_types.ts";
 import type { CancelKey } from "../cancel.ts";
 import * as reply from "../error_reply.ts";
+import type { Need } from "../../upstream/router.ts";
 import { ServerStay } from "../server_stay.ts";
 import type { Upstream, UpstreamPlace } from "../upstream.ts";
 import { ProtocolError } from "../wire/errors.ts";
 import { type ErrorFields, isFatal } from "../wire/messages.ts";
 import { STATUS_IDLE } from "../wire/tags.ts";
 import type { Backend } from "./backend.ts";
+import type { OpenFailure } from "./backend_opener.ts";
 import type { BackendOwner } from "./backend_parts.ts";
 import { FrontendRelay } from "./frontend_relay.ts";
 import type { PairState } from "./pair_state.ts";
@@ -30,15 +33,8 @@ import { Pins } from "./pins.ts";
 import type { Identity, PooledContext, PooledRoute, PoolSettings } from "./pooled_context.ts";
 import { type PooledEnd, type PooledOwner, TERMINATED } from "./pooled_end.ts";
 import { RequestRouting } from "./request_routing.ts";
-import {
-  endFor,
-  hintNotice,
-  hotStandbyOf,
-  readyFact,
-  refuse,
-  waitNotice,
-} from "./search_replies.ts";
-import { ServerSearch } from "./server_search.ts";
+import * as answers from "./search_replies.ts";
+import { ServerSearch, type ServerSearchOwner } from "./server_search.ts";
 import { SessionCancelKey } from "./session_cancel_key.ts";
 import { SessionErrors } from "./session_errors.ts";
 import { SessionLimits } from "./session_limits.ts";
@@ -46,7 +42,7 @@ import { TouchedParameters } from "./touched_parameters.ts";
 import { Welcome } from "./welcome.ts";
 
 /** Serves one authenticated client from pooled connections. */
-export class PooledSession implements Upstream, BackendOwner {
+export class PooledSession implements Upstream, BackendOwner, ServerSearchOwner {
   readonly #context: PooledContext;
   readonly #identity: Identity;
   readonly #owner: PooledOwner;
@@ -78,28 +74,19 @@ export class PooledSession implements Upstream, BackendOwner {
     this.#identity = identity;
     this.#owner = owner;
     this.client = client;
-    this.#search = new ServerSearch(identity.routes, identity.router, {
-      onServer: (backend) => this.#onServer(backend),
-      onRefused: (refusal) => refuse(owner, refusal, this.route, this.#search.routes),
-      onHeldTooLong: (need, heldMs) => {
-        owner.fail(reply.noServerOfRole(need.role, heldMs), "no server could serve");
-      },
-      onNotice: (waitedMs) =>
-        this.#welcome ?? client.write(waitNotice(this.#settings.pool, waitedMs)),
-      guard: (act) => owner.guard(act),
-    });
+    this.#search = new ServerSearch(identity.routes, identity.router, this);
     this.#settings = this.route.settings;
     this.stay = new ServerStay(this, owner);
-    this.routing = RequestRouting.of(identity.rules, {
+    this.routing = identity.rules && new RequestRouting(identity.rules, {
       user: identity.user,
       parameters: this.parameters,
       textOf: (name) => this.#relay.textOf(name),
-      onWrongHint: (problem) => client.write(hintNotice(problem)),
+      onWrongHint: (problem) => client.write(answers.hintNotice(problem)),
     });
-    this.#cancelKey = new SessionCancelKey(context.cancelKeys, () => this.#backend);
+    this.#cancelKey = new SessionCancelKey(context.cancelKeys, this);
     this.#relay = new FrontendRelay(context, this.#settings, this);
     this.#limits = new SessionLimits(context, this.#settings, this);
-    this.#pins = new Pins(context.observer, identity.session, () => this.route);
+    this.#pins = new Pins(context.observer, identity.session, this);
     this.#errors = new SessionErrors(context.observer, identity.session, this.#relay, this.#limits);
   }
 
@@ -154,7 +141,7 @@ export class PooledSession implements Upstream, BackendOwner {
   start(): void {
     this.#welcome = new Welcome(this, this.#identity.startup, {
       isReplicating: this.#settings.isReplicating,
-      hotStandby: hotStandbyOf(this.#identity),
+      hotStandby: answers.hotStandbyOf(this.#identity),
       onRole: (role) => this.#search.need = this.routing?.needFor(role),
       onDone: () => this.#onWelcomed(),
     });
@@ -167,7 +154,7 @@ export class PooledSession implements Upstream, BackendOwner {
     this.#state = "active";
     this.#owner.runLoginTime(false);
     this.#owner.setState("active");
-    this.#context.observer.emit(readyFact(this.#identity, this.route));
+    this.#context.observer.emit(answers.readyFact(this.#identity, this.route));
     this.#limits.start();
     if (this.#backend !== undefined) this.#letGo();
     this.client.reoffer();
@@ -195,13 +182,27 @@ export class PooledSession implements Upstream, BackendOwner {
     if (this.#search.isWaiting && this.#state === "login") this.#owner.setState("waiting");
   }
 
-  #onServer(backend: Backend): void {
+  onServer(backend: Backend): void {
     this.#backend = backend;
     this.stay.begin(this.route);
     this.isOnReplica = this.#search.isReplica;
     backend.attach(this);
     this.#relay.onLinked(backend);
     if (this.#state === "login") this.#owner.runLoginTime(true);
+  }
+
+  onRefused(refusal: Refusal<OpenFailure>): void {
+    answers.refuse(this.#owner, refusal, this.route, this.#search.routes);
+  }
+
+  onHeldTooLong({ role }: Need, heldMs: number): void {
+    this.#owner.fail(reply.noServerOfRole(role, heldMs), "no server could serve");
+  }
+
+  onNotice(waitedMs: number): void {
+    if (this.#welcome === undefined) {
+      this.client.write(answers.waitNotice(this.#settings.pool, waitedMs));
+    }
   }
 
   /** It has its server no more. */
@@ -359,19 +360,20 @@ export class PooledSession implements Upstream, BackendOwner {
   onLost(canTell: boolean): void {
     this.#forgetServer();
     this.#search.onLost();
-    endFor(this.#owner, canTell ? reply.serverLost() : undefined, "server closed the connection");
+    const fields = canTell ? reply.serverLost() : undefined;
+    answers.endFor(this.#owner, fields, "server closed the connection");
   }
 
   onBrokenServer(error: unknown, canTell: boolean): void {
     this.#forgetServer();
     if (!(error instanceof ProtocolError)) throw error;
     const fields = canTell ? reply.serverBrokeProtocol(error) : undefined;
-    endFor(this.#owner, fields, "server broke the protocol");
+    answers.endFor(this.#owner, fields, "server broke the protocol");
   }
 
   onTimeout(timeout: SessionTimeout): void {
-    const fact = { kind: "session_timeout", session: this.#identity.session } as const;
-    this.#context.observer.emit({ ...fact, pool: this.#settings.pool, timeout });
+    const [{ session }, { pool }] = [this.#identity, this.#settings];
+    this.#context.observer.emit({ kind: "session_timeout", session, pool, timeout });
   }
 
   cannotFollow(backend: Backend, error: ReadonlyMap<string, string>): void {

@@ -78,15 +78,7 @@ export class RequestRouting {
   /** What the next request asks for, if it has been found out already. */
   #next: Asked | undefined;
 
-  /** Makes it, unless all requests are alike. */
-  static of(
-    rules: RoutingRules | undefined,
-    session: RequestRoutingSession,
-  ): RequestRouting | undefined {
-    return rules === undefined ? undefined : new RequestRouting(rules, session);
-  }
-
-  private constructor(rules: RoutingRules, session: RequestRoutingSession) {
+  constructor(rules: RoutingRules, session: RequestRoutingSession) {
     this.#rules = rules;
     this.#session = session;
   }

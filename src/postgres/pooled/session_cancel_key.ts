@@ -4,32 +4,49 @@
  * @module
  */
 
-import type { CancelKey, CancelKeys } from "../cancel.ts";
+import type {
+  CancelKey,
+  CancelKeys,
+  CancelResult,
+  CancelSubject,
+  CancelTarget,
+} from "../cancel.ts";
 import type { Backend } from "./backend.ts";
 
-/** One session's. */
-export class SessionCancelKey {
-  readonly #keys: CancelKeys;
-  readonly #backend: () => Backend | undefined;
-  #key: CancelKey | undefined;
+/** Whose key it is. */
+interface KeyOwner {
+  /** The server that the session has, if any. */
+  readonly backend: Backend | undefined;
+}
 
-  /** @param backend The server that the session has, if any. */
-  constructor(keys: CancelKeys, backend: () => Backend | undefined) {
+/** One session's. */
+export class SessionCancelKey implements CancelSubject {
+  readonly #keys: CancelKeys;
+  readonly #owner: KeyOwner;
+  #processId: number | undefined;
+
+  constructor(keys: CancelKeys, owner: KeyOwner) {
     this.#keys = keys;
-    this.#backend = backend;
+    this.#owner = owner;
   }
 
   /** Makes it. */
   issue(minorVersion: number): CancelKey {
-    this.#key = this.#keys.issue({
-      target: () => this.#backend()?.cancelTarget,
-      hold: () => this.#backend()?.holdForCancel() ?? (() => {}),
-    }, minorVersion);
-    return this.#key;
+    const key = this.#keys.issue(this, minorVersion);
+    this.#processId = key.processId;
+    return key;
+  }
+
+  target(): CancelTarget | undefined {
+    return this.#owner.backend?.cancelTarget;
+  }
+
+  hold(): (result: CancelResult) => void {
+    return this.#owner.backend?.holdForCancel() ?? (() => {});
   }
 
   /** Nobody can cancel by it any more. */
   revoke(): void {
-    if (this.#key !== undefined) this.#keys.revoke(this.#key.processId);
+    if (this.#processId !== undefined) this.#keys.revoke(this.#processId);
   }
 }
