@@ -30,6 +30,10 @@ const DENO_CPU_MAX = 3;
 const isModerate = ({ metric, ratio: { median } }: Loss) =>
   metric === "tps" ? median > 0.6 : median < 1.8;
 
+/** What a login is known to take explains no more than this. */
+const isNear = ({ metric, ratio: { median } }: Loss) =>
+  metric === "tps" ? median > 0.5 : median < 3;
+
 /** The first that fits counts. */
 const EXPLANATIONS: readonly Explanation[] = [
   {
@@ -83,6 +87,16 @@ const EXPLANATIONS: readonly Explanation[] = [
     text:
       "HAProxy does not take part in TLS: it passes the bytes on, and the server, which has a " +
       "process for each client, encrypts on all cores.",
+  },
+  {
+    explains: (loss) =>
+      loss.cell.kind === "connect" && (isCpu(loss) || isSpeed(loss)) && isNear(loss),
+    text:
+      "A connection costs every gateway some 110 to 140 µs in the kernel. PgBouncer spends 15 " +
+      "to 20 µs of its own on the login; Sluice spends 100 to 170, with the driver `deno` 200: " +
+      "it makes a session of some dozens of objects, and looks at the rules, limits and routes " +
+      "that may concern it. Clients and gateway share the cores, so throughput and the slowest " +
+      "answers follow.",
   },
   {
     explains: ({ cell }) => cell.kind === "idle",
