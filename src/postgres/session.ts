@@ -331,8 +331,8 @@ export class Session implements UpstreamOwner, KeptSession, SocketHandler {
   }
 
   /**
-   * The client wants nothing more, and has all that it was to get: nothing is lost with what it
-   * might still send. With TLS, its own goodbye may be on its way, and would reset the connection.
+   * Nothing more is wanted, and the system has all that was. As with PostgreSQL, who still talks
+   * after that may lose the end of it. With TLS a goodbye of the client's would reset it all.
    */
   get #hasSaidGoodbye(): boolean {
     return this.#reason === TERMINATED && this.#tls === undefined && !this.#client.isSending;

@@ -21,7 +21,7 @@ export function openSocket(loop: EventLoop, family: number): number {
   return loop.own(fd);
 }
 
-/** Sets an option of 32 bits; one that cannot be set is left: the first read tells why. */
+/** Sets an option of 32 bits; one that cannot be set is left: what is wrong shows in using it. */
 export function setOption(
   libC: LibC,
   fd: number,

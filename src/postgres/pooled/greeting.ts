@@ -17,7 +17,7 @@ const HOT_STANDBY = "in_hot_standby";
 const GREETINGS_MAX = 8;
 
 /** What the gateway says, whatever servers do. */
-export interface OwnWord {
+interface OwnWord {
   /** An `application_name` that needs no server's opinion. */
   readonly applicationName: string | undefined;
   /** What in_hot_standby is, whichever server was asked; undefined is what that one says. */
@@ -25,7 +25,7 @@ export interface OwnWord {
 }
 
 /** One greeting. */
-export interface Greeting extends OwnWord {
+interface Greeting extends OwnWord {
   readonly defaults: SessionDefaults;
   /** Under the names that servers give them, in their order. */
   readonly told: ReadonlyMap<string, string>;

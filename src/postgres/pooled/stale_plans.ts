@@ -47,13 +47,13 @@ function hasOtherColumns(fields: ReadonlyMap<string, string>): boolean {
 }
 
 /** Knows statements of all clients. */
-export interface PlanKeeper {
+interface PlanKeeper {
   /** Nobody is to find the old plan any more who prepares the statement. */
   forget(statement: Statement): void;
 }
 
 /** Knows those of one client. */
-export interface ColumnsKeeper {
+interface ColumnsKeeper {
   /** The client is going to be told of a statement's columns again. */
   forgetColumns(statement: Statement): void;
 }

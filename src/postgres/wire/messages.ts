@@ -9,8 +9,7 @@
 import { concat, int32At, putInt32, textOf, utf8 } from "../../base/bytes.ts";
 import { ProtocolError } from "./errors.ts";
 import { HEADER_SIZE } from "./framer.ts";
-import { CANCEL_KEY_SIZE_MAX } from "./startup_packet.ts";
-import { BACKEND, FRONTEND } from "./tags.ts";
+import { BACKEND, CANCEL_KEY_SIZE_MAX, FRONTEND } from "./tags.ts";
 
 /** The answer to SSLRequest and GSSENCRequest that declines: a bare "N", not a message. */
 export const DECLINED: Uint8Array = utf8("N");

@@ -13,6 +13,7 @@
 import { concat, int32At, putInt32, textOf, utf8, zeroAt } from "../../base/bytes.ts";
 import { ProtocolError, TooLongError } from "./errors.ts";
 import { nameOf } from "./extended_messages.ts";
+import { CANCEL_KEY_SIZE_MAX } from "./tags.ts";
 
 /** Length and code. */
 const PACKET_HEADER_SIZE = 8;
@@ -24,9 +25,6 @@ const GSSENC_REQUEST = 80877104;
 
 /** The newest minor version of protocol 3 that the gateway speaks: 3.2, PostgreSQL 18. */
 export const MINOR_VERSION_MAX = 2;
-
-/** A CancelRequest's key is 4 bytes, and up to 256 since protocol 3.2 (MAX_CANCEL_KEY_LENGTH). */
-export const CANCEL_KEY_SIZE_MAX = 256;
 
 /** The first four bytes of requests over HTTP. */
 const HTTP_BEGINNINGS: ReadonlySet<number> = new Set(

@@ -57,6 +57,9 @@ export const STATUS_IDLE = 0x49;
 /** ReadyForQuery's transaction status "E": in a transaction block that has failed. */
 export const STATUS_FAILED = 0x45;
 
+/** A CancelRequest's key is 4 bytes, and up to 256 since protocol 3.2 (MAX_CANCEL_KEY_LENGTH). */
+export const CANCEL_KEY_SIZE_MAX = 256;
+
 /**
  * Every type that a client may send after its StartupMessage: Bind, Close, CopyData, CopyDone,
  * CopyFail, Describe, Execute, Flush, FunctionCall, Parse, the passwords (which share "p"), Query,
