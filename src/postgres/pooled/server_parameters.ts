@@ -51,7 +51,6 @@ export class ServerParameters {
    * `change`.
    */
   restore(keepsRole: boolean): void {
-    this.#fits = undefined;
     for (const name of [...this.#changed]) {
       if (keepsRole && ROLE_PARAMETERS.has(name)) continue;
       this.forget(name);

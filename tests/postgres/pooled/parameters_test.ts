@@ -103,6 +103,23 @@ Deno.test("ServerParameters resets everything if anything may have been set", ()
   deepEqual(sent(one, { timezone: "Japan" }), []);
 });
 
+Deno.test("ServerParameters is asked anew whom it fits once anything has changed", () => {
+  const japan = { timezone: "Japan" };
+  const set = ["SELECT pg_catalog.set_config('timezone','Japan',false)"];
+  const one = server({ TimeZone: "UTC" });
+  const isOnce = () => {
+    deepEqual(sent(one, japan), set);
+    for (let i = 0; i < 2; i++) deepEqual(sent(one, japan), []);
+  };
+  isOnce();
+  equal(sent(one, {}).length, 1);
+  isOnce();
+  one.restore(false);
+  isOnce();
+  one.report("TimeZone", "Peru");
+  isOnce();
+});
+
 Deno.test("SessionParameters tells a client what it does not know, once it is welcome", () => {
   const one = new SessionParameters();
   equal(one.tell("TimeZone", "UTC", false), undefined);
@@ -129,7 +146,8 @@ Deno.test("SessionParameters means the client's own defaults by RESET", () => {
   equal(one.tell("TimeZone", "Peru", false), "Peru", "what else is set is told as it is");
   one.isResetting = false;
   equal(one.isReset(3), false);
-  one.set("my.x", "1");
+  one.set("my.x", "a");
+  equal(one.wantedText, "timezone\0Japan\0my.x\0a");
   one.restore();
   deepEqual([...one.wanted], [["timezone", "Japan"]]);
   equal(one.wantedText, "timezone\0Japan");
