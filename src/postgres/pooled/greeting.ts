@@ -8,7 +8,8 @@
 import { concat } from "../../base/bytes.ts";
 import { parameterStatusOf, type SessionDefaults, textOfAll } from "./parameters.ts";
 
-const APPLICATION_NAME = "application_name";
+/** The parameter that most clients differ in. */
+export const APPLICATION_NAME = "application_name";
 
 /** Reported by PostgreSQL 14 and newer. */
 const HOT_STANDBY = "in_hot_standby";

@@ -16,15 +16,13 @@ import { backendKeyData, readyForQuery } from "../wire/messages.ts";
 import type { StartupMessage } from "../wire/startup_packet.ts";
 import type { Backend } from "./backend.ts";
 import { STATUS_IDLE } from "../wire/tags.ts";
-import { Greetings } from "./greeting.ts";
+import { APPLICATION_NAME, Greetings } from "./greeting.ts";
 import type { OwnResult } from "./own_queries.ts";
 import type { PairState } from "./pair_state.ts";
 import { setStatement } from "./parameter_statements.ts";
 import { PARAMETERS_MAX } from "./parameters.ts";
 import type { SessionParameters } from "./parameters.ts";
 import { startupSettings } from "./startup_settings.ts";
-
-const APPLICATION_NAME = "application_name";
 
 /** What PostgreSQL keeps as it is: pg_clean_ascii() replaces other characters, NAMEDATALEN cuts. */
 const CLEAN_NAME = /^[\x20-\x7e]{0,63}$/;
