@@ -12,6 +12,7 @@ import { Certificates, type StandardCertificates } from "../support/certificates
 import { FORCED, type Gate, startGate, usersFile } from "../support/gate.ts";
 import type { Sections } from "../support/gateway.ts";
 import { type Conninfo, newLibpqFolder, runPsql } from "../support/libpq.ts";
+import { SSL_REQUEST, startup, TERMINATE } from "../support/messages.ts";
 import { untilSleeping } from "../support/observe.ts";
 import { inTemporaryFolder } from "../support/postgres.ts";
 import { LogInRefused, ProtocolClient } from "../support/protocol_client.ts";
@@ -345,6 +346,27 @@ const TRAFFIC: Stories<ServerScene> = {
       assert.equal(sent.stderr, "");
       assert.equal(sent.stdout.length, lines.length);
       assert.ok(sent.stdout === lines, "what came back is what was sent");
+    });
+  },
+
+  "a client that says Terminate hears a goodbye inside of TLS": async (scene) => {
+    await withTls(scene, tlsOf("require"), async (gate) => {
+      const { host: hostname, port } = gate.target();
+      const plain = await Deno.connect({ hostname, port });
+      await plain.write(SSL_REQUEST);
+      assert.equal(await plain.read(new Uint8Array(1)), 1);
+      const caCerts = [Deno.readTextFileSync(standard.ca.certFile)];
+      using conn = await Deno.startTls(plain, { hostname: "localhost", caCerts });
+      await conn.write(startup({ user: "alice", database: "postgres" }));
+      const buffer = new Uint8Array(4096);
+      const isReady = async () => buffer[(await conn.read(buffer) ?? 0) - 6] === 0x5a; // Z
+      while (!await within(PATIENCE_MS, "a ReadyForQuery", isReady()));
+      await conn.write(TERMINATE);
+      // Without a goodbye, reading fails: somebody else may have cut the connection.
+      const end = async () => {
+        while (await conn.read(buffer) !== null);
+      };
+      await within(PATIENCE_MS, "the end", end());
     });
   },
 
