@@ -10,6 +10,7 @@ import { counterBuffer, POOL_CELL, WorkerCounters } from "../src/observe/counter
 import { Pool } from "../src/pool/pool.ts";
 import { budgetBuffer, SharedBudget } from "../src/pool/shared_budget.ts";
 import { CancelKeys } from "../src/postgres/cancel.ts";
+import { RecentStartups } from "../src/postgres/recent_startups.ts";
 import { membersOf } from "../src/upstream/members.ts";
 import { ANY_NEED } from "../src/upstream/router.ts";
 import { ServerLoad } from "../src/upstream/server_loads.ts";
@@ -38,6 +39,7 @@ export async function openSession(hooks = new HookSwitch()): Promise<Pair> {
     observer: { emit() {} },
     hooks,
     cancelKeys: new CancelKeys(0, (size) => crypto.getRandomValues(new Uint8Array(size))),
+    startups: new RecentStartups(),
     cancel: () => Promise.resolve({ outcome: "unknown" }),
     cancelAbandoned: () => Promise.resolve({ outcome: "unknown" }),
   };

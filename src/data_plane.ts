@@ -31,6 +31,7 @@ import type { Gateway, ListenerContext, RelayedClient } from "./postgres/gateway
 import { SessionListener } from "./postgres/listener.ts";
 import { Gate } from "./gate.ts";
 import { GateFiles } from "./gate_files.ts";
+import { RecentStartups } from "./postgres/recent_startups.ts";
 import { PooledPlane } from "./pooled_plane.ts";
 import { fractionOf } from "./base/fraction.ts";
 import { inOrder, type RawClient } from "./raw/gateway.ts";
@@ -105,6 +106,7 @@ export class DataPlane {
       clock: parts.clock,
       observer: this.#recorder,
       cancelKeys,
+      startups: new RecentStartups(),
       hooks: parts.hooks,
       cancel: (processId, key) => this.#cancel(processId, key),
       cancelAbandoned: (target) => this.#canceller.cancelQueued(target),

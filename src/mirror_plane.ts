@@ -20,8 +20,9 @@ import { compared, MirroredSession } from "./postgres/mirror/mirrored_session.ts
 import { RareFacts } from "./postgres/mirror/rare_facts.ts";
 import type { Identity, PooledContext, PooledRoute } from "./postgres/pooled/pooled_context.ts";
 import { PooledSession } from "./postgres/pooled/pooled_session.ts";
+import { Holds } from "./pool/holds.ts";
 import type { ServerRouting } from "./server_routing.ts";
-import type { Member } from "./upstream/members.ts";
+import type { TakenRoute, Way } from "./session_routes.ts";
 
 /** What one worker's mirroring works with. */
 export interface MirrorPlaneParts {
@@ -32,13 +33,7 @@ export interface MirrorPlaneParts {
   readonly counters: WorkerCounters;
   readonly routing: ServerRouting;
   /** The way to one server by one proxy, or why there is none. */
-  readonly route: (
-    listener: string,
-    server: ServerConfig,
-    proxy: string,
-    member: Member,
-    admitted: Admitted,
-  ) => PooledRoute | MirrorRefusal;
+  readonly take: (way: Way, admitted: Admitted) => TakenRoute | MirrorRefusal;
 }
 
 /** A session that could be copied. */
@@ -154,21 +149,21 @@ export class MirrorPlane {
     proxy: string,
     { listener, server, admitted }: Mirrorable,
   ): Identity | MirrorRefusal {
-    const { snapshot, routing, route } = this.#parts;
+    const { snapshot, routing, take } = this.#parts;
     const routes: PooledRoute[] = [];
-    const onEnd = () => {
-      for (const { use } of routes) use[Symbol.dispose]();
-    };
+    const holds = new Holds();
     for (const member of routing.membersOf(snapshot.proxies.get(proxy)!.client)) {
-      const way = route(listener, server, proxy, member, admitted);
-      if ("sqlState" in way) {
-        onEnd();
-        return way;
+      const taken = take({ listener, server, proxy, member }, admitted);
+      if ("sqlState" in taken) {
+        holds[Symbol.dispose]();
+        return taken;
       }
-      routes.push(withoutIdleTimeout(way));
+      routes.push(withoutIdleTimeout(taken.route));
+      holds.add(taken.use);
     }
     const router = routing.mirrorRouter(routes);
-    return { ...admitted, routes, router, rules: undefined, onEnd };
+    const { session: number, user, database, startup } = admitted;
+    return { session: number, user, database, startup, router, rules: undefined, holds };
   }
 
   #onEnd({ proxy, cells }: ProxyMirror, session: number, end: MirrorEnd): void {

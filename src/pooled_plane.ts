@@ -5,7 +5,6 @@
  * @module
  */
 
-import { addressText } from "./base/address.ts";
 import { utf8 } from "./base/bytes.ts";
 import type { Clock } from "./base/clock.ts";
 import { fractionOf } from "./base/fraction.ts";
@@ -18,7 +17,8 @@ import type { Driver } from "./net/socket.ts";
 import type { WorkerCounters } from "./observe/counters.ts";
 import type { Observer } from "./observe/facts.ts";
 import { OldestWaits, type PoolWait } from "./observe/oldest_waits.ts";
-import { pairCaps, pairOptions, pairSize, sessionSettings, waitCounter } from "./pair_settings.ts";
+import { Holds } from "./pool/holds.ts";
+import { pairCaps, pairOptions, pairSize, waitCounter } from "./pair_settings.ts";
 import type { Member } from "./upstream/members.ts";
 import { Pool } from "./pool/pool.ts";
 import type {
@@ -33,7 +33,6 @@ import { SharedPlaces } from "./pool/shared_places.ts";
 import { ScramKeysCache } from "./postgres/auth/scram_keys_cache.ts";
 import type { CancelKeys, Canceller } from "./postgres/cancel.ts";
 import type { MakeUpstream } from "./postgres/client_gate.ts";
-import { isReplication } from "./postgres/replication.ts";
 import type { Admitted, GateContext } from "./postgres/client_gate.ts";
 import * as reply from "./postgres/error_reply.ts";
 import type { Backend } from "./postgres/pooled/backend.ts";
@@ -45,6 +44,7 @@ import { PooledSession } from "./postgres/pooled/pooled_session.ts";
 import { SharedStatements } from "./postgres/pooled/statements.ts";
 import { Watchdog } from "./postgres/pooled/watchdog.ts";
 import type { ServerRouting } from "./server_routing.ts";
+import { SessionRoutes } from "./session_routes.ts";
 import { QueryScanner } from "./postgres/sql/query_scanner.ts";
 import { prefills } from "./prefill.ts";
 import type { ClientTls } from "./tls_contexts.ts";
@@ -87,6 +87,8 @@ export class PooledPlane {
   readonly #statements: SharedStatements;
   readonly #watchdog: Watchdog;
   readonly #mirrors: MirrorPlane;
+  readonly #routes: SessionRoutes;
+  readonly #contexts = new WeakMap<ServerConfig, PooledContext>();
   readonly #schema: Int32Array;
   #poolConfigs: ReadonlyMap<string, PoolConfig>;
 
@@ -99,7 +101,10 @@ export class PooledPlane {
     this.#schema = new Int32Array(snapshot.schemaGeneration);
     this.#statements = new SharedStatements(() => Atomics.load(this.#schema, 0), this.#scanner);
     this.#watchdog = new Watchdog(clock);
-    this.#mirrors = new MirrorPlane({ ...parts, route: (...way) => this.#route(...way) });
+    this.#mirrors = new MirrorPlane({
+      ...parts,
+      take: (way, admitted) => this.#routes.take(way, admitted),
+    });
     this.#keysCache = new ScramKeysCache({ entriesMax: SERVER_KEYS_MAX, randomBytes });
     const waits = new OldestWaits(parts.counters, snapshot.pools.keys(), wallClockMs);
     this.#pools = new ServerPools({
@@ -113,6 +118,12 @@ export class PooledPlane {
         parts.routing.checkEpochs((member) => this.#onEpoch(member));
       },
     });
+    this.#routes = new SessionRoutes({
+      ...parts,
+      pools: this.#pools,
+      destinations: this.#destinations,
+      stateOf: (pool) => this.#stateOf(pool),
+    }, this.#poolConfigs);
     parts.routing.watchEpochs((member) => this.#onEpoch(member));
     for (const [user, buffer] of snapshot.userBudgets) {
       const budget = new SharedBudget(buffer, worker, workers);
@@ -137,6 +148,7 @@ export class PooledPlane {
   ): void {
     const isChanged = this.#destinations.refresh(clients);
     this.#poolConfigs = pools;
+    this.#routes.refresh(pools);
     if (isChanged) this.#pools.reconnect();
   }
 
@@ -204,29 +216,27 @@ export class PooledPlane {
     if (admitted.learned !== undefined) {
       this.#destinations.remember(this.#clientsOf(server), user, admitted.learned);
     }
-    const uses: PooledRoute[] = [];
+    const routes: PooledRoute[] = [];
+    const holds = new Holds();
     for (const [proxy, member] of this.#ways(server, admitted)) {
-      const route = this.#route(listener, server, proxy, member, admitted);
-      if ("sqlState" in route) {
-        for (const { use } of uses) use[Symbol.dispose]();
-        return onRefused(route, "refused");
+      const taken = this.#routes.take({ listener, server, proxy, member }, admitted);
+      if ("sqlState" in taken) {
+        holds[Symbol.dispose]();
+        return onRefused(taken, "refused");
       }
-      uses.push(route);
+      routes.push(taken.route);
+      holds.add(taken.use);
     }
-    const dispose = () => {
-      for (const { use } of uses) use[Symbol.dispose]();
-    };
     const clients = this.#userClients.get(user);
-    const make = (onEnd: () => void) => this.#make(listener, server, admitted, uses, onEnd);
-    if (clients === undefined) return onAdmitted(make(dispose));
+    const make = () => this.#make(listener, server, admitted, routes, holds);
+    if (clients === undefined) return onAdmitted(make());
     clients.acquire({
-      onLease: (lease) =>
-        onAdmitted(make(() => {
-          lease[Symbol.dispose]();
-          dispose();
-        })),
+      onLease: (lease) => {
+        holds.add(lease);
+        onAdmitted(make());
+      },
       onRefused: () => {
-        dispose();
+        holds[Symbol.dispose]();
         onRefused(reply.tooManyClientsOfUser(user, clients.size), "too many clients of this user");
       },
     });
@@ -245,59 +255,19 @@ export class PooledPlane {
     server: ServerConfig,
     admitted: Admitted,
     routes: readonly PooledRoute[],
-    onEnd: () => void,
+    holds: Disposable,
   ): MakeUpstream {
     const context = this.#context(server);
     const make: MakeUpstream = (client, owner) => {
-      const { startup: { parameters }, proxy, tlsServerName } = admitted;
+      const { session, user, database, startup, proxy, tlsServerName } = admitted;
+      const { parameters } = startup;
       const who = { listener, address: client.peerAddress, parameters, proxy, tlsServerName };
       const router = this.#parts.routing.sessionRouter(server, routes, who);
       const rules = this.#parts.routing.rulesOf(listener, server, routes, proxy);
-      const identity = { ...admitted, routes, router, rules, onEnd };
+      const identity = { session, user, database, startup, router, rules, holds };
       return new PooledSession(context, identity, client, owner);
     };
     return this.#mirrors.wrap({ listener, server, admitted, routes, context }, make);
-  }
-
-  #route(
-    listener: string,
-    server: ServerConfig,
-    proxyName: string,
-    member: Member,
-    admitted: Admitted,
-  ): PooledRoute | ReturnType<typeof reply.tooManyPools> {
-    const { routing } = this.#parts;
-    const { client: clientName, pool: poolName } = this.#parts.snapshot.proxies.get(proxyName)!;
-    const client = this.#destinations.client(clientName);
-    const pool = this.#poolConfigs.get(poolName)!;
-    const database = client.database || realDatabase(pool.limits, admitted.database);
-    const user = client.user || admitted.user;
-    const limit = limitsFor(pool.limits, database, user);
-    if (limit?.isDisabled === true) return reply.databaseDisabled(admitted.database);
-    const name = isReplication(admitted.startup)
-      ? this.#destinations.replication(member, poolName, admitted)
-      : this.#destinations.shared(member, poolName);
-    const use = this.#pools.use({ pool: name, database, user });
-    // Whose pool is for one session needs it no more: the pool is made, or there is none.
-    if (this.#destinations.get(name).isSingleUse) this.#destinations.forget(name);
-    if (typeof use === "string") return reply.tooManyPools(use.replaceAll("_", " "));
-    const poolSize = this.#parts.snapshot.users.get(user)?.poolSize ?? 0;
-    const { key: sizeKey } = pairSize(poolName, pool, limit, user, poolSize);
-    const { size } = use.pool.options; // what it was made with, whatever has changed since
-    return {
-      ...routing.routeOf(proxyName, member),
-      server: clientName,
-      address: addressText(member.address),
-      holdMs: () => routing.holdMs(member, pool.acquireTimeoutMs),
-      settings: {
-        ...sessionSettings({ listener, server, poolName, pool }, admitted, this.#parts.snapshot),
-        size,
-        sizeKey,
-      },
-      use,
-      pair: this.#stateOf(use.pool),
-      cells: this.#parts.counters.pool(poolName),
-    };
   }
 
   #stateOf(pool: object): PairState {
@@ -369,8 +339,10 @@ export class PooledPlane {
   }
 
   #context(server: ServerConfig): PooledContext {
+    const known = this.#contexts.get(server);
+    if (known !== undefined) return known;
     const { clock, observer, cancelKeys, canceller } = this.#parts;
-    return {
+    const context: PooledContext = {
       clock,
       scanner: this.#scanner,
       sharedStatements: this.#statements,
@@ -381,6 +353,8 @@ export class PooledPlane {
       onSchemaChange: () => void Atomics.add(this.#schema, 0, 1),
       observer,
     };
+    this.#contexts.set(server, context);
+    return context;
   }
 }
 

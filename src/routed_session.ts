@@ -62,6 +62,10 @@ export class RoutedSession implements SessionRouter {
     return this.#options.need;
   }
 
+  get routes(): readonly PooledRoute[] {
+    return this.#options.routes;
+  }
+
   get holdMs(): number {
     return Math.max(...this.#options.routes.map((route) => route.holdMs()));
   }

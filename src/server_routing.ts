@@ -75,6 +75,8 @@ export class ServerRouting {
   readonly #rules = new Map<string, BalancingRules>();
   /** Of sessions' copies. */
   readonly #inOrder: Router;
+  /** Of listeners with one way: their sessions have nothing to remember, and share them. */
+  readonly #only = new WeakMap<PooledRoute, SessionRouter>();
   readonly #watching = new PlacedList<NewsWatcher>();
   #lastTurn = 0;
   readonly #reportedMs = new Map<number, number>();
@@ -163,17 +165,24 @@ export class ServerRouting {
     client: RoutedClient,
   ): SessionRouter {
     const { strategy, key, per } = server.routing;
+    const shares = this.#rules.get(client.listener)!.choose(client);
+    const [only] = routes;
+    const isOnly = routes.length === 1 && shares === undefined && client.proxy === undefined;
+    const known = isOnly ? this.#only.get(only!) : undefined;
+    if (known !== undefined) return known;
     // Where nobody finds out, who answered last is the best that is known.
     const isFixed = strategy === "ORDERED" &&
       !routes.some(({ member }) => isChecked(this.#client(member)));
-    return new RoutedSession(this, {
+    const router = new RoutedSession(this, {
       router: this.#routers.get(client.listener)!,
       routes,
       need: this.#needOfClient(server, routes, client.proxy),
-      shares: this.#rules.get(client.listener)!.choose(client),
-      key: strategy === "CONSISTENT_HASH" ? keyOf(key, client) : "",
-      isPerSession: isFixed || per === "session",
+      shares,
+      key: strategy === "CONSISTENT_HASH" && !isOnly ? keyOf(key, client) : "",
+      isPerSession: !isOnly && (isFixed || per === "session"),
     });
+    if (isOnly) this.#only.set(only!, router);
+    return router;
   }
 
   /** @param choice A proxy, or a role, that was chosen for the session. */

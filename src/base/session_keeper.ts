@@ -33,18 +33,16 @@ export class SessionKeeper {
     return this.#isDraining;
   }
 
-  /**
-   * Keeps a session, and starts it.
-   *
-   * @param make Makes it; the session calls `onOver` once, when it is over.
-   */
-  serve(make: (onOver: () => void) => KeptSession): void {
-    const session = make(() => {
-      this.#sessions.delete(session);
-      this.#checkEmpty();
-    });
+  /** Keeps a session, and starts it. */
+  serve(session: KeptSession): void {
     this.#sessions.add(session);
     session.start();
+  }
+
+  /** A session that was served is over. */
+  onOver(session: KeptSession): void {
+    this.#sessions.delete(session);
+    this.#checkEmpty();
   }
 
   /** Sends away whom no session serves yet; calls `onEmpty` once, when the last one is over. */

@@ -23,19 +23,24 @@ export interface Waiter {
   onRefused(reason: "refused" | "timeout"): void;
 }
 
-/** The right to one server connection, until it is disposed of. */
-export class Lease implements Disposable {
-  #giveBack: (() => void) | undefined;
+/** Where a place comes from. */
+interface Lessor {
+  giveBack(): void;
+}
 
-  constructor(giveBack: () => void) {
-    this.#giveBack = giveBack;
+/** The right to one place, until it is disposed of. */
+export class Lease implements Disposable {
+  #lessor: Lessor | undefined;
+
+  constructor(lessor: Lessor) {
+    this.#lessor = lessor;
   }
 
   /** Gives the place back. A second time it does nothing. */
   [Symbol.dispose](): void {
-    const giveBack = this.#giveBack;
-    this.#giveBack = undefined;
-    giveBack?.();
+    const lessor = this.#lessor;
+    this.#lessor = undefined;
+    lessor?.giveBack();
   }
 }
 
@@ -96,7 +101,7 @@ export class Pool {
       );
       this.#waiting.set(ticket, { waiter, timer });
     } else if (admission === "granted") {
-      waiter.onLease(this.#lease());
+      waiter.onLease(new Lease(this));
     } else {
       waiter.onRefused("refused");
     }
@@ -110,7 +115,7 @@ export class Pool {
     if (waiting === undefined) return;
     this.#waiting.delete(ticket);
     waiting.timer.cancel();
-    waiting.waiter.onLease(this.#lease());
+    waiting.waiter.onLease(new Lease(this));
   }
 
   #expire(ticket: number, waiter: Waiter): void {
@@ -129,14 +134,11 @@ export class Pool {
     this.#waiting.delete(ticket);
     if (this.#budget.leave(ticket)) return;
     this.#pastTurns.add(ticket);
-    this.#giveBack();
+    this.giveBack();
   }
 
-  #lease(): Lease {
-    return new Lease(() => this.#giveBack());
-  }
-
-  #giveBack(): void {
+  /** For a {@linkcode Lease}: its place is free, or the next one's. */
+  giveBack(): void {
     const turn = this.#budget.release();
     if (turn === undefined) return;
     // Later, since whoever gives back is in the middle of something of its own.

@@ -45,19 +45,23 @@ interface Member<C, F> {
 
 /** A client's use of a pool: the pool is there as long as somebody uses it. */
 export class PoolUse<C, F = Error> implements Disposable {
-  readonly pool: ServerPool<C, F>;
-  #end: (() => void) | undefined;
+  readonly #member: Member<C, F>;
+  #isOver = false;
 
-  constructor(pool: ServerPool<C, F>, end: () => void) {
-    this.pool = pool;
-    this.#end = end;
+  constructor(member: Member<C, F>) {
+    this.#member = member;
+    member.users += 1;
+  }
+
+  get pool(): ServerPool<C, F> {
+    return this.#member.pool;
   }
 
   /** Ends the use. A second time it does nothing. */
   [Symbol.dispose](): void {
-    const end = this.#end;
-    this.#end = undefined;
-    end?.();
+    if (this.#isOver) return;
+    this.#isOver = true;
+    this.#member.users -= 1;
   }
 }
 
@@ -84,8 +88,7 @@ export class ServerPools<C, F = Error> {
     const key = pairKey(pair);
     const member = this.#members.get(key) ?? this.#make(pair, key);
     if (typeof member === "string") return member;
-    member.users += 1;
-    return new PoolUse(member.pool, () => void (member.users -= 1));
+    return new PoolUse(member);
   }
 
   /** A message from another worker; what it is about may not be here any more. */

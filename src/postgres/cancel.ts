@@ -83,9 +83,8 @@ export function workerOf(processId: number): number {
 export class CancelKeys {
   readonly #worker: number;
   readonly #randomBytes: (size: number) => Uint8Array;
-  readonly #issued = new NumberMap<
-    { readonly key: Uint8Array; readonly subject: CancelSubject }
-  >();
+  /** Keys one character a byte: an array of its own would take 300 bytes for four of them. */
+  readonly #issued = new NumberMap<{ readonly key: string; readonly subject: CancelSubject }>();
   #lastNumber: number;
 
   /** @param worker 0 to {@linkcode CANCEL_WORKERS_MAX} - 1. */
@@ -109,7 +108,7 @@ export class CancelKeys {
       this.#lastNumber === 0 || this.#issued.has(this.#lastNumber)
     );
     const key = this.#randomBytes(minorVersion >= 2 ? LONG_KEY_SIZE : KEY_SIZE);
-    this.#issued.set(this.#lastNumber, { key, subject });
+    this.#issued.set(this.#lastNumber, { key: String.fromCharCode(...key), subject });
     return { processId: this.#worker << NUMBER_BITS | this.#lastNumber, key };
   }
 
@@ -121,7 +120,9 @@ export class CancelKeys {
   /** Whom a key that came in a CancelRequest cancels, if it is one. */
   find(processId: number, key: Uint8Array): CancelSubject | undefined {
     const issued = this.#issued.get(processId & NUMBER_MASK);
-    return issued && equalInConstantTime(issued.key, key) ? issued.subject : undefined;
+    if (issued === undefined) return undefined;
+    const good = Uint8Array.from(issued.key, (character) => character.charCodeAt(0));
+    return equalInConstantTime(good, key) ? issued.subject : undefined;
   }
 }
 

@@ -16,6 +16,7 @@ import type { Need, ServerRoute } from "../upstream/router.ts";
 import type { ServerTls } from "./server_dial.ts";
 import type { CancelKeys, CancelResult, CancelTarget } from "./cancel.ts";
 import type { GateContext } from "./client_gate.ts";
+import type { StartupMemory } from "./wire/startup_packet.ts";
 
 /** One way to a database: how it is reached, and how many connections there may be. */
 export interface Route extends ServerRoute {
@@ -73,6 +74,7 @@ export interface Gateway {
   readonly clock: Clock;
   readonly observer: Observer;
   readonly cancelKeys: CancelKeys;
+  readonly startups: StartupMemory;
   /** Undefined where plugins are switched off. */
   readonly hooks: HookSwitch | undefined;
   /** Cancels what the owner of a key runs, in whichever worker it is. Never rejects. */

@@ -24,12 +24,13 @@ import type { Lease } from "../pool/pool.ts";
 import { ClientGate, type MakeUpstream } from "./client_gate.ts";
 import * as reply from "./error_reply.ts";
 import type { Gateway, ListenerContext } from "./gateway.ts";
-import { HookedSession } from "./hooked/hooked_session.ts";
+import { type HookedOwner, HookedSession } from "./hooked/hooked_session.ts";
 import { startupFrom } from "./hooked/startup.ts";
 import { Relay } from "./relay.ts";
+import type { SessionHome } from "./session_home.ts";
 import { sizeHint } from "./size_hint.ts";
 import { type Purpose, Startup } from "./startup.ts";
-import type { Upstream, UpstreamOwner } from "./upstream.ts";
+import type { Upstream } from "./upstream.ts";
 import { ProtocolError } from "./wire/errors.ts";
 import { type ErrorFields, errorResponse, sqlStateOf } from "./wire/messages.ts";
 import type { StartupMessage } from "./wire/startup_packet.ts";
@@ -39,21 +40,23 @@ const TERMINATED = "client terminated";
 
 const CLOSED_BY_PLUGIN = "closed by a plugin";
 
-/** Serves one client. Made for each accepted connection; `onOver` is called when it is all over. */
-export class Session implements UpstreamOwner, KeptSession, SocketHandler {
+/** Serves one client. Made for each accepted connection. */
+export class Session implements HookedOwner, KeptSession, SocketHandler {
   place = 0;
-  readonly #gateway: Gateway;
-  readonly #listener: ListenerContext;
+  readonly #home: SessionHome;
   #client: Socket;
-  readonly #number: number;
-  readonly #onOver: (session: Session) => void;
+  readonly number: number;
   readonly #startedMs: number;
 
   #state: ClientState = "startup";
-  readonly #startup: Startup;
+  /** Undefined once the client has said what it wants. */
+  #startup: Startup | undefined;
   #tls: TlsInfo | undefined;
-  /** Ends a login that takes too long; stopped while it is the gateway that takes its time. */
-  readonly #loginTime: Countdown;
+  /**
+   * Ends a login that takes too long; stopped while it is the gateway that takes its time.
+   * Undefined once the client has logged in.
+   */
+  #loginTime: Countdown | undefined;
   /** The client's own place among those its listener serves. */
   #clientLease: Lease | undefined;
   #gate: ClientGate | undefined;
@@ -64,44 +67,34 @@ export class Session implements UpstreamOwner, KeptSession, SocketHandler {
   #reason = "client closed the connection";
   #isClientGone = false;
 
-  constructor(
-    gateway: Gateway,
-    listener: ListenerContext,
-    client: Socket,
-    number: number,
-    onOver: (session: Session) => void,
-  ) {
-    this.#gateway = gateway;
-    this.#listener = listener;
+  constructor(home: SessionHome, client: Socket, number: number) {
+    const { gateway: { clock, startups }, context: listener, hooked } = home;
+    this.#home = home;
     this.#client = client;
-    this.#number = number;
-    this.#onOver = onOver;
-    this.#startedMs = gateway.clock.nowMs();
+    this.number = number;
+    this.#startedMs = clock.nowMs();
     const onTimeout = () => this.guard(() => this.#onLoginTimeout());
-    this.#loginTime = new Countdown(gateway.clock, listener.loginTimeoutMs, onTimeout);
-    this.#startup = new Startup(listener.startupPacketSizeMax, listener.tls !== undefined);
-    if (gateway.hooks !== undefined) {
-      this.#hooked = new HookedSession({
-        hooks: gateway.hooks,
-        clock: gateway.clock,
-        number,
-        listener: listener.name,
-        peer: client.peer,
-        messageSizeMax: listener.messageSizeMax,
-        owner: this,
-        onIgnored: (plugin, message) =>
-          this.#emit({ kind: "verdict_ignored", session: number, plugin, message }),
-      });
-    }
+    this.#loginTime = new Countdown(clock, listener.loginTimeoutMs, onTimeout);
+    const { startupPacketSizeMax, tls } = listener;
+    this.#startup = new Startup(startupPacketSizeMax, tls !== undefined, startups);
+    if (hooked !== undefined) this.#hooked = new HookedSession(hooked, client, this);
+  }
+
+  get #gateway(): Gateway {
+    return this.#home.gateway;
+  }
+
+  get #listener(): ListenerContext {
+    return this.#home.context;
   }
 
   /** Begins with the client's first byte. */
   start(): void {
     const { name: listener } = this.#listener;
     const { peer } = this.#client;
-    this.#emit({ kind: "client_connected", listener, session: this.#number, peer });
+    this.#emit({ kind: "client_connected", listener, session: this.number, peer });
     this.#emit({ kind: "client_state", listener, from: undefined, to: "startup" });
-    this.#loginTime.start();
+    this.#loginTime?.start();
     this.#client.start(this);
     if (this.#hooked?.onOpening() === false) this.end(undefined, CLOSED_BY_PLUGIN);
   }
@@ -146,12 +139,11 @@ export class Session implements UpstreamOwner, KeptSession, SocketHandler {
     if (this.#state === "closing") return view.length;
     if (this.#upstream !== undefined) return (this.#hooked ?? this.#upstream).onClientData(view);
     if (this.#gate !== undefined) return this.#gate.onClientData(view);
-    if (this.#state === "startup") return this.#onStartup(view);
-    return 0;
+    return this.#startup === undefined ? 0 : this.#onStartup(this.#startup, view);
   }
 
-  #onStartup(view: Uint8Array): number {
-    const { taken, purpose } = this.#startup.take(view, (bytes) => this.#client.write(bytes));
+  #onStartup(startup: Startup, view: Uint8Array): number {
+    const { taken, purpose } = startup.take(view, (bytes) => this.#client.write(bytes));
     if (purpose?.kind === "tls") this.#startTls();
     if (purpose?.kind === "cancel") this.#cancel(purpose);
     if (purpose?.kind === "startup") this.#admit(purpose);
@@ -171,19 +163,19 @@ export class Session implements UpstreamOwner, KeptSession, SocketHandler {
   #onSecured(info: TlsInfo): void {
     this.#tls = info;
     this.#hooked?.onSecured();
-    this.#startup.onSecured(info.alpn);
+    this.#startup?.onSecured(info.alpn);
     const { protocol: version, cipher } = info;
     const { name: listener } = this.#listener;
-    this.#emit({ kind: "tls_accepted", session: this.#number, listener, version, cipher });
+    this.#emit({ kind: "tls_accepted", session: this.number, listener, version, cipher });
   }
 
   /** As PostgreSQL does, closes without a word: who sent the key may not be who it belongs to. */
   #cancel(request: Extract<Purpose, { kind: "cancel" }>): void {
     const { name: listener } = this.#listener;
     this.#reason = "cancel request";
-    this.#loginTime.stop();
+    this.#loginTime?.stop();
     this.setState("closing");
-    const session = this.#number;
+    const session = this.number;
     this.#gateway.cancel(request.processId, request.key).then(({ outcome, message }) => {
       this.#emit({ kind: "cancel", session, listener, outcome, message });
       this.#client.end();
@@ -191,6 +183,7 @@ export class Session implements UpstreamOwner, KeptSession, SocketHandler {
   }
 
   #admit(startup: StartupMessage): void {
+    this.#startup = undefined;
     const { name, clients, tls } = this.#listener;
     if (tls?.isRequired === true && this.#tls === undefined) {
       if (this.#client.peerAddress.kind !== "unix") {
@@ -228,7 +221,7 @@ export class Session implements UpstreamOwner, KeptSession, SocketHandler {
     this.setState("login");
     this.#gate = new ClientGate(authentication, {
       client: this.#client,
-      session: this.#number,
+      session: this.number,
       tls: this.#tls,
       startup,
       owner: this,
@@ -243,7 +236,7 @@ export class Session implements UpstreamOwner, KeptSession, SocketHandler {
     const [gateway, listener, { parameters }] = [this.#gateway, this.#listener, startup];
     const [{ peerAddress: address }, tlsServerName] = [this.#client, this.#tls?.serverName ?? ""];
     const routes = listener.routesFor({ address, parameters, proxy, tlsServerName });
-    const parts = { gateway, listener, session: this.#number, routes, startup };
+    const parts = { gateway, listener, session: this.number, routes, startup };
     this.#begin((client, owner) => new Relay({ ...parts, client, owner }));
   }
 
@@ -257,9 +250,9 @@ export class Session implements UpstreamOwner, KeptSession, SocketHandler {
 
   #onBroken({ message }: Error): void {
     this.#reason = `client connection broke: ${message}`;
-    if (!this.#startup.isSecuring) return;
+    if (this.#startup?.isSecuring !== true) return;
     const { name: listener } = this.#listener;
-    this.#emit({ kind: "tls_failed", session: this.#number, listener, message });
+    this.#emit({ kind: "tls_failed", session: this.number, listener, message });
   }
 
   // What the upstream says --------------------------------------------------------------------
@@ -274,6 +267,8 @@ export class Session implements UpstreamOwner, KeptSession, SocketHandler {
 
   /** The client has shown who it is, and may go on. */
   #onActive(): void {
+    this.#loginTime?.stop();
+    this.#loginTime = undefined;
     const refusal = this.#hooked?.onAuthenticated();
     if (refusal === undefined) return this.#hooked?.onOpened();
     // Whoever says so is in the middle of saying it to the client.
@@ -286,12 +281,16 @@ export class Session implements UpstreamOwner, KeptSession, SocketHandler {
   }
 
   runLoginTime(isRunning: boolean): void {
-    if (isRunning) this.#loginTime.start();
-    else this.#loginTime.stop();
+    if (isRunning) this.#loginTime?.start();
+    else this.#loginTime?.stop();
   }
 
   onTerminate(): void {
     this.#reason = TERMINATED;
+  }
+
+  onIgnored(plugin: string, message: string): void {
+    this.#emit({ kind: "verdict_ignored", session: this.number, plugin, message });
   }
 
   onGone(): void {
@@ -318,7 +317,7 @@ export class Session implements UpstreamOwner, KeptSession, SocketHandler {
     if (this.#state === "closing") return;
     if (this.#reason !== TERMINATED) this.#reason = reason;
     if (message !== undefined) {
-      const session = this.#number;
+      const session = this.number;
       const { sqlState, text } = sqlStateOf(message);
       const told = { session, sqlState, message: isQuoted ? undefined : text };
       this.#emit({ kind: "error_reported", source: "gateway", ...told });
@@ -339,7 +338,7 @@ export class Session implements UpstreamOwner, KeptSession, SocketHandler {
   }
 
   #release(): void {
-    this.#loginTime.stop();
+    this.#loginTime?.stop();
     this.#gate?.stop();
     this.#hooked?.release();
     this.#upstream?.release();
@@ -350,20 +349,20 @@ export class Session implements UpstreamOwner, KeptSession, SocketHandler {
     if (!this.#isClientGone || this.#upstream?.isGone === false) return;
     const { name: listener } = this.#listener;
     const durationMs = this.#gateway.clock.nowMs() - this.#startedMs;
-    this.#loginTime.stop();
+    this.#loginTime?.stop();
     this.#clientLease?.[Symbol.dispose]();
     this.#emit({ kind: "client_state", listener, from: this.#state, to: undefined });
     this.#hooked?.onClosed(this.#reason, durationMs);
-    const who = { session: this.#number, listener };
+    const who = { session: this.number, listener };
     this.#emit({ kind: "client_disconnected", ...who, reason: this.#reason, durationMs });
-    this.#onOver(this);
+    this.#home.onOver(this);
   }
 
   // Helpers -----------------------------------------------------------------------------------
 
   #onLoginTimeout(): void {
     const { name, loginTimeoutMs } = this.#listener;
-    this.#emit({ kind: "login_timeout", session: this.#number, listener: name });
+    this.#emit({ kind: "login_timeout", session: this.number, listener: name });
     this.fail(reply.loginTimedOut(name, loginTimeoutMs), "login took too long");
   }
 
@@ -382,7 +381,7 @@ export class Session implements UpstreamOwner, KeptSession, SocketHandler {
       this.fail(fields, "client broke the protocol");
     } else {
       const message = error instanceof Error ? error.stack ?? error.message : String(error);
-      this.#emit({ kind: "internal_error", session: this.#number, message });
+      this.#emit({ kind: "internal_error", session: this.number, message });
       this.fail(reply.internalError(), "internal error");
     }
   }

@@ -8,7 +8,12 @@
 import { LateSet } from "../base/late_collections.ts";
 import { ProtocolError } from "./wire/errors.ts";
 import { ACCEPTED, DECLINED } from "./wire/messages.ts";
-import { isTlsHandshake, readStartupPacket, type StartupPacket } from "./wire/startup_packet.ts";
+import {
+  isTlsHandshake,
+  readStartupPacket,
+  type StartupMemory,
+  type StartupPacket,
+} from "./wire/startup_packet.ts";
 
 /** What the first packets lead to. */
 export type Purpose =
@@ -22,6 +27,7 @@ const ALPN_PROTOCOL = "postgresql";
 /** The first packets of one connection. Not shared: it remembers what was declined. */
 export class Startup {
   readonly #packetSizeMax: number;
+  readonly #recent: StartupMemory;
   readonly #declined = new LateSet<StartupPacket["kind"]>();
   /** `offered`: the client may ask. `direct`: it began without asking. */
   #tls: "none" | "offered" | "begun" | "direct" | "secured";
@@ -29,9 +35,11 @@ export class Startup {
   /**
    * @param packetSizeMax Largest packet accepted, in bytes.
    * @param offersTls Whether an SSLRequest is answered with yes.
+   * @param recent What other clients have sent.
    */
-  constructor(packetSizeMax: number, offersTls: boolean) {
+  constructor(packetSizeMax: number, offersTls: boolean, recent: StartupMemory) {
     this.#packetSizeMax = packetSizeMax;
+    this.#recent = recent;
     this.#tls = offersTls ? "offered" : "none";
   }
 
@@ -71,7 +79,7 @@ export class Startup {
       this.#tls = "direct";
       return { taken: 0, purpose: { kind: "tls" } };
     }
-    const read = readStartupPacket(view, this.#packetSizeMax);
+    const read = readStartupPacket(view, this.#packetSizeMax, this.#recent);
     if (read === undefined) return { taken: 0 };
     const { packet, size: taken } = read;
     if (packet.kind === "startup" || packet.kind === "cancel") return { taken, purpose: packet };

@@ -51,11 +51,11 @@ export class RawListener implements ListenHandler {
 
   #serve(socket: Socket, lease: Lease): void {
     const number = this.#nextNumber();
-    this.sessions.serve((onOver) =>
-      new RawSession(this.#gateway, this.#context, socket, number, () => {
+    this.sessions.serve(
+      new RawSession(this.#gateway, this.#context, socket, number, (session) => {
         lease[Symbol.dispose]();
-        onOver();
-      })
+        this.sessions.onOver(session);
+      }),
     );
   }
 }

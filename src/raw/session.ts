@@ -45,7 +45,7 @@ export class RawSession implements KeptSession {
   readonly #listener: RawListenerContext;
   #client: Socket;
   readonly #number: number;
-  readonly #onOver: () => void;
+  readonly #onOver: (session: RawSession) => void;
   readonly #startedMs: number;
   #state: ClientState = "startup";
   /** Ends a handshake that takes too long. */
@@ -74,7 +74,7 @@ export class RawSession implements KeptSession {
     listener: RawListenerContext,
     client: Socket,
     number: number,
-    onOver: () => void,
+    onOver: (session: RawSession) => void,
   ) {
     const { clock } = gateway;
     this.#gateway = gateway;
@@ -348,7 +348,7 @@ export class RawSession implements KeptSession {
     const session = this.#number;
     const reason = this.#reason;
     this.#emit({ kind: "client_disconnected", listener, session, reason, durationMs });
-    this.#onOver();
+    this.#onOver(this);
   }
 
   // Helpers -----------------------------------------------------------------------------------

@@ -5,21 +5,20 @@ import { SessionKeeper } from "../../src/base/session_keeper.ts";
 function keep(keeper: SessionKeeper, serves: boolean) {
   const told: string[] = [];
   const session = { told, leaves: () => {} };
-  keeper.serve((onOver) => {
-    session.leaves = onOver;
-    return {
-      place: 0,
-      start: () => told.push("start"),
-      drain: () => {
-        told.push("drain");
-        if (!serves) onOver();
-      },
-      terminate: () => {
-        told.push("terminate");
-        onOver();
-      },
-    };
-  });
+  const kept = {
+    place: 0,
+    start: () => told.push("start"),
+    drain: () => {
+      told.push("drain");
+      if (!serves) session.leaves();
+    },
+    terminate: () => {
+      told.push("terminate");
+      session.leaves();
+    },
+  };
+  session.leaves = () => keeper.onOver(kept);
+  keeper.serve(kept);
   return session;
 }
 
@@ -38,7 +37,9 @@ Deno.test("SessionKeeper starts sessions, and keeps them until they are over", (
 
 Deno.test("SessionKeeper knows a session that is over as soon as it starts", () => {
   const keeper = new SessionKeeper();
-  keeper.serve((onOver) => ({ place: 0, start: onOver, drain: () => {}, terminate: () => {} }));
+  const start = () => keeper.onOver(session);
+  const session = { place: 0, start, drain: () => {}, terminate: () => {} };
+  keeper.serve(session);
   equal(keeper.size, 0);
 });
 

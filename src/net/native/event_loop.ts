@@ -48,6 +48,14 @@ export interface Watched {
   onReady(events: number): void;
 }
 
+/** What is called soon. It must not throw. */
+export type Task = (() => void) | Turn;
+
+/** Who has a turn soon: one that waits again and again makes no function for it. */
+export interface Turn {
+  onTurn(): void;
+}
+
 /** How a loop waits in the kernel. */
 export interface Poller {
   /** @throws {Error} If the kernel's limits are reached. */
@@ -77,7 +85,7 @@ export class EventLoop implements Clock {
   readonly #timePointer = pointerTo(this.#time.buffer);
   /** As it was in this turn, behind the wait. */
   #turnMs = UNKNOWN;
-  #soon: (() => void)[] = [];
+  #soon: Task[] = [];
   #holds = 0;
   /** Something may have settled a promise: the runtime's loop has to have its turn. */
   #isUnsettled = true;
@@ -145,9 +153,9 @@ export class EventLoop implements Clock {
     return this.#timers.add(this.nowMs() + delayMs, run);
   }
 
-  /** Calls `run` in this turn or the next, and not from here. It must not throw. */
-  soon(run: () => void): void {
-    this.#soon.push(run);
+  /** Calls the task in this turn or the next, and not from here. */
+  soon(task: Task): void {
+    this.#soon.push(task);
   }
 
   /** A promise has been settled, or may have been: who waits for it is called soon. */
@@ -250,7 +258,10 @@ export class EventLoop implements Clock {
   #runSoon(): void {
     const soon = this.#soon;
     this.#soon = [];
-    for (const run of soon) run();
+    for (const task of soon) {
+      if (typeof task === "function") task();
+      else task.onTurn();
+    }
   }
 
   #onWakeUp(): void {

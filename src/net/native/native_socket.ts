@@ -16,7 +16,7 @@ import {
   type SocketHandler,
   WRITE_QUEUE_SIZE_MAX,
 } from "../socket.ts";
-import type { Watched } from "./event_loop.ts";
+import type { Turn, Watched } from "./event_loop.ts";
 import { ERRNO, LINUX, systemError } from "./libc.ts";
 import type { NativeRound } from "./native_round.ts";
 
@@ -31,7 +31,7 @@ const ENDED = LINUX.EPOLLRDHUP | LINUX.EPOLLHUP | LINUX.EPOLLERR;
 const NOTHING = new Uint8Array();
 
 /** One TCP or Unix connection. */
-export class NativeSocket implements Socket, Watched {
+export class NativeSocket implements Socket, Watched, Turn {
   readonly #fd: number;
   readonly #round: NativeRound;
   readonly peerAddress: PeerAddress;
@@ -50,15 +50,14 @@ export class NativeSocket implements Socket, Watched {
   /** Sockets that have still to send what this one's handler wrote to them. */
   #waitsFor = 0;
   /** Sockets that are read on when everything is sent. */
-  #waiting: NativeSocket[] = [];
-  /** The kernel did not take, and what came behind it. */
-  #queue: Uint8Array[] = [];
+  #waiting: NativeSocket[] | undefined;
+  /** What the kernel did not take, and what came behind it. */
+  #queue: Uint8Array[] | undefined;
   #queuedBytes = 0;
   /** Something follows once everything is sent: see `#onSent`. */
   #hasSequel = false;
-  #whenSent: (() => void)[] = [];
+  #whenSent: (() => void)[] | undefined;
   #linger: Timer | undefined;
-  readonly #readSoon = () => this.#read();
 
   /** @param fd Not blocking; it is the socket's from now on. */
   constructor(fd: number, peer: TcpAddress | undefined, round: NativeRound) {
@@ -75,7 +74,7 @@ export class NativeSocket implements Socket, Watched {
 
   start(handler: SocketHandler): void {
     this.#handler = handler;
-    this.#round.loop.soon(this.#readSoon);
+    this.#round.loop.soon(this);
   }
 
   setHandler(handler: SocketHandler): void {
@@ -111,7 +110,7 @@ export class NativeSocket implements Socket, Watched {
   whenSent(then: () => void): void {
     if (!this.isSending || this.#state === "closed") return this.#round.loop.soon(then);
     this.#hasSequel = true;
-    this.#whenSent.push(then);
+    (this.#whenSent ??= []).push(then);
   }
 
   beforeSending(prepare: () => void): void {
@@ -133,7 +132,7 @@ export class NativeSocket implements Socket, Watched {
     if (this.#state === "closed") return;
     if (this.#queuedBytes === 0) return this.#onSent();
     this.#hasSequel = true;
-    this.#waiting.push(reader);
+    (this.#waiting ??= []).push(reader);
     reader.#waitsFor += 1;
   }
 
@@ -166,7 +165,7 @@ export class NativeSocket implements Socket, Watched {
     }
     if (sent === bytes.length) return;
     this.#queuedBytes += bytes.length - sent;
-    this.#queue.push(bytes.slice(sent));
+    (this.#queue ??= []).push(bytes.slice(sent));
   }
 
   /** @returns How many bytes the kernel has taken; -1 if the connection is broken. */
@@ -185,12 +184,13 @@ export class NativeSocket implements Socket, Watched {
 
   #sendQueue(): void {
     while (this.#queuedBytes > 0) {
-      const bytes = this.#queue[0]!;
+      const queue = this.#queue!;
+      const bytes = queue[0]!;
       const taken = this.#send(bytes);
       if (taken <= 0) return;
       this.#queuedBytes -= taken;
-      if (taken === bytes.length) this.#queue.shift();
-      else this.#queue[0] = bytes.subarray(taken);
+      if (taken === bytes.length) queue.shift();
+      else queue[0] = bytes.subarray(taken);
     }
     this.#onSent();
   }
@@ -204,18 +204,21 @@ export class NativeSocket implements Socket, Watched {
 
   /** Whoever has waited for this socket to send goes on. */
   #release(): void {
-    if (this.#waiting.length === 0 && this.#whenSent.length === 0) return;
+    const [waiting, whenSent] = [this.#waiting, this.#whenSent];
+    this.#waiting = this.#whenSent = undefined;
     const { loop } = this.#round;
-    for (const reader of this.#waiting) {
+    for (const reader of waiting ?? []) {
       reader.#waitsFor -= 1;
-      if (reader.#waitsFor === 0) loop.soon(reader.#readSoon);
+      if (reader.#waitsFor === 0) loop.soon(reader);
     }
-    this.#waiting = [];
-    for (const then of this.#whenSent) loop.soon(then);
-    this.#whenSent = [];
+    for (const then of whenSent ?? []) loop.soon(then);
   }
 
   // Reading ---------------------------------------------------------------------------------------
+
+  onTurn(): void {
+    this.#read();
+  }
 
   onReady(events: number): void {
     if ((events & READABLE) !== 0) this.#mayRead = true;
@@ -234,7 +237,7 @@ export class NativeSocket implements Socket, Watched {
     if (size <= 0) return this.#onNothing(size);
     this.#mayRead = size === READ_BUFFER_SIZE_MAX || this.#isPeerEnding;
     this.#offer(this.#round.view(size));
-    if (this.#mayRead) loop.soon(this.#readSoon);
+    if (this.#mayRead) loop.soon(this);
   }
 
   /** What the handler has left comes first; who is not open any more reads to throw away. */
@@ -253,7 +256,7 @@ export class NativeSocket implements Socket, Watched {
       buffer.set(this.#rest);
       this.#offer(this.#round.view(kept + size));
     }
-    if (this.#mayRead) loop.soon(this.#readSoon);
+    if (this.#mayRead) loop.soon(this);
   }
 
   /** @param size 0 is the end; below 0 nothing could be read, and `errno` says why. */
@@ -264,7 +267,7 @@ export class NativeSocket implements Socket, Watched {
 
   #onReadError(errno: number): void {
     if (errno === ERRNO.EAGAIN) this.#mayRead = false;
-    else if (errno === ERRNO.EINTR) this.#round.loop.soon(this.#readSoon);
+    else if (errno === ERRNO.EINTR) this.#round.loop.soon(this);
     else this.#close(systemError(this.#round.loop.libC, errno));
   }
 
@@ -327,14 +330,14 @@ export class NativeSocket implements Socket, Watched {
     this.#rest = NOTHING;
     this.#linger = this.#round.loop.after(lingerMs, () => this.#close(undefined));
     if (!this.isSending) this.#finishSending();
-    else if (this.#mayRead) this.#round.loop.soon(this.#readSoon);
+    else if (this.#mayRead) this.#round.loop.soon(this);
   }
 
   #finishSending(): void {
     if (this.#hasEnded || this.#handler === undefined) return this.#close(undefined);
     this.#state = "lingering";
     if (!this.#tellEnd()) return this.#close(undefined);
-    if (this.#mayRead) this.#round.loop.soon(this.#readSoon);
+    if (this.#mayRead) this.#round.loop.soon(this);
   }
 
   /** @returns False if the peer is gone already: what is to be known of that, reading says. */
@@ -354,7 +357,7 @@ export class NativeSocket implements Socket, Watched {
     const cause = this.#state === "open" ? error : undefined;
     this.#state = "closed";
     this.#linger?.cancel();
-    this.#queue = [];
+    this.#queue = undefined;
     this.#queuedBytes = 0;
     this.#rest = NOTHING;
     const { loop } = this.#round;

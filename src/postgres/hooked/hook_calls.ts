@@ -20,17 +20,10 @@ import type { HookedFacts } from "./session_facts.ts";
 /** In the place of a time that nobody asks for. */
 export const NOT_MEASURED = -1;
 
-/** What a session is, whatever is asked of it. */
-export interface SessionTraits {
-  /** `IS.tls` and `IS.pooled`. */
-  flags: number;
-}
-
 /** One session's way to the hooks. */
 export class HookCalls {
   readonly #hooks: HookSwitch;
   readonly #clock: Clock;
-  readonly #traits: SessionTraits;
   readonly facts: HookedFacts;
   readonly pipeline: Pipeline;
   #query: QueryInfo | undefined;
@@ -40,13 +33,11 @@ export class HookCalls {
   constructor(
     hooks: HookSwitch,
     clock: Clock,
-    traits: SessionTraits,
     facts: HookedFacts,
     pipeline: Pipeline,
   ) {
     this.#hooks = hooks;
     this.#clock = clock;
-    this.#traits = traits;
     this.facts = facts;
     this.pipeline = pipeline;
   }
@@ -81,7 +72,7 @@ export class HookCalls {
   event(hook: number, can: number, payload: Uint8Array, messageType: number): HookEvent {
     const { event } = this.#hooks;
     event.clear(hook, this.facts);
-    event.flags = can | this.#traits.flags;
+    event.flags = can | this.facts.flags;
     event.payload = payload;
     event.messageType = messageType;
     event.transactionStatus = this.pipeline.status;

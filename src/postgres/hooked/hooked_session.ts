@@ -19,8 +19,8 @@ import { STATUS_IDLE } from "../wire/tags.ts";
 import { ClientMessages } from "./client_messages.ts";
 import { ClientState } from "./client_state.ts";
 import { FromClient } from "./from_client.ts";
-import { HookCalls, type SessionTraits } from "./hook_calls.ts";
-import { HookedSocket } from "./hooked_socket.ts";
+import { HookCalls } from "./hook_calls.ts";
+import { type Filter, HookedSocket } from "./hooked_socket.ts";
 import { Pipeline } from "./pipeline.ts";
 import { rejectionFields } from "./plugin_reply.ts";
 import { ServerMessages } from "./server_messages.ts";
@@ -28,17 +28,21 @@ import { encodeParameters, HookedFacts } from "./session_facts.ts";
 import type { SimpleQueries } from "./simple_queries.ts";
 import { ToClient } from "./to_client.ts";
 
-/** What a hooked session works with. */
-export interface HookedSessionParts {
+/** What the hooked sessions of one listener share. */
+export interface HookedListener {
   readonly hooks: HookSwitch;
   readonly clock: Clock;
-  readonly number: number;
+  /** Its name. */
   readonly listener: string;
-  readonly peer: string;
   readonly messageSizeMax: number;
-  readonly owner: UpstreamOwner;
+}
+
+/** Whose session it is. */
+export interface HookedOwner extends UpstreamOwner {
+  /** The session's. */
+  readonly number: number;
   /** What a plugin wants cannot be done, and the session goes on. */
-  readonly onIgnored: (plugin: string, message: string) => void;
+  onIgnored(plugin: string, message: string): void;
 }
 
 /** What passes, while somebody looks at it. */
@@ -47,6 +51,8 @@ interface Watched {
   readonly pipeline: Pipeline;
   readonly fromClient: FromClient;
   readonly toClient: ToClient;
+  /** To the client, as it is. */
+  readonly send: (bytes: Uint8Array) => void;
 }
 
 /** What plugins have made of a StartupMessage. */
@@ -60,9 +66,9 @@ export interface HookedStartup {
 const NOTHING = new Uint8Array();
 
 /** The hooks of one session. */
-export class HookedSession {
-  readonly #parts: HookedSessionParts;
-  readonly #traits: SessionTraits = { flags: 0 };
+export class HookedSession implements Filter {
+  readonly #shared: HookedListener;
+  readonly #owner: HookedOwner;
   readonly facts: HookedFacts;
   #upstream: Upstream | undefined;
   #client: Socket | undefined;
@@ -70,11 +76,11 @@ export class HookedSession {
   #watched: Watched | undefined;
   #timer: Timer | undefined;
   #isOver = false;
-  readonly #send = (bytes: Uint8Array) => this.#client!.write(bytes);
 
-  constructor(parts: HookedSessionParts) {
-    this.#parts = parts;
-    this.facts = new HookedFacts(parts.number, parts.listener, parts.peer);
+  constructor(shared: HookedListener, client: Socket, owner: HookedOwner) {
+    this.#shared = shared;
+    this.#owner = owner;
+    this.facts = new HookedFacts(owner.number, shared.listener, client);
   }
 
   // What passes -----------------------------------------------------------------------------------
@@ -82,19 +88,24 @@ export class HookedSession {
   /** The client's socket for whoever serves it. */
   wrap(client: Socket): Socket {
     this.#client = client;
-    if (this.#parts.hooks.chain.wantsTraffic) this.#watched = this.#watch();
+    if (this.#shared.hooks.chain.wantsTraffic) this.#watched = this.#watch();
     else this.facts.onMissed();
-    return new HookedSocket(client, (bytes, send) => {
-      if (this.#watched === undefined) send(bytes);
-      else this.#watched.toClient.write(bytes, send);
-    });
+    return new HookedSocket(client, this);
+  }
+
+  get isLooking(): boolean {
+    return this.#watched !== undefined;
+  }
+
+  filter(bytes: Uint8Array, send: (bytes: Uint8Array) => void): void {
+    this.#watched!.toClient.write(bytes, send);
   }
 
   /** Whoever serves the client is there. */
   attach(upstream: Upstream): void {
     this.#upstream = upstream;
-    if (upstream.isPooled) this.#traits.flags |= IS.pooled;
-    this.facts.setPlace(() => upstream.place);
+    if (upstream.isPooled) this.facts.flags |= IS.pooled;
+    this.facts.setPlace(upstream);
   }
 
   /** Bytes of the client. @returns How many are done with. */
@@ -102,7 +113,7 @@ export class HookedSession {
     const upstream = this.#upstream!;
     if (this.#isOver) return view.length;
     const queries = this.#watched?.queries;
-    if (queries?.isAlone(view, this.#parts.messageSizeMax) === true) {
+    if (queries?.isAlone(view, this.#shared.messageSizeMax) === true) {
       const decision = queries.ask(view);
       if (decision === undefined) return this.#passAlone(view, this.#watched!);
       return this.#finish(this.#watched!.fromClient.onDecided(decision, view), view);
@@ -110,7 +121,7 @@ export class HookedSession {
     queries?.note();
     if (this.#watched !== undefined) this.#checkNeeded(this.#watched);
     if (this.#watched === undefined) {
-      if (!this.#parts.hooks.chain.wantsTraffic || !upstream.isIdle) {
+      if (!this.#shared.hooks.chain.wantsTraffic || !upstream.isIdle) {
         return upstream.onClientData(view);
       }
       this.#watched = this.#watch();
@@ -122,7 +133,8 @@ export class HookedSession {
   /** @param done How much of the view is done with. */
   #finish(done: number, view: Uint8Array): number {
     if (this.#isOver) return view.length;
-    this.#watched!.toClient.answer(this.#send);
+    const { toClient, send } = this.#watched!;
+    toClient.answer(send);
     return done;
   }
 
@@ -146,15 +158,15 @@ export class HookedSession {
   /** @returns How many bytes whoever serves the client has taken. */
   #offer(bytes: Uint8Array): number {
     // An answer that is due is sent before the client is served on: that may end its session.
-    if (!this.#isOver) this.#watched?.toClient.answer(this.#send);
+    if (!this.#isOver) this.#watched?.toClient.answer(this.#watched.send);
     return this.#isOver ? bytes.length : this.#upstream!.onClientData(bytes);
   }
 
   #watch(): Watched {
-    const { hooks, clock, messageSizeMax } = this.#parts;
+    const { hooks, clock, messageSizeMax } = this.#shared;
     const pipeline = new Pipeline();
     const state = new ClientState();
-    const calls = new HookCalls(hooks, clock, this.#traits, this.facts, pipeline);
+    const calls = new HookCalls(hooks, clock, this.facts, pipeline);
     const refuse = (why: string) => this.#refuse(why);
     const close = (plugin: string) => this.#close(plugin);
     const isOver = () => this.#isOver;
@@ -165,7 +177,7 @@ export class HookedSession {
       isOver,
       canRoute: () => this.#upstream?.canRoute === true,
       route: (proxy, plugin) => this.#route(proxy, plugin),
-      ignore: (plugin, why) => this.#parts.onIgnored(plugin, why),
+      ignore: (plugin, why) => this.#owner.onIgnored(plugin, why),
     });
     const fromClient = new FromClient(clientMessages, messageSizeMax, {
       refuse,
@@ -184,12 +196,13 @@ export class HookedSession {
         if (fromClient.isAtRest) queries.rest();
       },
     });
-    return { queries, pipeline, fromClient, toClient };
+    const client = this.#client!;
+    return { queries, pipeline, fromClient, toClient, send: (bytes) => client.write(bytes) };
   }
 
   /** Nobody looks any more: what passes is only passed on, from a moment of rest on. */
   #checkNeeded({ pipeline, fromClient, toClient }: Watched): void {
-    if (this.#parts.hooks.chain.wantsTraffic) return;
+    if (this.#shared.hooks.chain.wantsTraffic) return;
     if (!fromClient.isEmpty || !toClient.isEmpty) return;
     if (!pipeline.isEmpty || pipeline.status !== STATUS_IDLE) return;
     if (this.#upstream?.isIdle !== true) return;
@@ -198,7 +211,7 @@ export class HookedSession {
   }
 
   #wait(ms: number): void {
-    this.#timer = this.#parts.clock.after(ms, () => {
+    this.#timer = this.#shared.clock.after(ms, () => {
       this.#timer = undefined;
       this.#watched?.fromClient.resume();
       this.#client!.reoffer();
@@ -207,7 +220,7 @@ export class HookedSession {
 
   #route(proxy: string | undefined, plugin: string): void {
     if (this.#upstream?.sendTo(proxy) === true || proxy === undefined) return;
-    this.#parts.onIgnored(plugin, "it routes to what is no proxy of the listener");
+    this.#owner.onIgnored(plugin, "it routes to what is no proxy of the listener");
   }
 
   // What plugins end ------------------------------------------------------------------------------
@@ -224,7 +237,7 @@ export class HookedSession {
   #end(act: (owner: UpstreamOwner) => void): void {
     if (this.#isOver) return;
     this.release();
-    const { owner } = this.#parts;
+    const owner = this.#owner;
     queueMicrotask(() => owner.guard(() => act(owner)));
   }
 
@@ -250,7 +263,7 @@ export class HookedSession {
     const verdict = this.#run(HOOK.onStartup, payload);
     if (verdict.kind === "close") return "close";
     if (verdict.kind === "reject") return rejectionFields(verdict.plugin, verdict.rejection);
-    const result = this.#parts.hooks.event.payload;
+    const result = this.#shared.hooks.event.payload;
     return {
       payload: result === payload ? undefined : result.slice(),
       proxy: verdict.kind === "route" ? verdict.proxy : undefined,
@@ -282,18 +295,18 @@ export class HookedSession {
 
   /** The client has agreed on TLS. */
   onSecured(): void {
-    this.#traits.flags |= IS.tls;
+    this.facts.flags |= IS.tls;
   }
 
   #wants(hook: number): boolean {
-    return this.#parts.hooks.chain.wants[hook] === 1;
+    return this.#shared.hooks.chain.wants[hook] === 1;
   }
 
   #run(hook: number, payload: Uint8Array, message?: string, durationMs = 0): Verdict {
     if (!this.#wants(hook)) return { kind: "forward" };
-    const { chain, event } = this.#parts.hooks;
+    const { chain, event } = this.#shared.hooks;
     event.clear(hook, this.facts);
-    event.flags = HOOKS[hook - 1]!.can | this.#traits.flags;
+    event.flags = HOOKS[hook - 1]!.can | this.facts.flags;
     event.payload = payload;
     event.transactionStatus = this.#watched?.pipeline.status ?? 0;
     event.durationUs = Math.round(durationMs * 1_000);

@@ -6,21 +6,24 @@
 
 import type { PeerAddress, Socket, SocketHandler } from "../../net/socket.ts";
 
-/** Takes what is to be written, and sends what the client is to get. */
-export type Filter = (bytes: Uint8Array, send: (bytes: Uint8Array) => void) => void;
+/** What is written goes through it. */
+export interface Filter {
+  /** Whether it looks at what is written now; if not, that is sent as it is. */
+  readonly isLooking: boolean;
+  /** Takes what is to be written, and sends what the client is to get. */
+  filter(bytes: Uint8Array, send: (bytes: Uint8Array) => void): void;
+}
 
 /** One client's socket. Reading is its session's, which was there before. */
 export class HookedSocket implements Socket {
   readonly #socket: Socket;
   readonly #filter: Filter;
-  readonly #send: (bytes: Uint8Array) => void;
-  readonly #sendApart: (bytes: Uint8Array) => void;
+  /** Made when somebody looks: most sessions are never looked at. */
+  #send: ((bytes: Uint8Array) => void) | undefined;
 
   constructor(socket: Socket, filter: Filter) {
     this.#socket = socket;
     this.#filter = filter;
-    this.#send = (bytes) => socket.write(bytes);
-    this.#sendApart = (bytes) => socket.writeApart(bytes);
   }
 
   get peer(): string {
@@ -40,11 +43,15 @@ export class HookedSocket implements Socket {
   }
 
   write(bytes: Uint8Array): void {
-    this.#filter(bytes, this.#send);
+    const socket = this.#socket;
+    if (!this.#filter.isLooking) return socket.write(bytes);
+    this.#filter.filter(bytes, this.#send ??= (filtered) => socket.write(filtered));
   }
 
   writeApart(bytes: Uint8Array): void {
-    this.#filter(bytes, this.#sendApart);
+    const socket = this.#socket;
+    if (!this.#filter.isLooking) return socket.writeApart(bytes);
+    this.#filter.filter(bytes, (filtered) => socket.writeApart(filtered));
   }
 
   get isSending(): boolean {

@@ -7,6 +7,7 @@
 import { concat, textOf, utf8 } from "../../base/bytes.ts";
 import { LateMap } from "../../base/late_collections.ts";
 import { FIELD, type SessionFacts } from "../../hooks/event.ts";
+import type { UpstreamPlace } from "../upstream.ts";
 import { HEADER_SIZE } from "../wire/framer.ts";
 
 /** Parameters that are remembered of one session; servers report about 15. */
@@ -16,30 +17,38 @@ const SETTINGS_MAX = 200;
 const SETTING_SIZE_MAX = 4_096;
 
 /** Where a session has got to. */
-export interface Place {
-  /** Name of the proxy in the configuration. */
-  readonly proxy: string;
-  /** Of the server that it has, or last had. */
-  readonly server: string;
+export interface Placed {
+  /** Undefined while it is nowhere. */
+  readonly place: UpstreamPlace | undefined;
+}
+
+/** Whose session it is. */
+interface Client {
+  /** Its address as text. */
+  readonly peer: string;
 }
 
 /** One session's facts. */
 export class HookedFacts implements SessionFacts {
   readonly number: number;
   readonly values = new LateMap<string, Uint8Array>();
+  /** `IS.tls` and `IS.pooled`: what a session is, whatever is asked of it. */
+  flags = 0;
   readonly #listener: string;
-  readonly #peer: string;
+  readonly #client: Client;
   #parameters: ReadonlyMap<string, string> = NO_PARAMETERS;
   /** Those that do not change, once they have been asked for. */
   readonly #fields = new LateMap<number, Uint8Array>();
-  /** What the server reported; undefined once something may have been missed. */
-  #settings: Map<string, string> | undefined = new Map();
-  #place: () => Place | undefined = () => undefined;
+  /** What the server reported. */
+  #settings: Map<string, string> | undefined;
+  /** Something of that may have been missed. */
+  #hasMissed = false;
+  #placed: Placed | undefined;
 
-  constructor(number: number, listener: string, peer: string) {
+  constructor(number: number, listener: string, client: Client) {
     this.number = number;
     this.#listener = listener;
-    this.#peer = peer;
+    this.#client = client;
   }
 
   /** What the client said, or what plugins have made of it. */
@@ -48,38 +57,39 @@ export class HookedFacts implements SessionFacts {
     this.#fields.clear();
   }
 
-  /** Says where to ask for the session's place from now on. */
-  setPlace(place: () => Place | undefined): void {
-    this.#place = place;
+  /** Says whom to ask for the session's place from now on. */
+  setPlace(placed: Placed): void {
+    this.#placed = placed;
   }
 
   /** @param message A whole ParameterStatus. */
   onParameterStatus(message: Uint8Array): void {
     const nameEnd = message.indexOf(0, HEADER_SIZE);
     const valueEnd = message.indexOf(0, nameEnd + 1);
-    const settings = this.#settings;
-    if (settings === undefined || nameEnd < 0 || valueEnd < 0) return;
+    if (this.#hasMissed || nameEnd < 0 || valueEnd < 0) return;
+    const settings = this.#settings ??= new Map();
     const isKept = settings.size < SETTINGS_MAX && message.length <= SETTING_SIZE_MAX;
-    if (!isKept) return void (this.#settings = undefined); // half of them would be a lie
+    if (!isKept) return this.onMissed(); // half of them would be a lie
     const name = textOf(message.subarray(HEADER_SIZE, nameEnd));
     settings.set(name, textOf(message.subarray(nameEnd + 1, valueEnd)));
   }
 
   /** Messages have passed that nobody looked at. */
   onMissed(): void {
+    this.#hasMissed = true;
     this.#settings = undefined;
   }
 
   field(field: number): Uint8Array | undefined {
     switch (field) {
       case FIELD.settings:
-        return this.#settings === undefined ? undefined : encodeParameters(this.#settings);
+        return this.#hasMissed ? undefined : encodeParameters(this.#settings ?? []);
       case FIELD.applicationName:
         return optional(this.parameter("application_name"));
       case FIELD.proxy:
-        return optional(this.#place()?.proxy);
+        return optional(this.#placed?.place?.proxy);
       case FIELD.serverAddress:
-        return optional(this.#place()?.server);
+        return optional(this.#placed?.place?.server);
     }
     const known = this.#fields.get(field);
     if (known !== undefined) return known;
@@ -94,7 +104,7 @@ export class HookedFacts implements SessionFacts {
       case FIELD.listener:
         return utf8(this.#listener);
       case FIELD.clientAddress:
-        return utf8(this.#peer);
+        return utf8(this.#client.peer);
       case FIELD.user:
         return optional(user);
       case FIELD.database:

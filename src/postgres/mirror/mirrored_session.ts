@@ -13,9 +13,12 @@ import type { Mirror } from "./mirror.ts";
 
 /** The client's socket for the real session: what is written to it is compared, too. */
 export function compared(client: Socket, comparison: Comparison): Socket {
-  return new HookedSocket(client, (bytes, send) => {
-    send(bytes);
-    comparison.realAnswers.read(bytes);
+  return new HookedSocket(client, {
+    isLooking: true,
+    filter(bytes, send) {
+      send(bytes);
+      comparison.realAnswers.read(bytes);
+    },
   });
 }
 

@@ -7,7 +7,7 @@
 import type { Clock } from "../../base/clock.ts";
 import type { Cells } from "../../observe/counters.ts";
 import type { Observer } from "../../observe/facts.ts";
-import type { PoolUse } from "../../pool/server_pools.ts";
+import type { ServerPool } from "../../pool/server_pool.ts";
 import type { ServerRoute, WantedRole } from "../../upstream/router.ts";
 import type { WriteMarks } from "../../upstream/write_marks.ts";
 import type { StatementClass } from "../routing/statement_class.ts";
@@ -49,14 +49,14 @@ export interface PoolSettings {
   readonly idleTransactionTimeoutMs: number;
 }
 
-/** One way to a server for one session. */
+/** One way to a server, for every session that takes it. */
 export interface PooledRoute extends ServerRoute {
   /** The configured client's name, for messages. */
   readonly server: string;
   /** For the log. */
   readonly address: string;
   readonly settings: PoolSettings;
-  readonly use: PoolUse<Backend, OpenFailure>;
+  readonly pool: ServerPool<Backend, OpenFailure>;
   readonly pair: PairState;
   readonly cells: Cells;
   /** How long a session may be held for it now, in milliseconds. */
@@ -89,13 +89,11 @@ export interface Identity {
   readonly user: string;
   readonly database: string;
   readonly startup: StartupMessage;
-  /** In the order they are tried; at least one. */
-  readonly routes: readonly PooledRoute[];
   readonly router: SessionRouter;
   /** Undefined where all requests are alike. */
   readonly rules: RoutingRules | undefined;
-  /** Gives back what the session holds besides server connections. Called once. */
-  readonly onEnd: () => void;
+  /** What the session holds besides server connections; disposed of when it is over. */
+  readonly holds: Disposable;
 }
 
 /** What one worker's pooled sessions share. */

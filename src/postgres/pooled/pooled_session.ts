@@ -74,7 +74,7 @@ export class PooledSession implements Upstream, BackendOwner, ServerSearchOwner 
     this.#identity = identity;
     this.#owner = owner;
     this.client = client;
-    this.#search = new ServerSearch(identity.routes, identity.router, this);
+    this.#search = new ServerSearch(identity.router, this);
     this.#settings = this.route.settings;
     this.stay = new ServerStay(this, owner);
     this.routing = identity.rules && new RequestRouting(identity.rules, {
@@ -348,7 +348,7 @@ export class PooledSession implements Upstream, BackendOwner, ServerSearchOwner 
     this.#pins.end();
     this.#search.cancel();
     this.#cancelKey.revoke();
-    this.#identity.onEnd();
+    this.#identity.holds[Symbol.dispose]();
     const backend = this.#backend;
     this.#forgetServer();
     if (backend === undefined) return;

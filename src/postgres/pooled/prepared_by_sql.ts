@@ -40,17 +40,17 @@ export interface Effect {
 }
 
 /** What they need of the session's state. */
-export interface Hooks {
+export interface PreparedOwner {
   schedule(effect: Effect): void;
   /** One of them is going to be executed. */
-  onExecute(backend: Backend, traits: Traits, request: number): void;
+  onPreparedExecute(backend: Backend, traits: Traits, request: number): void;
 }
 
 /** Those of one client. */
 export class PreparedBySql {
   readonly #session: PooledSession;
   readonly #statements: ClientStatements;
-  readonly #hooks: Hooks;
+  readonly #owner: PreparedOwner;
   /** Texts of PREPARE by the name they prepare. */
   readonly #texts = new LateMap<string, Uint8Array>();
   /** What those do when they are executed, if it is anything. */
@@ -60,11 +60,11 @@ export class PreparedBySql {
   constructor(
     session: PooledSession,
     statements: ClientStatements,
-    hooks: Hooks,
+    owner: PreparedOwner,
   ) {
     this.#session = session;
     this.#statements = statements;
-    this.#hooks = hooks;
+    this.#owner = owner;
   }
 
   /** DEALLOCATE ALL has been carried out. */
@@ -99,7 +99,7 @@ export class PreparedBySql {
       if (use === "prepare") this.#session.pin("prepare");
       if (use === "execute") this.#onExecuted(backend, name, request);
       if (use !== "deallocate") continue;
-      this.#hooks.schedule({
+      this.#owner.schedule({
         request,
         apply: (server) => {
           this.#texts.delete(name);
@@ -147,7 +147,7 @@ export class PreparedBySql {
     if (!isKept) return this.#session.pin("prepare");
     const copy = text.slice();
     this.#traits.set(copy, traits);
-    this.#hooks.schedule({
+    this.#owner.schedule({
       request,
       apply: (server) => {
         this.#texts.set(name, copy);
@@ -163,7 +163,7 @@ export class PreparedBySql {
     const traits = text === undefined
       ? this.#statements.get(nameOf(utf8(name)))?.traits
       : this.#traits.get(text);
-    if (traits !== undefined) this.#hooks.onExecute(backend, traits, request);
+    if (traits !== undefined) this.#owner.onPreparedExecute(backend, traits, request);
   }
 
   /** @returns What the server knows it as, if that is another name. */
@@ -172,7 +172,7 @@ export class PreparedBySql {
     if (!isDeallocate) this.#onExecuted(backend, name, request);
     if (this.#texts.has(name)) {
       if (!isDeallocate) return undefined;
-      this.#hooks.schedule({
+      this.#owner.schedule({
         request,
         apply: (server) => {
           this.#texts.delete(name);
@@ -191,7 +191,7 @@ export class PreparedBySql {
     // Prepared by Parse, named by SQL.
     this.#statements.ensureNow(backend, protocolName, statement);
     if (isDeallocate) {
-      this.#hooks.schedule({
+      this.#owner.schedule({
         request,
         apply: (server) => {
           this.#statements.delete(protocolName);

@@ -31,7 +31,6 @@ export interface ServerSearchOwner {
 
 /** One session's search. */
 export class ServerSearch implements NewsWatcher {
-  readonly routes: readonly PooledRoute[];
   readonly #router: SessionRouter;
   readonly #owner: ServerSearchOwner;
   /** The route that was taken last. */
@@ -50,11 +49,13 @@ export class ServerSearch implements NewsWatcher {
   /** What is called once there is a server that was waited for. */
   #then: (() => void) | undefined;
 
-  /** @param routes At least one. */
-  constructor(routes: readonly PooledRoute[], router: SessionRouter, owner: ServerSearchOwner) {
-    this.routes = routes;
+  constructor(router: SessionRouter, owner: ServerSearchOwner) {
     this.#router = router;
     this.#owner = owner;
+  }
+
+  get routes(): readonly PooledRoute[] {
+    return this.#router.routes;
   }
 
   get route(): PooledRoute {
@@ -135,7 +136,7 @@ export class ServerSearch implements NewsWatcher {
   /** @returns True if there was a server at once, there or at one of the next. */
   #ask(then: () => void): boolean {
     const { route } = this;
-    const idle = route.use.pool.take();
+    const idle = route.pool.take();
     if (idle !== undefined) {
       this.#acquisition = undefined;
       this.#endHold();
@@ -143,7 +144,7 @@ export class ServerSearch implements NewsWatcher {
       return true;
     }
     let [isOver, isLate, isFound] = [false, false, false];
-    const acquisition = route.use.pool.acquire({
+    const acquisition = route.pool.acquire({
       onServer: (backend) => {
         isOver = isFound = true;
         this.#stopWaiting(route, isLate);
@@ -230,6 +231,7 @@ export class ServerSearch implements NewsWatcher {
   #endHold(): void {
     this.#hold?.timer?.cancel();
     this.#hold = undefined;
+    this.#then = undefined;
     this.#router.unwatch(this);
   }
 

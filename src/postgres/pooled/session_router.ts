@@ -6,10 +6,13 @@
 
 import type { Clock } from "../../base/clock.ts";
 import type { Need } from "../../upstream/router.ts";
+import type { PooledRoute } from "./pooled_context.ts";
 import type { NewsWatcher } from "../../upstream/server_loads.ts";
 
 /** One session's. Routes go by their place in the session's list. */
 export interface SessionRouter {
+  /** In the order they are tried; at least one. */
+  readonly routes: readonly PooledRoute[];
   readonly clock: Clock;
   /** What every server of the session has to be, unless a request says otherwise. */
   readonly need: Need;

@@ -16,7 +16,7 @@ import type { Backend } from "./backend.ts";
 import type { ClientStatements } from "./client_statements.ts";
 import type { OwnResult } from "./own_queries.ts";
 import { OWN_NAME } from "./statements.ts";
-import { type Effect, PreparedBySql } from "./prepared_by_sql.ts";
+import { type Effect, PreparedBySql, type PreparedOwner } from "./prepared_by_sql.ts";
 import { refusalOf } from "./refused_statements.ts";
 import type { PooledContext, PoolSettings } from "./pooled_context.ts";
 import type { PooledSession } from "./pooled_session.ts";
@@ -27,7 +27,7 @@ import type { UntrackedStatements } from "./untracked_statements.ts";
 const EFFECTS_MAX = 1_000;
 
 /** One session's state that SQL made. */
-export class SqlState {
+export class SqlState implements PreparedOwner {
   readonly #context: PooledContext;
   readonly #settings: PoolSettings;
   readonly #session: PooledSession;
@@ -57,12 +57,15 @@ export class SqlState {
     this.#settings = settings;
     this.#session = session;
     this.#statements = statements;
-    this.#prepared = new PreparedBySql(session, statements, {
-      schedule: (effect) => this.#effects.push(effect),
-      onExecute: (backend, traits, request) => {
-        if (!isPlain(traits)) this.#onTraits(backend, traits, request);
-      },
-    });
+    this.#prepared = new PreparedBySql(session, statements, this);
+  }
+
+  schedule(effect: Effect): void {
+    this.#effects.push(effect);
+  }
+
+  onPreparedExecute(backend: Backend, traits: Traits, request: number): void {
+    if (!isPlain(traits)) this.#onTraits(backend, traits, request);
   }
 
   /** False if the session's server is no longer as the session wants it. */

@@ -45,6 +45,14 @@ export interface StartupMessage {
   readonly packet: Uint8Array;
 }
 
+/** Remembers StartupMessages. */
+export interface StartupMemory {
+  /** The one whose packet is the first `size` bytes of the view, if it is remembered. */
+  find(view: Uint8Array, size: number): StartupMessage | undefined;
+  /** Remembers one. */
+  note(message: StartupMessage): void;
+}
+
 /** One packet, decoded. */
 export type StartupPacket =
   | { readonly kind: "ssl" }
@@ -56,6 +64,7 @@ export type StartupPacket =
  * Reads the packet at the start of `view`.
  *
  * @param sizeMax Largest packet accepted, in bytes.
+ * @param recent StartupMessages that need not be decoded again.
  * @returns The packet and its size, or undefined while it is not complete.
  * @throws {ProtocolError} As soon as the bytes there can no longer be a packet in range;
  * {@linkcode TooLongError} if they are above it.
@@ -63,6 +72,7 @@ export type StartupPacket =
 export function readStartupPacket(
   view: Uint8Array,
   sizeMax: number,
+  recent?: StartupMemory,
 ): { readonly packet: StartupPacket; readonly size: number } | undefined {
   refuseOtherProtocols(view);
   if (view.length < 4) return undefined;
@@ -75,7 +85,11 @@ export function readStartupPacket(
     );
   }
   if (view.length < size) return undefined;
-  return { packet: decode(view.slice(0, size)), size };
+  const known = recent?.find(view, size);
+  if (known !== undefined) return { packet: known, size };
+  const packet = decode(view.slice(0, size));
+  if (packet.kind === "startup") recent?.note(packet);
+  return { packet, size };
 }
 
 /** Whether this is TLS from the first byte: a record of type handshake (RFC 8446, section 5.1). */
