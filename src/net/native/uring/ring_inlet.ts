@@ -7,7 +7,6 @@
  */
 
 import { ERRNO } from "../libc.ts";
-import { empty } from "./empty.ts";
 import { goesOn } from "./ring.ts";
 import { KIND, type RingPoller, type RingReceiver } from "./ring_poller.ts";
 
@@ -25,7 +24,8 @@ export class RingInlet implements RingReceiver {
   #operation: "none" | "many" | "once" | "cancelled" | "starved" = "none";
   #isBulk = false;
   #isClosed = false;
-  #pieces: Uint8Array[] = [];
+  /** What nobody has looked at; undefined if it is nothing. */
+  #pieces: Uint8Array[] | undefined;
   /** How it has ended: 0 is politely, else it is the number of an error. */
   #end: number | undefined;
 
@@ -43,12 +43,12 @@ export class RingInlet implements RingReceiver {
 
   /** Whether there is something that nobody has been shown. */
   get hasMore(): boolean {
-    return this.#pieces.length > 0 || this.#end !== undefined;
+    return this.#pieces !== undefined || this.#end !== undefined;
   }
 
   /** How it has ended, behind all pieces: 0 is politely, else it is the number of an error. */
   get end(): number | undefined {
-    return this.#pieces.length === 0 ? this.#end : undefined;
+    return this.#pieces === undefined ? this.#end : undefined;
   }
 
   /** Has the kernel receive, if it does not. */
@@ -78,10 +78,11 @@ export class RingInlet implements RingReceiver {
   }
 
   #onPiece(piece: Uint8Array, kind: number): void {
-    this.#pieces.push(piece);
+    const pieces = this.#pieces ??= [];
+    pieces.push(piece);
     const isFull = piece.length >= this.#poller.memory.small.size;
     if (kind === KIND.receiveOnce) this.#isBulk = isFull;
-    else if (this.#pieces.length >= (isFull ? FULL_PIECES_MAX : PIECES_MAX)) {
+    else if (pieces.length >= (isFull ? FULL_PIECES_MAX : PIECES_MAX)) {
       this.#isBulk = true;
       this.#stop();
     }
@@ -89,12 +90,14 @@ export class RingInlet implements RingReceiver {
 
   /** Takes the next piece; undefined if there is none. It is to be given back. */
   take(): Uint8Array | undefined {
-    return this.#pieces.shift();
+    const piece = this.#pieces?.shift();
+    if (this.#pieces?.length === 0) this.#pieces = undefined;
+    return piece;
   }
 
   /** Puts back what is left of a piece. */
   putBack(piece: Uint8Array): void {
-    this.#pieces.unshift(piece);
+    (this.#pieces ??= []).unshift(piece);
   }
 
   /** A piece will not be looked at any more; what is written of it goes out with the next call. */
@@ -107,7 +110,7 @@ export class RingInlet implements RingReceiver {
   holdBack(): void {
     this.#stop();
     const { memory } = this.#poller;
-    this.#pieces = this.#pieces.map((piece) => {
+    this.#pieces = this.#pieces?.map((piece) => {
       if (!memory.holds(piece)) return piece;
       const copy = piece.slice();
       memory.giveBack(piece);
@@ -123,8 +126,8 @@ export class RingInlet implements RingReceiver {
 
   /** Throws away what has come. */
   discard(): void {
-    for (const piece of this.#pieces) this.giveBack(piece);
-    empty(this.#pieces);
+    for (const piece of this.#pieces ?? []) this.giveBack(piece);
+    this.#pieces = undefined;
   }
 
   close(): void {

@@ -18,7 +18,7 @@ const IN_PLACE_SIZE_MIN = 16 * 1024;
 /** A queue of bytes. */
 export class RingOutlet {
   readonly #memory: RingMemory;
-  #queue: Uint8Array[] = [];
+  readonly #queue: Uint8Array[] = [];
   #size = 0;
   /** Bytes that the kernel is shown. */
   #shown = 0;
@@ -93,10 +93,5 @@ export class RingOutlet {
     for (const [i, bytes] of queue.entries()) {
       if (this.#memory.holds(bytes)) queue[i] = bytes.slice();
     }
-  }
-
-  clear(): void {
-    this.#queue = [];
-    this.#size = this.#shown = 0;
   }
 }

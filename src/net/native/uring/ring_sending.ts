@@ -10,7 +10,6 @@ import { WRITE_QUEUE_SIZE_MAX } from "../../socket.ts";
 import type { EventLoop } from "../event_loop.ts";
 import { ERRNO, LINUX, systemError } from "../libc.ts";
 import type { Round } from "../round.ts";
-import { empty } from "./empty.ts";
 import { GATHERED_SIZE_MAX, RingOutlet } from "./ring_outlet.ts";
 import type { RingPoller, RingSender } from "./ring_poller.ts";
 
@@ -54,7 +53,8 @@ export class RingSending implements RingSender {
   readonly #number: number;
   readonly #parts: SendingParts;
   readonly #owner: SendingOwner;
-  readonly #outlet: RingOutlet;
+  /** Undefined while all that was written has become an entry at once, as it mostly does. */
+  #outlet: RingOutlet | undefined;
   /**
    * What is in the outlet goes out with the next call (`wanted`), or when the kernel has room again
    * (`stuck`). Of what is `shown`, the entry is in this turn's queue, or was in the last one's.
@@ -67,10 +67,10 @@ export class RingSending implements RingSender {
   #entryBytes: Uint8Array = NOTHING;
   #entryReader: RingReader | undefined;
   /** Those that are read on when everything is sent. */
-  readonly #waiting: RingReader[] = [];
+  #waiting: RingReader[] | undefined;
   /** How much the kernel took of what it was shown, if not all of it; below 0 why nothing. */
   #result: number | undefined;
-  #whenSent: (() => void)[] = [];
+  #whenSent: (() => void)[] | undefined;
 
   /** @param number The socket's, with the poller. */
   constructor(fd: number, number: number, parts: SendingParts, owner: SendingOwner) {
@@ -78,13 +78,20 @@ export class RingSending implements RingSender {
     this.#number = number;
     this.#parts = parts;
     this.#owner = owner;
-    this.#outlet = new RingOutlet(parts.poller.memory);
+  }
+
+  get #queued(): number {
+    return this.#outlet?.size ?? 0;
+  }
+
+  get #madeOutlet(): RingOutlet {
+    return this.#outlet ??= new RingOutlet(this.#parts.poller.memory);
   }
 
   /** Whether something was written that the kernel has not taken. */
   get isSending(): boolean {
     if (this.#state === "closed") return false;
-    return this.#outlet.size > 0 || this.#hasEntry || this.#parts.writes.has(this);
+    return this.#queued > 0 || this.#hasEntry || this.#parts.writes.has(this);
   }
 
   /** What is written while a handler runs goes out when it has returned. */
@@ -109,7 +116,7 @@ export class RingSending implements RingSender {
   whenSent(then: () => void): void {
     if (!this.isSending) return this.#parts.loop.soon(then);
     this.expectSequel();
-    this.#whenSent.push(then);
+    (this.#whenSent ??= []).push(then);
   }
 
   /** The owner is told when everything is sent. To be called while something is. */
@@ -132,11 +139,11 @@ export class RingSending implements RingSender {
   }
 
   #onFlushed(reader: RingReader): void {
-    if (this.#outlet.size > 0) this.#holdUp(reader);
+    if (this.#queued > 0) this.#holdUp(reader);
   }
 
   #holdUp(reader: RingReader): void {
-    this.#waiting.push(reader);
+    (this.#waiting ??= []).push(reader);
     reader.holdUp();
   }
 
@@ -181,7 +188,7 @@ export class RingSending implements RingSender {
   #tellOutlet(): void {
     this.#state = "shown";
     this.#result = undefined;
-    this.#outlet.addShown(this.#entryBytes);
+    this.#madeOutlet.addShown(this.#entryBytes);
     if (this.#entryReader !== undefined) this.#holdUp(this.#entryReader);
   }
 
@@ -195,8 +202,7 @@ export class RingSending implements RingSender {
   /** What no back-pressure holds up must not pile up. */
   #sendApart(bytes: Uint8Array): void {
     if (this.#enter(bytes, undefined)) return;
-    const { size } = this.#outlet;
-    if (this.#state === "stuck" && size + bytes.length > WRITE_QUEUE_SIZE_MAX) {
+    if (this.#state === "stuck" && this.#queued + bytes.length > WRITE_QUEUE_SIZE_MAX) {
       const rule = `at most ${WRITE_QUEUE_SIZE_MAX} bytes may wait to be sent`;
       const { peer } = this.#owner;
       return this.#owner.onSendError(new Error(`Cannot send to ${peer}: ${rule}`));
@@ -207,7 +213,7 @@ export class RingSending implements RingSender {
   #queue(bytes: Uint8Array): void {
     if (this.#state === "closed") return;
     if (this.#hasEntry) this.#judgeEntry();
-    this.#outlet.add(bytes, this.#state === "none" || this.#state === "wanted");
+    this.#madeOutlet.add(bytes, this.#state === "none" || this.#state === "wanted");
     if (this.#state === "none") this.#wantSend();
   }
 
@@ -219,12 +225,12 @@ export class RingSending implements RingSender {
   submit(): boolean {
     if (this.#state !== "wanted") return this.#state === "shown";
     this.#result = undefined;
-    const bytes = this.#outlet.show();
+    const bytes = this.#outlet?.show();
     if (bytes === undefined) return true; // there is room in the next turn
     this.#state = "shown";
     this.#parts.poller.send(this.#fd, bytes, this.#number);
-    for (const reader of this.#waiting) if (reader.hasMore) return true;
-    return this.#outlet.hasMore || this.#hasSequel;
+    if (this.#waiting?.some((reader) => reader.hasMore) === true) return true;
+    return this.#outlet?.hasMore === true || this.#hasSequel;
   }
 
   /** Not all that was shown was taken. */
@@ -238,12 +244,12 @@ export class RingSending implements RingSender {
   judge(): void {
     if (this.#state === "closed" || this.#state === "stuck") return;
     const result = this.#result;
-    this.#outlet.onTaken(result === undefined ? undefined : Math.max(0, result));
+    this.#outlet?.onTaken(result === undefined ? undefined : Math.max(0, result));
     const { loop, poller } = this.#parts;
     if (result !== undefined && result < 0 && !WAITING.has(-result)) {
       return this.#owner.onSendError(systemError(loop.libC, -result));
     }
-    if (this.#outlet.size === 0) return this.#onSent();
+    if (this.#queued === 0) return this.#onSent();
     if (result === undefined) return this.#wantSend();
     this.#state = "stuck";
     poller.poll(this.#fd, LINUX.EPOLLOUT, false, this.#number);
@@ -263,11 +269,10 @@ export class RingSending implements RingSender {
 
   /** Whoever has waited goes on. */
   #release(): void {
-    for (const reader of this.#waiting) reader.letGo();
-    empty(this.#waiting);
-    if (this.#whenSent.length === 0) return;
-    for (const then of this.#whenSent) this.#parts.loop.soon(then);
-    this.#whenSent = [];
+    const [waiting, whenSent] = [this.#waiting, this.#whenSent];
+    this.#waiting = this.#whenSent = undefined;
+    for (const reader of waiting ?? []) reader.letGo();
+    for (const then of whenSent ?? []) this.#parts.loop.soon(then);
   }
 
   /** Forgets what was not sent. @returns Whether the kernel still tells when it has room. */
@@ -275,7 +280,7 @@ export class RingSending implements RingSender {
     const isPolled = this.#state === "stuck";
     this.#state = "closed";
     this.#entryReader = undefined;
-    this.#outlet.clear();
+    this.#outlet = undefined;
     this.#release();
     return isPolled;
   }
