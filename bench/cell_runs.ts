@@ -10,6 +10,8 @@ import {
   type Cell,
   COMPILING_LOGINS_SECONDS,
   COMPILING_QUERIES,
+  FEW_CLIENTS,
+  openingSeconds,
   poolSizeOf,
   roundsOf,
   WARM_UP_SECONDS,
@@ -37,9 +39,6 @@ const SPARE_CLIENTS = 200;
 /** How long the server may need to notice that its clients are gone. */
 const QUIET_TIMEOUT_MS = 15_000;
 const QUIET_PAUSE_MS = 50;
-
-/** No more than this have their server connections at once. */
-const FEW_CLIENTS = 50;
 
 /** What is waited for server connections, beyond what any run is given. */
 const OPENING_SECONDS = 30;
@@ -208,8 +207,15 @@ async function warmUp(
     if (kind === "connect") await run({ ...workload, seconds: COMPILING_LOGINS_SECONDS });
   }
   if (clients > FEW_CLIENTS && kind !== "connect") {
-    // Many server connections can take longer to open than a run lasts.
-    const opening = { ...workload, seconds: OPENING_SECONDS, transactionsEach: 1 };
+    // Many server connections can take longer to open than a run lasts. A client that has left
+    // gives its own to the next one, so none of them leaves before all have theirs.
+    const holdSeconds = openingSeconds(cell);
+    const opening = {
+      ...workload,
+      seconds: OPENING_SECONDS,
+      transactionsEach: 1,
+      ...holdSeconds > 0 && { holdSeconds },
+    };
     workload = { ...workload, connectingSeconds: (await run(opening)).connectingSeconds };
   }
   return (await run(workload)).connectingSeconds;

@@ -145,6 +145,19 @@ const COMPILING_RATE = 15_000;
 /** Logins are slower than queries, so Sluice gets as much time for them as it needs. */
 export const COMPILING_LOGINS_SECONDS = 5;
 
+/** No more than this have their server connections at once. */
+export const FEW_CLIENTS = 50;
+
+/** Server connections that are opened in a second at least, by whoever takes its time with it. */
+const OPENED_PER_SECOND = 200;
+
+/** How long it takes until every client of a cell has its own server connection, in seconds. */
+export function openingSeconds({ kind, mode, clients }: Cell): number {
+  const areOpened = mode === "session" && clients > FEW_CLIENTS && kind !== "connect" &&
+    kind !== "idle" && kind !== "large";
+  return areOpened ? 1 + clients / OPENED_PER_SECOND : 0;
+}
+
 /** Starting and stopping a subject, with its warm-up; a process for each client takes longer. */
 const START_SECONDS = 1 + WARM_UP_SECONDS;
 const START_SECONDS_PER_CLIENT = 0.003;
@@ -172,7 +185,7 @@ const IDLE_SECONDS_PER_CLIENT = 0.001;
  * @param isApart Subjects do not run next to one another: each run starts and stops its own.
  */
 export function estimatedSeconds(
-  { kind, clients }: Cell,
+  cell: Cell,
   { subjects, sluices, isApart, rounds, seconds }: {
     readonly subjects: number;
     readonly sluices: number;
@@ -181,10 +194,11 @@ export function estimatedSeconds(
     readonly seconds: number;
   },
 ): number {
+  const { kind, clients } = cell;
   if (kind === "idle") {
     return subjects * roundsOf(kind, rounds) * (IDLE_SECONDS + clients * IDLE_SECONDS_PER_CLIENT);
   }
-  const start = START_SECONDS + clients * START_SECONDS_PER_CLIENT;
+  const start = START_SECONDS + clients * START_SECONDS_PER_CLIENT + openingSeconds(cell);
   const run = kind === "large"
     ? TRANSFER_SECONDS
     : seconds + RUN_SECONDS + clients * RUN_SECONDS_PER_CLIENT;

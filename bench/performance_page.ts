@@ -9,6 +9,7 @@ import {
   CELL_KINDS,
   type CellKind,
   COMPILING_QUERIES,
+  FEW_CLIENTS,
   KIND_TITLES,
   WARM_UP_SECONDS,
 } from "./cells.ts";
@@ -126,6 +127,8 @@ function methodsOf({ scale, rounds, seconds }: PageFacts): readonly string[] {
     "Within a round everybody runs once, one after the other, and the order changes from round " +
     "to round; where all their clients together would be too many for the server, each is " +
     "started for its run and stopped behind it",
+    `In session mode with more than ${FEW_CLIENTS} clients each of them has its server ` +
+    "connection before anything is counted: a warm-up holds all of them at the same time",
     "A run with a failed transaction is a failure, and so is one that hangs",
     "p50, p99 and p999 are exact: `pgbench` logs every transaction (`--log`), and the latencies " +
     "of a run are sorted",

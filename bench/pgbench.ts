@@ -4,6 +4,7 @@
  * @module
  */
 
+import { fileURLToPath } from "node:url";
 import { join } from "node:path";
 import { intervalsOf, latenciesOf, transactionsIn } from "./pgbench_log.ts";
 import { percentile } from "./statistics.ts";
@@ -21,6 +22,8 @@ export interface Workload {
   /** So many transactions of each client instead, however long they take. */
   readonly transactionsEach?: number;
   readonly protocol: Protocol;
+  /** Transactions only keep their server connections for so long. Default: they select. */
+  readonly holdSeconds?: number;
   /** How long connecting takes, for which pgbench would shorten the run. Default 0. */
   readonly connectingSeconds?: number;
   /** A new connection for each transaction: a storm of connects (`-C`). */
@@ -65,11 +68,14 @@ const INITIALIZING_MS = 600_000;
 /** Share of a run that connecting may take from it. */
 const SHORTENING_MAX = 0.15;
 
+/** The transactions of {@linkcode Workload.holdSeconds}. */
+const HOLD_SCRIPT = fileURLToPath(new URL("hold.sql", import.meta.url));
+
 /** More threads than cores only take turns. */
 const THREADS_MAX = Math.max(1, navigator.hardwareConcurrency);
 
 /**
- * Runs select-only pgbench, which logs every transaction.
+ * Runs pgbench, select-only unless said otherwise, which logs every transaction.
  *
  * With `reconnects` a transaction lasts from the end of the one before it by the same client to its
  * own end, so that it has the connecting in it, which pgbench leaves out of its latencies; and each
@@ -92,9 +98,12 @@ export async function runPgbench(
   const isSlow = connectingSeconds > workload.seconds * SHORTENING_MAX;
   const seconds = workload.seconds + (isSlow ? Math.ceil(connectingSeconds) : 0);
   const threads = reconnects ? clients : Math.min(clients, THREADS_MAX);
-  const { transactionsEach } = workload;
+  const { transactionsEach, holdSeconds } = workload;
   const length = transactionsEach === undefined ? ["-T", seconds] : ["-t", transactionsEach];
-  const args = ["-n", "-S", "-M", protocol, "-c", clients, "-j", threads, ...length]
+  const what = holdSeconds === undefined
+    ? ["-S"]
+    : ["-f", HOLD_SCRIPT, "-D", `seconds=${holdSeconds}`];
+  const args = ["-n", ...what, "-M", protocol, "-c", clients, "-j", threads, ...length]
     .concat(reconnects ? ["-C"] : [])
     .concat(["--log", "--log-prefix", join(folder, "log")])
     .map(String);
