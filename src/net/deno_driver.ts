@@ -7,6 +7,7 @@
 import type { Address, TcpAddress, UnixAddress } from "../base/address.ts";
 import { asError } from "../base/errors.ts";
 import { DenoSocket, WriteRound } from "./deno_socket.ts";
+import { FairTurns } from "./fair_turns.ts";
 import { bindTcp, bindUnix, cannotConnect, noAnswer, removeFile } from "./listening.ts";
 import type {
   ConnectOptions,
@@ -26,6 +27,7 @@ const PROBE_MODE = 0o600;
 /** Makes sockets that belong together: one driver a worker. */
 export class DenoDriver implements Driver {
   readonly #round = new WriteRound();
+  readonly #turns = new FairTurns();
 
   async listen(options: ListenOptions, handler: ListenHandler): Promise<Listener> {
     const { address } = options;
@@ -92,7 +94,7 @@ export class DenoDriver implements Driver {
         // The peer is gone already: the first read says so.
       }
     }
-    return new DenoSocket(conn, this.#round);
+    return new DenoSocket(conn, this.#round, this.#turns);
   }
 }
 

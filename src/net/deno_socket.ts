@@ -9,6 +9,7 @@
 import { addressText } from "../base/address.ts";
 import { concat } from "../base/bytes.ts";
 import { asError } from "../base/errors.ts";
+import type { FairTurns } from "./fair_turns.ts";
 import {
   LINGER_MS,
   type PeerAddress,
@@ -68,6 +69,7 @@ export class WriteRound {
 export class DenoSocket implements Socket {
   readonly #conn: Deno.Conn;
   readonly #round: WriteRound;
+  readonly #turns: FairTurns;
   #handler: SocketHandler | undefined;
   /** `ending`: nothing more is accepted, the queue is still sent. `lingering`: it has been. */
   #state: "open" | "ending" | "lingering" | "closed" = "open";
@@ -90,9 +92,10 @@ export class DenoSocket implements Socket {
   #sending: Promise<void> | undefined;
   #linger: ReturnType<typeof setTimeout> | undefined;
 
-  constructor(conn: Deno.Conn, round: WriteRound) {
+  constructor(conn: Deno.Conn, round: WriteRound, turns: FairTurns) {
     this.#conn = conn;
     this.#round = round;
+    this.#turns = turns;
   }
 
   get peer(): string {
@@ -108,7 +111,9 @@ export class DenoSocket implements Socket {
 
   start(handler: SocketHandler): void {
     this.#handler = handler;
-    this.#readLoop().catch((error) => this.#close(asError(error)));
+    this.#turns.join();
+    this.#readLoop().catch((error) => this.#close(asError(error)))
+      .finally(() => this.#turns.leave());
   }
 
   setHandler(handler: SocketHandler): void {
@@ -222,6 +227,8 @@ export class DenoSocket implements Socket {
       const pending = this.#round.flush();
       if (pending !== undefined) await pending;
       this.#compact(size);
+      const turn = this.#turns.next();
+      if (turn !== undefined) await turn;
     }
   }
 
