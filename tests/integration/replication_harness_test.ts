@@ -40,6 +40,17 @@ async function opened(member: ClusterMember): Promise<Socket> {
   return socket;
 }
 
+/**
+ * Nobody listens there. While another test starts a process, that has this one's sockets for a
+ * moment, and what connects to one of them is reset when they are closed there, too.
+ */
+function refusesAt(member: ClusterMember): Promise<void> {
+  return assert.rejects(
+    queryThrough(member, "select 1"),
+    ({ code }: { code?: string }) => code === "ECONNREFUSED" || code === "ECONNRESET",
+  );
+}
+
 /** SSLRequest, which every server answers with one byte. */
 const SSL_REQUEST = Buffer.from([0, 0, 0, 8, 4, 210, 22, 47]);
 
@@ -149,14 +160,14 @@ await testOnCluster("the network of a member is cut", { replicas: 0 }, async (cl
     socket.resume();
     await a.cut("refusing");
     await within(PATIENCE_MS, "the connection ends", closed);
-    await assert.rejects(queryThrough(a, "select 1"), { code: "ECONNREFUSED" });
+    await refusesAt(a);
     await a.heal();
     assert.deepEqual(await queryThrough(a, "select 1 as n"), [{ n: 1 }]);
   });
 
   await test.step("a server that does not run refuses also there", async () => {
     await a.kill();
-    await assert.rejects(queryThrough(a, "select 1"), { code: "ECONNREFUSED" });
+    await refusesAt(a);
     await a.start();
     assert.deepEqual(await queryThrough(a, "select 1 as n"), [{ n: 1 }]);
   });
