@@ -18,6 +18,7 @@ import type { Traits } from "../sql/traits.ts";
 import { nameOf } from "../wire/extended_messages.ts";
 import { KnownColumns } from "./columns.ts";
 import { PendingChanges } from "./pending_changes.ts";
+import { RecentDefinitions } from "./recent_definitions.ts";
 import type { ReplyQueue } from "./reply_queue.ts";
 
 /** Server-side names begin so; a client's own name that does is kept apart by its map. */
@@ -88,6 +89,7 @@ export class SharedStatements {
   readonly #byDefinition = new Map<string, Statement>();
   readonly #generationNow: () => number;
   readonly #scanner: QueryScanner;
+  readonly #recent = new RecentDefinitions((definition) => this.traitsOf(definition));
   #generation = 0;
   #bytes = 0;
   #lastNumber = 0;
@@ -133,8 +135,8 @@ export class SharedStatements {
   /** What an unnamed statement is. `definition` may be a view. */
   unnamed(definition: Uint8Array, requires?: Statement): UnnamedStatement {
     const size = definition.length + (requires?.size ?? 0);
-    const traits = this.traitsOf(definition);
-    return { definition: new Uint8Array(definition), traits, requires, size };
+    // Another object each time: whether a server has it is told by which one it is.
+    return { ...this.#recent.of(definition), requires, size };
   }
 
   #make(
