@@ -22,7 +22,6 @@ import { BackendCleaner } from "./backend_cleaner.ts";
 import type { BackendOwner, BackendParts, BackendState } from "./backend_parts.ts";
 import { CancelHolds } from "./cancel_holds.ts";
 import { ClientOutlet } from "./client_outlet.ts";
-import { isWholeAnswer } from "../wire/lone_messages.ts";
 import { OwnQueries, type OwnResult } from "./own_queries.ts";
 import { parameterStatusOf, readParameterStatus } from "./parameters.ts";
 import type { ServerParameters } from "./server_parameters.ts";
@@ -223,9 +222,8 @@ export class Backend {
 
   /** Relays the whole answer to all that is owed. @returns False if it must go the long way. */
   #relaysLone(view: Uint8Array): boolean {
-    const isLone = this.replies.isLoneQuery && this.#framer.isBetweenMessages &&
-      this.#owner?.parameters.mayReport === false &&
-      isWholeAnswer(view, this.#parts.messageSizeMax);
+    const isLone = this.#framer.isBetweenMessages && this.#owner?.parameters.mayReport === false &&
+      !this.#isRetrying && this.replies.isAnsweredBy(view, this.#parts.messageSizeMax);
     if (!isLone) return false;
     this.replies.onMessage(BACKEND.readyForQuery);
     this.#lookAtReady(view[view.length - 1]!, false);

@@ -14,10 +14,11 @@
 
 import { assert } from "../../base/assert.ts";
 import { ProtocolError } from "../wire/errors.ts";
+import { isWholeAnswer, isWholeBatchAnswer } from "../wire/lone_messages.ts";
 import { BACKEND } from "../wire/tags.ts";
 import { MessageCounts } from "./message_counts.ts";
 import { IS_CLIENTS, IS_OPENING, isRequest, REPLY } from "./reply_kinds.ts";
-import { type ColumnsListener, ReplyRing, type Undo } from "./reply_ring.ts";
+import { type ColumnsListener, ReplyRing, SHAPE, type Undo } from "./reply_ring.ts";
 
 /** Whether a server may send a message of this type without being asked. */
 export function isUnasked(tag: number): boolean {
@@ -186,9 +187,17 @@ export class ReplyQueue {
     return first === REPLY.parseOmitted || first === REPLY.closeOmitted;
   }
 
-  /** True if a Query of the client is all that the server owes. */
-  get isLoneQuery(): boolean {
-    return this.#ring.length === 1 && this.#ring.kindAt(0) === REPLY.query;
+  /** Whether a view is the whole answer, without an error, to all that the server owes. */
+  isAnsweredBy(view: Uint8Array, bodySizeMax: number): boolean {
+    switch (this.#ring.shape) {
+      case SHAPE.query:
+        return isWholeAnswer(view, bodySizeMax);
+      case SHAPE.batch:
+        return isWholeBatchAnswer(view, false, bodySizeMax);
+      case SHAPE.batchWithParse:
+        return isWholeBatchAnswer(view, true, bodySizeMax);
+    }
+    return false;
   }
 
   /** The entry that the server works at, or 0. */

@@ -5,6 +5,8 @@
  * @module
  */
 
+import { REPLY } from "./reply_kinds.ts";
+
 /**
  * What undoes an entry's effect on names, for messages that the server skips. `hasFailed`: it is
  * the one that failed.
@@ -13,6 +15,20 @@ export type Undo = (hasFailed: boolean) => void;
 
 /** Takes a RowDescription or NoData, or undefined if it was too long to be read at once. */
 export type ColumnsListener = (bytes: Uint8Array | undefined) => void;
+
+/** What all entries together are. */
+export const SHAPE = {
+  other: 0,
+  /** One Query. */
+  query: 1,
+  /** Bind, maybe Describe, Execute, and Sync, and nobody listens. */
+  batch: 2,
+  /** The same behind a Parse. */
+  batchWithParse: 3,
+} as const;
+
+/** Entries of the largest batch. */
+const BATCH_LENGTH_MAX = 5;
 
 const SIZE_MIN = 16;
 
@@ -54,6 +70,22 @@ export class ReplyRing {
     this.#undos[slot] = undo;
     this.#listeners[slot] = listener;
     this.#length += 1;
+  }
+
+  /** One of {@linkcode SHAPE}. */
+  get shape(): number {
+    const length = this.#length;
+    const first = this.kindAt(0);
+    if (length === 1) return first === REPLY.query ? SHAPE.query : SHAPE.other;
+    if (length > BATCH_LENGTH_MAX) return SHAPE.other;
+    let place = first === REPLY.parse ? 1 : 0;
+    if (this.kindAt(place) !== REPLY.bind) return SHAPE.other;
+    place += 1;
+    if (this.kindAt(place) === REPLY.describe && this.listenerAt(place) === undefined) place += 1;
+    const isBatch = length === place + 2 && this.kindAt(place) === REPLY.execute &&
+      this.kindAt(place + 1) === REPLY.sync;
+    if (!isBatch) return SHAPE.other;
+    return first === REPLY.parse ? SHAPE.batchWithParse : SHAPE.batch;
   }
 
   /** Takes off the first one. */

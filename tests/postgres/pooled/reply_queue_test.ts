@@ -1,4 +1,6 @@
 import { deepEqual, equal, throws } from "node:assert/strict";
+import { concat } from "../../../src/base/bytes.ts";
+import { message } from "../../support/messages.ts";
 import { ProtocolError } from "../../../src/postgres/wire/errors.ts";
 import { REPLY } from "../../../src/postgres/pooled/reply_kinds.ts";
 import {
@@ -299,4 +301,68 @@ Deno.test("ReplyQueue counts entries as done when they have been answered, not b
   equal(queue.doneCount < last, true);
   hear(queue, "commandComplete");
   equal(queue.doneCount < last, true);
+});
+
+Deno.test("ReplyQueue knows the whole answer to what it owes, and keeps the same books of it", () => {
+  const answerOf = (...tags: readonly Tag[]) =>
+    concat(
+      ...tags.map((tag) => message(TAGS[tag], ...tag === "ready" ? [Uint8Array.of(0x49)] : [])),
+    );
+  const results = ["rowDescription", "dataRow", "commandComplete", "ready"] as const;
+  const cases: [readonly Kind[], readonly Tag[]][] = [
+    [["query"], results],
+    [["bind", "execute", "sync"], ["bindComplete", "dataRow", "commandComplete", "ready"]],
+    [["bind", "describe", "execute", "sync"], ["bindComplete", ...results]],
+    [["parse", "bind", "execute", "sync"], [
+      "parseComplete",
+      "bindComplete",
+      "emptyQuery",
+      "ready",
+    ]],
+    [["parse", "bind", "describe", "execute", "sync"], [
+      "parseComplete",
+      "bindComplete",
+      ...results,
+    ]],
+  ];
+  for (const [kinds, tags] of cases) {
+    for (const [others] of cases) {
+      const isIts = queueOf(...others).isAnsweredBy(answerOf(...tags), 1_000);
+      const areAlike = others.includes("parse") === kinds.includes("parse") &&
+        others.includes("query") === kinds.includes("query");
+      equal(isIts, areAlike, `${others} answered by ${tags}`);
+    }
+    const [short, long] = [queueOf(...kinds), queueOf(...kinds)];
+    hear(short, "ready");
+    hear(long, ...tags);
+    const books = (
+      { isEmpty, doneCount, answerCount, clientAnswerCount, isRequestDue }: ReplyQueue,
+    ) => [isEmpty, doneCount, answerCount, clientAnswerCount, isRequestDue];
+    deepEqual(books(short), books(long));
+    deepEqual([short.mayHaveRun, short.mayBeUnsynced], [long.mayHaveRun, long.mayBeUnsynced]);
+  }
+});
+
+Deno.test("ReplyQueue takes the long way with everything else", () => {
+  const answer = concat(message("2"), message("C"), message("Z", Uint8Array.of(0x49)));
+  const isAnswered = (queue: ReplyQueue) => queue.isAnsweredBy(answer, 1_000);
+  equal(isAnswered(queueOf("bind", "execute", "sync")), true);
+  const others: readonly (readonly Kind[])[] = [
+    [],
+    ["bind", "execute"],
+    ["bind", "sync", "execute"],
+    ["bind", "execute", "execute", "sync"],
+    ["bind", "execute", "sync", "sync"],
+    ["parseInjected", "bind", "execute", "sync"],
+    ["parseOmitted", "bind", "execute", "sync"],
+    ["describe", "execute", "sync"],
+    ["own"],
+  ];
+  for (const kinds of others) equal(isAnswered(queueOf(...kinds)), false, kinds.join());
+  const heard = new ReplyQueue();
+  heard.push(REPLY.bind);
+  heard.push(REPLY.describe, undefined, () => {});
+  heard.push(REPLY.execute);
+  heard.push(REPLY.sync);
+  equal(isAnswered(heard), false, "somebody wants to hear of the columns");
 });

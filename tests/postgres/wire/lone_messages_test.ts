@@ -1,6 +1,10 @@
 import { equal } from "node:assert/strict";
 import { concat } from "../../../src/base/bytes.ts";
-import { isLoneQuery, isWholeAnswer } from "../../../src/postgres/wire/lone_messages.ts";
+import {
+  isLoneQuery,
+  isWholeAnswer,
+  isWholeBatchAnswer,
+} from "../../../src/postgres/wire/lone_messages.ts";
 import {
   complete,
   dataRow,
@@ -47,6 +51,33 @@ Deno.test("isWholeAnswer knows results up to their ReadyForQuery, and nothing el
   broken.set([0xff, 0xff, 0xff, 0xff], 1);
   equal(isWholeAnswer(broken, LIMIT), false, "a length below zero");
   equal(isWholeAnswer(ANSWER, ANSWER.length - 1), false, "larger than allowed");
+});
+
+Deno.test("isWholeBatchAnswer knows what answers a statement, and nothing else", () => {
+  const [parsed, bound, noData] = [message("1"), message("2"), message("n")];
+  const portal = concat(bound, ANSWER);
+  equal(isWholeBatchAnswer(portal, false, LIMIT), true);
+  equal(isWholeBatchAnswer(concat(parsed, portal), true, LIMIT), true);
+  equal(isWholeBatchAnswer(concat(bound, noData, complete("SET"), ready()), false, LIMIT), true);
+  equal(
+    isWholeBatchAnswer(concat(parsed, portal), false, LIMIT),
+    false,
+    "a Parse that nobody sent",
+  );
+  equal(isWholeBatchAnswer(portal, true, LIMIT), false, "a Parse that is not answered");
+  equal(isWholeBatchAnswer(ANSWER, false, LIMIT), false, "a Bind that is not answered");
+  equal(isWholeBatchAnswer(concat(bound, portal), false, LIMIT), false, "two of them");
+  equal(isWholeBatchAnswer(concat(parsed, parsed, portal), true, LIMIT), false, "two of them");
+  for (let size = 0; size < portal.length; size += 1) {
+    equal(isWholeBatchAnswer(portal.subarray(0, size), false, LIMIT), false, `${size} bytes of it`);
+  }
+  const broken = error("ERROR", "42601", "no");
+  for (const other of [broken, message("t"), message("s"), message("S", "a\0b\0"), message("3")]) {
+    equal(isWholeBatchAnswer(concat(bound, other, ANSWER), false, LIMIT), false);
+    equal(isWholeBatchAnswer(concat(other, portal), false, LIMIT), false);
+  }
+  equal(isWholeBatchAnswer(concat(bound, message("2", "x"), ready()), false, LIMIT), false);
+  equal(isWholeBatchAnswer(portal, false, portal.length - 1), false, "larger than allowed");
 });
 
 function isMessageStart(offset: number): boolean {
