@@ -16,12 +16,19 @@ const CROWD_SIZE_MIN = 64;
 /** The runtime takes up what it has put off when it has nothing else to do, if only so long. */
 const LOOK_MS = 1;
 
+/**
+ * So many looks are enough for 8,000 sockets that have something. Where new ones come all the time,
+ * somebody always has.
+ */
+const LOOKS_MAX = 64;
+
 /** The turns of one thread's sockets. */
 export class FairTurns {
   #sockets = 0;
   /** Who was served in this turn; in a crowd, since the last look. */
   #served = 0;
   #isCounting = false;
+  #looks = 0;
   #waiting: (() => void)[] = [];
 
   /** A socket begins to read. */
@@ -41,7 +48,7 @@ export class FairTurns {
     if (this.#waiting.length === 0) {
       if (!this.#isCounting) this.#count();
       if (this.#served < CROWD_SIZE_MIN) return undefined;
-      this.#served = 0;
+      this.#served = this.#looks = 0;
       setTimeout(() => this.#look(), LOOK_MS);
     }
     return new Promise((resolve) => this.#waiting.push(resolve));
@@ -56,7 +63,8 @@ export class FairTurns {
   }
 
   #look(): void {
-    const isDone = this.#served === 0;
+    this.#looks += 1;
+    const isDone = this.#served === 0 || this.#looks >= LOOKS_MAX;
     this.#served = 0;
     if (!isDone) return void setTimeout(() => this.#look(), LOOK_MS);
     const waiting = this.#waiting;

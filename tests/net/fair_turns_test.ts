@@ -51,6 +51,21 @@ Deno.test("FairTurns lets who was served in a crowd go on once nobody else is", 
   equal(turns.next(), undefined, "the crowd is gone");
 });
 
+Deno.test("FairTurns keeps nobody waiting for ever for those who are new", async () => {
+  const turns = turnsOf(200);
+  let isGone = false;
+  for (let i = 0; i < 63; i += 1) equal(turns.next(), undefined);
+  void turns.next()?.then(() => isGone = true);
+  let isEnough = false;
+  const deadline = setTimeout(() => isEnough = true, PATIENCE_MS);
+  while (!isGone && !isEnough) {
+    void turns.next(); // somebody else
+    await pause(0);
+  }
+  clearTimeout(deadline);
+  equal(isGone, true);
+});
+
 Deno.test("FairTurns counts no socket that reads no more", () => {
   const turns = turnsOf(100);
   for (let i = 0; i < 50; i += 1) turns.leave();
