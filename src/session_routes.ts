@@ -100,8 +100,8 @@ export class SessionRoutes {
 
   #find(way: Way, admitted: Admitted, { pool }: Use, database: string, user: string): PooledRoute {
     const { listener, server, proxy } = way;
-    const made = this.#made.get(pool) ?? new Map<string, Made>();
-    this.#made.set(pool, made);
+    let made = this.#made.get(pool);
+    if (made === undefined) this.#made.set(pool, made = new Map());
     // A user without settings of its own is like any other.
     const own = this.#parts.snapshot.users.has(admitted.user) ? admitted.user : "";
     const key = `${listener}\0${proxy}\0${own}`;

@@ -19,6 +19,7 @@ import type { Driver, Socket } from "../net/socket.ts";
 import type { CancelOutcome } from "../observe/facts.ts";
 import type { ServerAddress } from "../upstream/dial.ts";
 import { isTlsOptional, ServerDial, type ServerTls } from "./server_dial.ts";
+import { nameBytes } from "./wire/extended_messages.ts";
 import { cancelRequest } from "./wire/startup_packet.ts";
 
 const NUMBER_BITS = 24;
@@ -121,8 +122,7 @@ export class CancelKeys {
   find(processId: number, key: Uint8Array): CancelSubject | undefined {
     const issued = this.#issued.get(processId & NUMBER_MASK);
     if (issued === undefined) return undefined;
-    const good = Uint8Array.from(issued.key, (character) => character.charCodeAt(0));
-    return equalInConstantTime(good, key) ? issued.subject : undefined;
+    return equalInConstantTime(nameBytes(issued.key), key) ? issued.subject : undefined;
   }
 }
 

@@ -4,8 +4,16 @@
  * @module
  */
 
-import { admits, connects, exchanges, hearsWelcome } from "../../support/pooled_world.ts";
-import { ends, startRouted, startServed } from "../../support/routed_world.ts";
+import { complete, query, ready } from "../../support/messages.ts";
+import { admits, connects, exchanges, hearsWelcome, joins } from "../../support/pooled_world.ts";
+import {
+  elect,
+  ends,
+  say,
+  startRouted,
+  startServed,
+  welcomes,
+} from "../../support/routed_world.ts";
 import { plug, routes, text } from "../../support/subscribers.ts";
 
 Deno.test("HookedSession routes a query to a server of a role", async () => {
@@ -35,4 +43,26 @@ Deno.test("HookedSession routes a session to servers of a role, whoever it is", 
     await exchanges(client, replica, "select f()", "X");
     await ends(world, client, replica);
   }
+});
+
+Deno.test("HookedSession keeps a session to its role where there is one server, and no other", async () => {
+  const world = await startRouted({ members: 1 });
+  say(world.table, 0, { role: "replica" });
+  const { client: before, server } = await welcomes(world);
+  await exchanges(before, server, "select 1", "X");
+  let isChosen = true;
+  plug(world.hooks, { onStartup: () => isChosen ? routes("role=primary") : undefined });
+  const { client: kept } = await joins(world);
+  isChosen = false;
+  const { client: behind } = await joins(world);
+  await kept.says(query("select 2"));
+  await server.hears();
+  await exchanges(before, server, "select 3", "X");
+  await exchanges(behind, server, "select 4", "X");
+  elect(world);
+  await world.pass(1_000);
+  await server.hears(query("select 2"));
+  await server.says(complete("X"), ready());
+  await kept.hears(complete("X"), ready());
+  await ends(world, before, kept, behind, server);
 });
