@@ -20,7 +20,11 @@ export const CLIENT_KEYS = {
       "/run/postgresql/.s.PGSQL.5432. A list makes a group of servers that replicate one another.",
   ),
   dialTimeout: key(duration("10ms", "10m"), "5s", "How long one attempt to connect may take."),
-  retries: key(int(0, 100), "3", "Further attempts after the first one failed."),
+  retries: key(
+    int(0, 100),
+    "3",
+    "Further attempts after the first one failed, or met a server that is starting.",
+  ),
   backoff: key(duration("0ms", "1m"), "200ms", "Pause before the first further attempt."),
   backoffMultiplier: key(number(1, 10), "2", "What every further pause is multiplied by."),
   keepAlive: KEEP_ALIVE,

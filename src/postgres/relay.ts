@@ -176,6 +176,9 @@ export class Relay implements Upstream {
       client,
       owner: {
         onLogin: () => this.#onLogin(),
+        mayAskAgain: () => !this.#hasForwarded,
+        maySendElsewhere: () => this.#maySendElsewhere(index),
+        onDialAgain: () => this.#onDialAgain(),
         onAnswer: () => owner.runLoginTime(true),
         onReady: () => this.#onReady(route),
         onUnreachable: () => this.#onUnreachable(index),
@@ -213,12 +216,21 @@ export class Relay implements Upstream {
     this.#startup = undefined; // up to 64 KiB that nobody needs any more
   }
 
+  #onDialAgain(): void {
+    this.#stay.end();
+    this.#parts.owner.runLoginTime(false);
+    this.#setState("connecting");
+  }
+
+  #maySendElsewhere(index: number): boolean {
+    return !this.#hasForwarded && index + 1 < this.#parts.routes.length;
+  }
+
   #onUnreachable(index: number): void {
     const { routes, owner } = this.#parts;
     this.#server = undefined;
     routes[index]!.onUnreachable();
-    const isLast = index + 1 === routes.length;
-    if (!isLast && !this.#hasForwarded) return this.#attach(index + 1);
+    if (this.#maySendElsewhere(index)) return this.#attach(index + 1);
     const names = routes.slice(0, index + 1).map((route) => route.server.name);
     owner.fail(reply.unreachable(names), "database not reachable");
   }

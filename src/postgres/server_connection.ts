@@ -7,7 +7,6 @@
  * @module
  */
 
-import { addressText } from "../base/address.ts";
 import type { Timer } from "../base/clock.ts";
 import { formatDuration } from "../base/duration.ts";
 import { LINGER_MS, type Socket } from "../net/socket.ts";
@@ -15,25 +14,25 @@ import type { TlsInfo } from "../net/tls/tls_connection.ts";
 import { POOL_CELL } from "../observe/counters.ts";
 import type { ServerState } from "../observe/facts.ts";
 import type { CancelTarget } from "./cancel.ts";
-import type { Gateway } from "./gateway.ts";
 import { checkWhole, Login } from "./login.ts";
-import { RequestClock } from "./request_clock.ts";
-import { RequestsDue } from "./requests_due.ts";
+import { RelayedRequests } from "./relayed_requests.ts";
+import { ServerConnectionFacts } from "./server_connection_facts.ts";
 import type { ServerConnectionParts } from "./server_connection_parts.ts";
-import { beginsWithTls, ServerDial } from "./server_dial.ts";
+import { beginsWithTls, CANNOT_CONNECT_NOW, ServerDial } from "./server_dial.ts";
 import { ProtocolError } from "./wire/errors.ts";
 import { Framer } from "./wire/framer.ts";
 import {
   backendKeyData,
   ERROR_FIELD,
   errorField,
+  errorFieldsOf,
   isFatal,
   readBackendKeyData,
   readReadyForQuery,
   TERMINATE,
 } from "./wire/messages.ts";
 import { supportedStartupPacket } from "./wire/startup_packet.ts";
-import { BACKEND, FRONTEND, IS_BACKEND_TAG, STATUS_IDLE } from "./wire/tags.ts";
+import { BACKEND, FRONTEND, IS_BACKEND_TAG } from "./wire/tags.ts";
 
 /** How long a server may take to end what it runs for a session that is over, in milliseconds. */
 const SERVER_LINGER_MS = 30_000;
@@ -41,21 +40,21 @@ const SERVER_LINGER_MS = 30_000;
 /** One server connection for one session. */
 export class ServerConnection {
   readonly #parts: ServerConnectionParts;
-  readonly #framer: Framer;
+  readonly #facts: ServerConnectionFacts;
+  #framer: Framer;
   #state: ServerState | "gone" = "connecting";
   #dial: ServerDial | undefined;
   #socket: Socket | undefined;
   /** Runs until the server has answered the StartupMessage. */
   #silence: Timer | undefined;
   #tls: CancelTarget["tls"];
+  /** No message of the server has come yet. */
+  #isUnheard = true;
   /** Translates what must be translated; undefined once the login is done. */
   #login: Login | undefined;
   /** What the client cancels with, and what that means to the server. */
   #key: { readonly processId: number; readonly target: CancelTarget } | undefined;
-  /** Requests forwarded whose ReadyForQuery has not come yet. */
-  readonly #requests = new RequestsDue();
-  readonly #clock: RequestClock;
-  #isInBlock = false;
+  readonly #requests: RelayedRequests;
   /** The client has said Terminate: the server is expected to close. */
   #isTerminated = false;
   /** The last message was FATAL or PANIC: if the server closes now, the client knows why. */
@@ -63,9 +62,10 @@ export class ServerConnection {
 
   constructor(parts: ServerConnectionParts) {
     this.#parts = parts;
-    this.#clock = new RequestClock(parts.gateway.clock, parts.route.cells);
+    this.#facts = new ServerConnectionFacts(parts);
+    this.#requests = new RelayedRequests(parts.gateway.clock, parts.route.cells);
     this.#login = new Login(parts.startup);
-    this.#framer = new Framer(parts.messageSizeMax, IS_BACKEND_TAG);
+    this.#framer = this.#newFramer();
   }
 
   /** True when nothing of it is left. */
@@ -75,7 +75,7 @@ export class ServerConnection {
 
   /** True if the server owes nothing, and no transaction is open. */
   get isIdle(): boolean {
-    return !this.#isInBlock && !this.#requests.isBusy && this.isClientBetweenMessages;
+    return this.#requests.isIdle && this.isClientBetweenMessages;
   }
 
   /** False while a large message is on its way to the client: nothing else may be sent to it. */
@@ -83,24 +83,21 @@ export class ServerConnection {
     return this.#framer.isBetweenMessages;
   }
 
-  /** How facts call the pool and the server. */
-  get #names(): { readonly pool: string; readonly server: string } {
-    const { pool, server } = this.#parts.route;
-    return { pool: pool.options.name, server: addressText(server.address) };
+  #newFramer(): Framer {
+    return new Framer(this.#parts.messageSizeMax, IS_BACKEND_TAG);
   }
 
   /** Begins. */
   dial(): void {
     const { gateway, route, owner } = this.#parts;
-    this.#tellState(undefined, "connecting");
+    this.#facts.state(undefined, "connecting");
     const tls = route.tls();
     this.#dial = new ServerDial(route.server, tls, beginsWithTls(tls), gateway, {
       onConnected: (socket, info) => owner.guard(() => this.#onConnected(socket, info)),
-      onFailedAttempt: (failed) =>
-        this.#emit({ kind: "server_dial_failed", ...this.#names, ...failed }),
+      onFailedAttempt: (failed) => this.#facts.dialFailed(failed),
       onFailed: ({ message, isReached, isTimeout, isLost }) =>
         owner.guard(() => {
-          if (isReached) this.#reportLogin(message, isTimeout ? "timeout" : "other");
+          if (isReached) this.#facts.loginFailed(message, isTimeout ? "timeout" : "other");
           this.#giveBack();
           if (isReached && !isTimeout && !isLost) owner.onDisagreed();
           else owner.onUnreachable();
@@ -108,33 +105,10 @@ export class ServerConnection {
     });
   }
 
-  #reportLogin(message: string, cause: "timeout" | "other"): void {
-    const who = { user: "", database: "" }; // nobody has heard yet whether the client is this user
-    this.#emit({ kind: "server_login_failed", ...this.#names, ...who, cause, message });
-  }
-
   /** A message of this type is about to be forwarded. */
   onFrontendMessage(tag: number): void {
-    switch (tag) {
-      case FRONTEND.query:
-      case FRONTEND.functionCall:
-        this.#startClock();
-        return this.#requests.addPlain();
-      case FRONTEND.sync:
-        this.#startClock();
-        return this.#requests.addSync();
-      case FRONTEND.execute:
-        return this.#requests.addExecute();
-      case FRONTEND.copyDone:
-      case FRONTEND.copyFail:
-        return this.#requests.addCopyEnd();
-      case FRONTEND.terminate:
-        this.#isTerminated = true;
-    }
-  }
-
-  #startClock(): void {
-    if (this.#requests.count === 0) this.#clock.start();
+    if (tag === FRONTEND.terminate) this.#isTerminated = true;
+    else this.#requests.onFrontendMessage(tag);
   }
 
   /** Sends the client's bytes. */
@@ -165,11 +139,9 @@ export class ServerConnection {
   /** PostgreSQL itself would run it to its end, with its place in the pool taken all the while. */
   #cancelAbandoned(): void {
     if (this.#key === undefined) return;
-    const { gateway, session } = this.#parts;
-    const names = this.#names;
+    const { gateway } = this.#parts;
     gateway.cancelAbandoned(this.#key.target).then(({ outcome, message = "" }) => {
-      if (outcome === "forwarded") return;
-      this.#emit({ kind: "abandoned_query", session, ...names, message });
+      if (outcome !== "forwarded") this.#facts.abandonedQuery(message);
     });
   }
 
@@ -179,8 +151,7 @@ export class ServerConnection {
     this.#setState("login");
     if (tls !== undefined) {
       this.#tls = route.tls;
-      const { protocol: version, cipher } = tls;
-      this.#emit({ kind: "server_secured", ...this.#names, version, cipher });
+      this.#facts.secured(tls);
     }
     socket.setHandler({
       onData: (view) => this.#onData(view),
@@ -202,13 +173,16 @@ export class ServerConnection {
 
   /** Whatever accepts connections there does not answer: as good as not reached. */
   #onSilent(): void {
-    const { owner, route } = this.#parts;
-    const time = formatDuration(route.server.dialTimeoutMs);
-    this.#reportLogin(`no answer to the StartupMessage in ${time}`, "timeout");
+    const time = formatDuration(this.#parts.route.server.dialTimeoutMs);
+    this.#facts.loginFailed(`no answer to the StartupMessage in ${time}`, "timeout");
+    this.#giveUp();
+  }
+
+  #giveUp(): void {
     this.#socket!.setHandler({ onData: (view) => view.length, onEnd() {}, onClose() {} });
     this.#socket!.destroy();
     this.#giveBack();
-    owner.onUnreachable();
+    this.#parts.owner.onUnreachable();
   }
 
   #onAnswer(): void {
@@ -268,23 +242,17 @@ export class ServerConnection {
   }
 
   #onReadyForQuery(view: Uint8Array): void {
-    const status = readReadyForQuery(view.subarray(this.#framer.start, this.#framer.end));
-    this.#startClock(); // whatever nobody asked for took no time
-    this.#isInBlock = status !== STATUS_IDLE;
-    this.#clock.stop(true, this.#isInBlock);
-    if (this.#requests.count > 0) this.#requests.onReadyForQuery();
+    const { start, end } = this.#framer;
+    this.#requests.onReadyForQuery(readReadyForQuery(view.subarray(start, end)));
   }
 
   #onErrorResponse(view: Uint8Array): void {
     const { start, end } = this.#framer;
-    const { session } = this.#parts;
     this.#requests.onError();
     // A message too large to be seen whole still begins with its severity and SQLSTATE.
     const bytes = view.subarray(start, end);
-    const sqlState = errorField(bytes, ERROR_FIELD.sqlState);
     this.#hasSaidWhy = isFatal(bytes);
-    const fact = { kind: "error_reported", source: "server", sqlState } as const;
-    this.#emit({ ...fact, session, message: undefined });
+    this.#facts.errorReported(errorField(bytes, ERROR_FIELD.sqlState));
   }
 
   #send(view: Uint8Array, start: number, end: number): void {
@@ -302,6 +270,8 @@ export class ServerConnection {
     framer.begin(view);
     try {
       while (framer.next()) {
+        if (this.#isUnheard && this.#isSentAway(view)) return view.length;
+        this.#isUnheard = false;
         const replacement = this.#onLoginMessage(view, login);
         if (replacement !== undefined) {
           this.#send(view, sent, framer.start);
@@ -331,6 +301,38 @@ export class ServerConnection {
     return replacement;
   }
 
+  /**
+   * The server starts or stops, as it says. Like one that is not there it is dialled again, or
+   * another one is: the client hears of it when neither is left.
+   */
+  #isSentAway(view: Uint8Array): boolean {
+    const { start, end, tag, isLast } = this.#framer;
+    if (tag !== BACKEND.errorResponse || !isLast) return false;
+    const fields = errorFieldsOf(view.subarray(start, end));
+    if (fields.get("C") !== CANNOT_CONNECT_NOW) return false;
+    const message = `${CANNOT_CONNECT_NOW}: ${fields.get("M")}`;
+    if (this.#asksAgain(message)) return true;
+    const { owner } = this.#parts;
+    if (!owner.maySendElsewhere()) return false;
+    owner.guard(() => {
+      this.#facts.loginFailed(message, "other");
+      this.#giveUp();
+    });
+    return true;
+  }
+
+  /** @returns False if the server has got more than the StartupMessage, or no attempt is left. */
+  #asksAgain(message: string): boolean {
+    if (!this.#parts.owner.mayAskAgain() || !this.#dial!.again(message)) return false;
+    this.#silence?.cancel();
+    this.#silence = undefined;
+    this.#framer = this.#newFramer();
+    this.#tls = undefined;
+    this.#setState("connecting");
+    this.#parts.owner.onDialAgain();
+    return true;
+  }
+
   #translate(view: Uint8Array, login: Login): Uint8Array | undefined {
     const { tag, start, end, isLast } = this.#framer;
     const isRead = tag === BACKEND.backendKeyData || tag === BACKEND.negotiateProtocolVersion;
@@ -358,10 +360,11 @@ export class ServerConnection {
 
   #onEnd(message: string): void {
     if (this.#state === "closing" || this.#state === "gone") return;
-    const { session, owner } = this.#parts;
+    const { owner } = this.#parts;
+    if (this.#isUnheard && this.#asksAgain(message)) return;
     const isFailedLogin = this.#state === "login" && this.#hasSaidWhy; // which is no loss
     const isLost = !this.#isTerminated && !isFailedLogin;
-    if (isLost) this.#emit({ kind: "server_lost", session, ...this.#names, message });
+    if (isLost) this.#facts.lost(message);
     const canTell = this.isClientBetweenMessages && !this.#hasSaidWhy && !this.#isTerminated;
     this.#setState("closing");
     this.#socket!.end();
@@ -376,7 +379,7 @@ export class ServerConnection {
   #giveBack(): void {
     if (this.#state === "gone") return;
     this.#revokeKey();
-    this.#tellState(this.#state, undefined);
+    this.#facts.state(this.#state, undefined);
     this.#state = "gone";
     this.#parts.lease[Symbol.dispose]();
   }
@@ -384,17 +387,7 @@ export class ServerConnection {
   #setState(to: ServerState): void {
     if (this.#state === to || this.#state === "gone") return;
     this.#silence?.cancel();
-    this.#tellState(this.#state, to);
+    this.#facts.state(this.#state, to);
     this.#state = to;
-  }
-
-  #tellState(from: ServerState | undefined, to: ServerState | undefined): void {
-    const { pool, server } = this.#parts.route;
-    this.#emit({ kind: "server_state", pool: pool.options.name, from, to });
-    server.connections?.move(from, to);
-  }
-
-  #emit(fact: Parameters<Gateway["observer"]["emit"]>[0]): void {
-    this.#parts.gateway.observer.emit(fact);
   }
 }

@@ -14,6 +14,12 @@ import type { StartupMessage } from "./wire/startup_packet.ts";
 export interface ServerOwner {
   /** The server is reached and has the StartupMessage. */
   onLogin(): void;
+  /** Whether the StartupMessage is all that the server has got. */
+  mayAskAgain(): boolean;
+  /** As `mayAskAgain`, and there is another server. */
+  maySendElsewhere(): boolean;
+  /** The server cannot serve yet: it is dialled again after a pause. */
+  onDialAgain(): void;
   /** It has answered, whatever it says: that is on its way to the client. */
   onAnswer(): void;
   /** The first ReadyForQuery is on its way to the client. */

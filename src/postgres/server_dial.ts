@@ -54,6 +54,9 @@ export interface ServerDialWatcher {
 /** ALPN for PostgreSQL, which direct negotiation needs. */
 const ALPN = ["postgresql"];
 
+/** cannot_connect_now: it starts, stops or recovers. */
+export const CANNOT_CONNECT_NOW = "57P03";
+
 const S = 0x53;
 const N = 0x4e;
 
@@ -82,6 +85,19 @@ export class ServerDial {
     this.#parts = parts;
     this.#watcher = watcher;
     this.#dial = this.#connect();
+  }
+
+  /**
+   * The server cannot serve yet, as it says or shows by closing: its connection is closed, and one
+   * more of the configured attempts is made.
+   *
+   * @returns False if none is left: then nothing has happened.
+   */
+  again(message: string): boolean {
+    if (!this.#dial.again(message)) return false;
+    this.#drop();
+    this.#state = "dialling";
+    return true;
   }
 
   /** Gives it up without a word. */
@@ -162,16 +178,21 @@ export class ServerDial {
     const isHandshake = this.#state === "handshake";
     // As libpq: with `prefer`, a handshake that fails is followed by an attempt without.
     if (isHandshake && this.#tls?.mode === "prefer") return this.#retryPlain();
+    if (!isHandshake && this.again(what)) return;
     this.#fail(isHandshake ? `TLS handshake: ${what}` : what, { isLost: !isHandshake });
   }
 
   #retryPlain(): void {
-    this.#timer?.cancel();
-    this.#socket!.setHandler({ onData: (view) => view.length, onEnd() {}, onClose() {} });
-    this.#socket!.destroy();
+    this.#drop();
     this.#tls = undefined;
     this.#state = "dialling";
     this.#dial = this.#connect();
+  }
+
+  #drop(): void {
+    this.#timer?.cancel();
+    this.#socket!.setHandler({ onData: (view) => view.length, onEnd() {}, onClose() {} });
+    this.#socket!.destroy();
   }
 
   #succeed(socket: Socket, info: TlsInfo | undefined): void {

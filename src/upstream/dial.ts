@@ -56,6 +56,8 @@ export class Dial {
   readonly #server: ServerAddress;
   readonly #dialer: Dialer;
   #isCancelled = false;
+  /** How many attempts there were. */
+  #made = 0;
   #pause: Timer | undefined;
 
   constructor(driver: Driver, clock: Clock, server: ServerAddress, dialer: Dialer) {
@@ -63,7 +65,19 @@ export class Dial {
     this.#clock = clock;
     this.#server = server;
     this.#dialer = dialer;
-    this.#attempt(1);
+    this.#attempt();
+  }
+
+  /**
+   * What was reached cannot serve yet: if another attempt is left, that one has failed, too.
+   *
+   * @returns True if there is another one. If not, nothing is called any more.
+   */
+  again(message: string): boolean {
+    if (this.#made >= this.#attempts) return false;
+    this.#tellFailure(message, false);
+    this.#pauseThenAttempt();
+    return true;
   }
 
   /** Gives up without a word; a connection that still comes is closed. */
@@ -72,26 +86,38 @@ export class Dial {
     this.#pause?.cancel();
   }
 
-  #attempt(attempt: number): void {
+  #attempt(): void {
+    this.#made += 1;
     const { address, dialTimeoutMs: timeoutMs, keepAlive, noDelay } = this.#server;
     this.#driver.connect({ address, timeoutMs, keepAlive, noDelay }).then(
       (socket) => {
         if (this.#isCancelled) socket.destroy();
         else this.#dialer.onConnected(socket);
       },
-      (error) => this.#onFailure(attempt, error),
+      (error) => this.#onFailure(error),
     );
   }
 
-  #onFailure(attempt: number, error: Error): void {
+  #onFailure(error: Error): void {
     if (this.#isCancelled) return;
-    const attempts = 1 + this.#server.retries;
-    const isTimeout = error instanceof ConnectTimeoutError;
-    this.#dialer.onFailedAttempt({ message: error.message, attempt, attempts, isTimeout });
+    this.#tellFailure(error.message, error instanceof ConnectTimeoutError);
     if (this.#isCancelled) return;
-    if (attempt >= attempts) return this.#dialer.onGivenUp(error);
-    const factor = this.#server.backoffMultiplier ** (attempt - 1);
+    if (this.#made < this.#attempts) this.#pauseThenAttempt();
+    else this.#dialer.onGivenUp(error);
+  }
+
+  get #attempts(): number {
+    return 1 + this.#server.retries;
+  }
+
+  #tellFailure(message: string, isTimeout: boolean): void {
+    const [attempt, attempts] = [this.#made, this.#attempts];
+    this.#dialer.onFailedAttempt({ message, attempt, attempts, isTimeout });
+  }
+
+  #pauseThenAttempt(): void {
+    const factor = this.#server.backoffMultiplier ** (this.#made - 1);
     const pauseMs = Math.min(this.#server.backoffMs * factor, BACKOFF_MS_MAX);
-    this.#pause = this.#clock.after(pauseMs, () => this.#attempt(attempt + 1));
+    this.#pause = this.#clock.after(pauseMs, () => this.#attempt());
   }
 }

@@ -1,10 +1,19 @@
 import { deepEqual, equal, match } from "node:assert/strict";
 import { openSsl } from "../../src/net/tls/openssl.ts";
 import { CLIENT_DEFAULTS } from "../support/configs.ts";
-import { SERVERS, World } from "../support/dialogue.ts";
+import { type Actor, SERVERS, World } from "../support/dialogue.ts";
 import { IS_LOOKED_AT } from "../support/looking_on.ts";
-import { auth, AUTH_OK, query, ready, SSL_REQUEST, startup } from "../support/messages.ts";
-import { startPooled } from "../support/pooled_world.ts";
+import {
+  auth,
+  AUTH_OK,
+  type Bytes,
+  error,
+  query,
+  ready,
+  SSL_REQUEST,
+  startup,
+} from "../support/messages.ts";
+import { admits, hearsWelcome, startPooled } from "../support/pooled_world.ts";
 
 openSsl(); // a test that loads it and leaves it there is taken for one that leaks
 
@@ -122,6 +131,114 @@ Deno.test("Session sends no other server what one has got that did not answer", 
     await client.leaves();
     await world.isOver();
     equal(world.inUse(), 0);
+  }
+});
+
+const STARTING = error("FATAL", "57P03", "the database system is starting up");
+
+/** What a server does that cannot serve yet. */
+const NOT_YET: Readonly<Record<string, (server: Actor) => Promise<void>>> = {
+  "says so": (server) => server.says(STARTING),
+  async "says so byte by byte"(server) {
+    for (const byte of STARTING) await server.says(Uint8Array.of(byte) as Bytes);
+  },
+  closes: (server) => server.leaves(),
+};
+
+for (const [what, answers] of Object.entries(NOT_YET)) {
+  Deno.test(`Session dials a server again that ${what} instead of a login`, async () => {
+    const world = await World.start({ server: PAUSES });
+    const client = await world.client();
+    await client.says(startup({ user: "ann" }));
+    await answers(await world.server());
+    deepEqual(world.states(), { "client connecting": 1, "db0 connecting": 1 });
+    await world.pass(99);
+    await world.noServer();
+    await world.pass(1);
+    const server = await world.server();
+    await server.hearsBytes(startup({ user: "ann" }));
+    await server.says(AUTH_OK, ready());
+    await client.hears(AUTH_OK, ready());
+    equal(world.poolCount("serverDialFailures"), 1);
+    deepEqual(world.errors(), {});
+    deepEqual(world.logged("server connection lost"), []);
+    await client.leaves();
+    await server.leaves();
+    await world.isOver();
+  });
+
+  Deno.test(`A pool dials a server again that ${what} instead of a login`, async () => {
+    const world = await startPooled({ server: PAUSES });
+    const client = await world.client();
+    await client.says(startup({ user: "ann" }));
+    await answers(await world.server());
+    equal(world.poolCount("serverDialFailures"), 1);
+    await world.pass(99);
+    await world.noServer();
+    await world.pass(1);
+    await admits(world);
+    await hearsWelcome(world, client);
+    deepEqual(world.errors(), {});
+    deepEqual(world.logged("cannot log in to server"), []);
+  });
+}
+
+Deno.test("Session passes on what a server says that is starting when no attempt is left", async () => {
+  for (const start of [World.start, startPooled]) {
+    const world = await start({ server: { ...PAUSES, retries: 1 } });
+    const client = await world.client();
+    await client.says(startup({ user: "ann" }));
+    await (await world.server()).says(STARTING);
+    await world.pass(100);
+    const server = await world.server();
+    await server.says(STARTING);
+    await server.leaves();
+    const before = start === startPooled ? [AUTH_OK] : [];
+    await client.hearsFatal("57P03", /^the database system is starting up$/, ...before);
+    equal(world.poolCount("serverDialFailures"), 1);
+    equal(world.inUse(), 0);
+  }
+});
+
+Deno.test("Session goes to the next database when the first one stays starting", async () => {
+  for (const start of [World.start, startPooled]) {
+    const world = await start({ servers: 2 });
+    const client = await world.client();
+    await client.says(startup({ user: "ann" }));
+    await (await world.server()).says(STARTING);
+    if (start === startPooled) {
+      await admits(world, {}, 1);
+      await hearsWelcome(world, client);
+    } else {
+      await (await world.server(1)).says(AUTH_OK, ready());
+      await client.hears(AUTH_OK, ready());
+    }
+    equal(world.logged("cannot log in to server").length, 1);
+  }
+});
+
+Deno.test("Session dials no server again that has got more than the StartupMessage", async () => {
+  if (IS_LOOKED_AT) return; // what is looked at is not sent before the login is done
+  const world = await World.start({ servers: 2, server: PAUSES });
+  const client = await world.client();
+  await client.says(startup({ user: "ann" }), query("select 1"));
+  const server = await world.server();
+  await server.says(STARTING);
+  await server.leaves();
+  await client.hearsFatal("57P03", /^the database system is starting up$/);
+  await world.pass(1_000);
+  await world.noServer();
+});
+
+Deno.test("Session that leaves while a server starts leaves nothing behind", async () => {
+  for (const start of [World.start, startPooled]) {
+    const world = await start({ server: PAUSES });
+    const client = await world.client();
+    await client.says(startup({ user: "ann" }));
+    await (await world.server()).says(STARTING);
+    await client.leaves();
+    equal(world.states()["client connecting"], undefined);
+    if (start === World.start) await world.isOver();
   }
 });
 

@@ -5,8 +5,10 @@
  */
 
 import assert from "node:assert/strict";
+import { join } from "node:path";
 import { HeldClient, refusal } from "../support/clients.ts";
 import { configFor, type Gateway, type Settings, startGateway } from "../support/gateway.ts";
+import { startPooledGateway } from "../support/pooled_gateway.ts";
 import { queryOnce } from "../support/postgres.ts";
 import { clientProgram, connectionEnv, psqlArgs } from "../support/psql.ts";
 import { spawnProgram } from "../support/programs.ts";
@@ -50,6 +52,19 @@ async function duringResult(target: Target, interfere: () => Promise<void>): Pro
   const { code } = await within(PATIENCE_MS, "psql ends", child.status);
   assert.notEqual(code, 0);
   return await stderr;
+}
+
+/** Restarts it in archive recovery, which waits for the archive: until then it is "starting up". */
+async function restartSlowly({ server }: ServerScene) {
+  const [archive, settings] = ["archive.ready", "postgresql.auto.conf"]
+    .map((name) => join(server.dataDir, name)) as [string, string];
+  const command = `while [ ! -e archive.ready ]; do sleep 0.1; done; false`;
+  await Deno.writeTextFile(settings, `restore_command = '${command}'\n`);
+  await Deno.writeTextFile(join(server.dataDir, "recovery.signal"), "");
+  return {
+    restarted: server.restart(),
+    letIn: () => Deno.writeTextFile(archive, ""),
+  };
 }
 
 await testOnServers("a server that goes away", {}, {
@@ -110,6 +125,32 @@ await testOnServers("a server that goes away", {}, {
     await scene.server.restart();
     await using connected = await connecting;
     assert.deepEqual(await connected.query("select 7 as n"), [{ n: 7 }]);
+  },
+
+  "it says for a while that it is starting: who connects waits, and gets through": async (
+    scene,
+  ) => {
+    await scene.server.kill();
+    const { restarted, letIn } = await restartSlowly(scene);
+    const client = { retries: 100, backoff: "50ms", backoffMultiplier: 1 };
+    await using relaying = await start(scene, { client });
+    await using pooling = await startPooledGateway(scene.server, {
+      mode: "transaction",
+      size: 1,
+      client,
+    });
+    const gateways = [relaying, pooling];
+    const connecting = gateways.map(({ target }) => HeldClient.connect(targetAt(target)));
+    for (const gateway of gateways) {
+      const error = "57P03: the database system is starting up";
+      await gateway.untilLogged("cannot connect to server", { error });
+    }
+    await letIn();
+    for (const one of connecting) {
+      await using connected = await one;
+      assert.deepEqual(await connected.query("select 7 as n"), [{ n: 7 }]);
+    }
+    await restarted;
   },
 
   "a fast shutdown passes as 57P01, to idle and to busy clients": async (scene) => {

@@ -18,7 +18,7 @@ import {
   type OpenerParts,
   type OpenFailure,
 } from "../pooled/backend_opener.ts";
-import type { ServerTls } from "../server_dial.ts";
+import { CANNOT_CONNECT_NOW, type ServerTls } from "../server_dial.ts";
 import { ProtocolError } from "../wire/errors.ts";
 import { Framer, HEADER_SIZE } from "../wire/framer.ts";
 import { errorFieldsOf, readDataRow, TERMINATE } from "../wire/messages.ts";
@@ -31,9 +31,6 @@ const BODY_SIZE_MAX = READ_BUFFER_SIZE_MAX - HEADER_SIZE;
 
 /** How long a server has to take its Terminate. */
 const GOODBYE_MS = 100;
-
-/** cannot_connect_now: it starts, stops or recovers. */
-const CANNOT_CONNECT_NOW = "57P03";
 
 /** too_many_connections, and what a pooler in front of it might say: it is there, and busy. */
 const BUSY = ["53300", "53400"];

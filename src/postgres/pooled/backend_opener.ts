@@ -17,7 +17,7 @@ import type { FailedAttempt, ServerAddress } from "../../upstream/dial.ts";
 import type { ServerCredentials } from "../auth/credentials.ts";
 import type { ScramKeysCache } from "../auth/scram_keys_cache.ts";
 import { ServerAuthentication } from "../auth/server_authentication.ts";
-import { beginsWithTls, ServerDial, type ServerTls } from "../server_dial.ts";
+import { beginsWithTls, CANNOT_CONNECT_NOW, ServerDial, type ServerTls } from "../server_dial.ts";
 import { ProtocolError } from "../wire/errors.ts";
 import { Framer, HEADER_SIZE } from "../wire/framer.ts";
 import { errorFieldsOf, readBackendKeyData } from "../wire/messages.ts";
@@ -97,7 +97,7 @@ export class BackendOpener {
   readonly #watcher: OpenWatcher;
   readonly #parts: OpenerParts;
   readonly #serverTls: ServerTls | undefined;
-  readonly #framer = new Framer(LOGIN_BODY_SIZE_MAX, IS_BACKEND_TAG, READ_BUFFER_SIZE_MAX);
+  #framer = newFramer();
   #parameters = new ServerParameters();
   #reported = new Map<string, string>();
   #state: State = "dialling";
@@ -239,7 +239,13 @@ export class BackendOpener {
   }
 
   #onError(bytes: Uint8Array): void {
-    this.#fail({ kind: "refused", fields: errorFieldsOf(bytes) });
+    const failure = { kind: "refused", fields: errorFieldsOf(bytes) } as const;
+    if (
+      isStarting(failure) && this.#tryAgain(`${CANNOT_CONNECT_NOW}: ${failure.fields.get("M")}`)
+    ) {
+      return;
+    }
+    this.#fail(failure);
   }
 
   #onReady(): void {
@@ -262,6 +268,7 @@ export class BackendOpener {
   #onEnd(error: Error | undefined): void {
     if (this.#state === "done") return;
     const message = error === undefined ? "it closed the connection" : messageOf(error);
+    if (!this.#hasAnswered && this.#tryAgain(message)) return;
     this.#fail({ kind: "login", message, isLost: true });
   }
 
@@ -286,22 +293,40 @@ export class BackendOpener {
     const mode = this.#serverTls?.mode;
     const wasTls = this.#tls !== undefined;
     const mayTry = mode === "allow" && !wasTls || mode === "prefer" && wasTls;
-    const isRefused = failure.kind === "refused" && !isWrongPassword(failure);
+    const isRefused = failure.kind === "refused" && !isWrongPassword(failure) &&
+      !isStarting(failure);
     if (this.#firstFailure !== undefined || this.#isAuthenticated) return false;
     if (!isRefused || !mayTry) return false;
     this.#firstFailure = failure;
-    this.#timer?.cancel();
     const socket = this.#socket!;
     socket.setHandler({ onData: (view) => view.length, onEnd() {}, onClose() {} });
     socket.destroy();
+    this.#startOver();
+    this.#dial = this.#connect(mode === "allow");
+    return true;
+  }
+
+  /**
+   * A server that starts, stops or breaks down is dialled again like one that is not there.
+   *
+   * @returns False if no attempt is left.
+   */
+  #tryAgain(message: string): boolean {
+    if (!this.#dial.again(message)) return false;
+    this.#startOver();
+    return true;
+  }
+
+  #startOver(): void {
+    this.#timer?.cancel();
+    this.#framer = newFramer();
     this.#tls = undefined;
     this.#authentication = undefined;
+    this.#hasAnswered = this.#isAuthenticated = false;
     this.#parameters = new ServerParameters();
     this.#reported = new Map();
     this.#key = undefined;
     this.#state = "dialling";
-    this.#dial = this.#connect(mode === "allow");
-    return true;
   }
 }
 
@@ -310,6 +335,15 @@ export class BackendOpener {
  * read whole, so the largest one, with its header, is as large as a read buffer gets.
  */
 const LOGIN_BODY_SIZE_MAX = READ_BUFFER_SIZE_MAX - HEADER_SIZE;
+
+function newFramer(): Framer {
+  return new Framer(LOGIN_BODY_SIZE_MAX, IS_BACKEND_TAG, READ_BUFFER_SIZE_MAX);
+}
+
+/** Whether it starts, stops or recovers, as it says. */
+export function isStarting(failure: OpenFailure): boolean {
+  return failure.kind === "refused" && failure.fields.get("C") === CANNOT_CONNECT_NOW;
+}
 
 /** Another way of connecting would not make the password right. */
 function isWrongPassword(failure: OpenFailure): boolean {

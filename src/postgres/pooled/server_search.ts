@@ -13,7 +13,7 @@ import type { Refusal } from "../../pool/server_pool_types.ts";
 import { type Need, roleChosen, type WantedRole } from "../../upstream/router.ts";
 import type { NewsWatcher } from "../../upstream/server_loads.ts";
 import type { Backend } from "./backend.ts";
-import type { OpenFailure } from "./backend_opener.ts";
+import { isStarting, type OpenFailure } from "./backend_opener.ts";
 import type { PooledRoute } from "./pooled_context.ts";
 import type { SessionRouter } from "./session_router.ts";
 
@@ -183,7 +183,7 @@ export class ServerSearch implements NewsWatcher {
   /** @returns True if another server was there at once. */
   #onRefused(refusal: Refusal<OpenFailure>, then: () => void): boolean {
     const holdMs = this.#router.holdMs;
-    if (!isUnreachable(refusal) && !(holdMs > 0 && isStarting(refusal))) {
+    if (!isUnreachable(refusal) && !(holdMs > 0 && isEnding(refusal))) {
       return this.#refuse(refusal);
     }
     this.#router.onUnreachable(this.#route);
@@ -265,12 +265,13 @@ export class ServerSearch implements NewsWatcher {
 }
 
 function isUnreachable(refusal: Refusal<OpenFailure>): boolean {
-  const kind = refusal.kind === "failed" ? refusal.failure.kind : undefined;
-  return kind === "unreachable" || kind === "silent";
+  if (refusal.kind !== "failed") return false;
+  const { failure } = refusal;
+  return failure.kind === "unreachable" || failure.kind === "silent" || isStarting(failure);
 }
 
-/** Whether the server answers, and lets nobody in while it starts or stops, or breaks down. */
-function isStarting(refusal: Refusal<OpenFailure>): boolean {
+/** Whether the server answers, and lets nobody in while it stops or breaks down. */
+function isEnding(refusal: Refusal<OpenFailure>): boolean {
   if (refusal.kind !== "failed") return false;
   const { failure } = refusal;
   if (failure.kind === "login") return failure.isTimeout === true || failure.isLost === true;
