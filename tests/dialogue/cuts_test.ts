@@ -8,7 +8,7 @@
 import { deepEqual, equal } from "node:assert/strict";
 import { concat } from "../../src/base/bytes.ts";
 import { SERVER_KEY, World } from "../support/dialogue.ts";
-import { IS_LOOKED_AT, LOOKING_ON } from "../support/looking_on.ts";
+import { IS_LOOKED_AT, KEEPS_UNITS } from "../support/looking_on.ts";
 import {
   auth,
   AUTH_OK,
@@ -123,7 +123,7 @@ Deno.test("Session shows a server only whole messages while they are small", asy
   for (const one of [password("x"), query("q"), PARSE, BIND, EXECUTE, SYNC, TERMINATE]) {
     size += one.length;
     // Until the Execute, somebody may answer in the server's place.
-    const isHeldBack = LOOKING_ON === "query" && (one === PARSE || one === BIND);
+    const isHeldBack = KEEPS_UNITS && (one === PARSE || one === BIND);
     if (!isHeldBack) ends.add(size);
   }
   for (let at = 1; at < UP.length; at++) {

@@ -30,7 +30,8 @@ export function onlooker(hooks = HOOKS.map(({ number }) => number)): Subscriber 
 
 /**
  * Who looks on in tests: nobody, or as SLUICE_TEST_HOOKS says: `all` for a plugin with every hook,
- * `query` for one with those that keep messages back until a query is whole.
+ * `query` for one with those that keep messages back until a query is whole, `ask` for one that is
+ * only asked about queries, for which what comes alone goes a short way.
  *
  * What may differ then is how bytes are cut, and when they come: what a client says ahead of its
  * login's end waits for that, a Parse and its Bind for their Execute, and a large message that is
@@ -39,12 +40,15 @@ export function onlooker(hooks = HOOKS.map(({ number }) => number)): Subscriber 
 export const LOOKING_ON = whoLooksOn();
 
 /** @throws {Error} If it says anything else: a typing error must not look like a success. */
-function whoLooksOn(): "nobody" | "query" | "all" {
+function whoLooksOn(): "nobody" | "ask" | "query" | "all" {
   const named = Deno.env.get("SLUICE_TEST_HOOKS");
   if (named === undefined) return "nobody";
-  if (named !== "all" && named !== "query") throw new Error(`SLUICE_TEST_HOOKS: no "${named}"`);
-  return named;
+  if (named === "all" || named === "query" || named === "ask") return named;
+  throw new Error(`SLUICE_TEST_HOOKS: no "${named}"`);
 }
+
+/** Whether a Parse and its Bind are kept back until it is known what becomes of their Execute. */
+export const KEEPS_UNITS = LOOKING_ON === "query" || LOOKING_ON === "ask";
 
 /** Whether somebody looks on. */
 export const IS_LOOKED_AT = LOOKING_ON !== "nobody";
@@ -53,7 +57,8 @@ export const IS_LOOKED_AT = LOOKING_ON !== "nobody";
 export function hooksToTest(): HookSwitch {
   const hooks = new HookSwitch();
   if (!IS_LOOKED_AT) return hooks;
-  const names = ["onQuery", "onError", "onQueryEnd", "onTransactionEnd"];
+  const ends = ["onError", "onQueryEnd", "onTransactionEnd"];
+  const names = LOOKING_ON === "ask" ? ["onQuery"] : ["onQuery", ...ends];
   const numbers = HOOKS.filter(({ name }) => LOOKING_ON === "all" || names.includes(name));
   hooks.chain = new HookChain([onlooker(numbers.map(({ number }) => number))]);
   return hooks;

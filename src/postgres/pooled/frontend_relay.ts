@@ -213,7 +213,9 @@ export class FrontendRelay implements StatementsOwner, UntrackedOwner {
   /** Whether the server that the session has now cannot serve what comes next. */
   #mustLeave({ isInTransaction, replies }: Backend, view: Uint8Array, at: number): boolean {
     const { routing } = this.#session;
-    if (routing === undefined || !this.#session.isOnReplica || this.#session.stays) return false;
+    if (routing === undefined || !this.#session.search.isReplica || this.#session.stays) {
+      return false;
+    }
     // While answers are due, a transaction that is open may be ended by what has been sent.
     if (isInTransaction && !replies.isRequestDue) return false;
     return routing.mustLeave(view, at);
@@ -251,7 +253,7 @@ export class FrontendRelay implements StatementsOwner, UntrackedOwner {
       if (tag === FRONTEND.sync) this.#session.client.write(READY_IDLE);
       return;
     }
-    this.#session.routing?.onMessage(view, start, !this.#session.isOnReplica);
+    this.#session.routing?.onMessage(view, start, !this.#session.search.isReplica);
     const piece: Piece = { view, start, end, isWhole: isLast };
     this.#begin(backend);
     if (this.#settings.tracksStatements) this.#stale.keep(tag, piece);

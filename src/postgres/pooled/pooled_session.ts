@@ -49,7 +49,7 @@ export class PooledSession implements Upstream, BackendOwner, ServerSearchOwner 
   readonly #relay: FrontendRelay;
   readonly client: Socket;
   readonly parameters = new SessionParameters();
-  readonly #search: ServerSearch;
+  readonly search: ServerSearch;
   /** Those of the first route, whichever is taken: a session does not change its mode. */
   readonly #settings: PoolSettings;
   #state: "login" | "active" | "over" = "login";
@@ -58,8 +58,6 @@ export class PooledSession implements Upstream, BackendOwner, ServerSearchOwner 
   readonly stay: ServerStay;
   /** Undefined where all requests are alike. */
   readonly routing: RequestRouting | undefined;
-  /** Whether what its server is asked to write is refused. */
-  isOnReplica = false;
   /** The gateway stops: what is under way is the last. */
   #isDraining = false;
   readonly touched: TouchedParameters = new TouchedParameters(this);
@@ -74,7 +72,7 @@ export class PooledSession implements Upstream, BackendOwner, ServerSearchOwner 
     this.#identity = identity;
     this.#owner = owner;
     this.client = client;
-    this.#search = new ServerSearch(identity.router, this);
+    this.search = new ServerSearch(identity.router, this);
     this.#settings = this.route.settings;
     this.stay = new ServerStay(this, owner);
     this.routing = identity.rules && new RequestRouting(identity.rules, {
@@ -101,7 +99,7 @@ export class PooledSession implements Upstream, BackendOwner, ServerSearchOwner 
   }
 
   get route(): PooledRoute {
-    return this.#search.route;
+    return this.search.route;
   }
 
   get backend(): Backend | undefined {
@@ -129,8 +127,8 @@ export class PooledSession implements Upstream, BackendOwner, ServerSearchOwner 
 
   sendTo(proxy: string | undefined): boolean {
     if (!this.canRoute) return false;
-    if (proxy !== undefined) return this.#search.choose(proxy);
-    if (!this.isWaiting) this.#search.forgetChoice();
+    if (proxy !== undefined) return this.search.choose(proxy);
+    if (!this.isWaiting) this.search.forgetChoice();
     return true;
   }
 
@@ -142,7 +140,7 @@ export class PooledSession implements Upstream, BackendOwner, ServerSearchOwner 
     this.#welcome = new Welcome(this, this.#identity.startup, {
       isReplicating: this.#settings.isReplicating,
       hotStandby: answers.hotStandbyOf(this.#identity),
-      onRole: (role) => this.#search.need = this.routing?.needFor(role),
+      onRole: (role) => this.search.need = this.routing?.needFor(role),
       onDone: () => this.#onWelcomed(),
     });
     this.#owner.runLoginTime(false);
@@ -161,7 +159,7 @@ export class PooledSession implements Upstream, BackendOwner, ServerSearchOwner 
   }
 
   onClientData(view: Uint8Array): number {
-    if (this.#state === "login" || this.#search.isWaiting) return 0;
+    if (this.#state === "login" || this.search.isWaiting) return 0;
     if (this.#state === "over" || this.#isTerminating) return view.length;
     this.#limits.onClient();
     return this.#relay.onClientData(view);
@@ -169,8 +167,8 @@ export class PooledSession implements Upstream, BackendOwner, ServerSearchOwner 
 
   /** A message needs a server. @returns It, or undefined if it comes later. */
   needServer(view?: Uint8Array, at = 0): Backend | undefined {
-    if (this.#backend === undefined && !this.#search.isWaiting) {
-      if (view !== undefined) this.#search.need = this.routing?.needOf(view, at);
+    if (this.#backend === undefined && !this.search.isWaiting) {
+      if (view !== undefined) this.search.need = this.routing?.needOf(view, at);
       this.acquire(() => this.client.reoffer());
     }
     return this.#backend;
@@ -178,21 +176,20 @@ export class PooledSession implements Upstream, BackendOwner, ServerSearchOwner 
 
   /** Asks the pool; `then` is called if it takes a while, and not if the session is over. */
   acquire(then: () => void): void {
-    this.#search.acquire(then);
-    if (this.#search.isWaiting && this.#state === "login") this.#owner.setState("waiting");
+    this.search.acquire(then);
+    if (this.search.isWaiting && this.#state === "login") this.#owner.setState("waiting");
   }
 
   onServer(backend: Backend): void {
     this.#backend = backend;
     this.stay.begin(this.route);
-    this.isOnReplica = this.#search.isReplica;
     backend.attach(this);
     this.#relay.onLinked(backend);
     if (this.#state === "login") this.#owner.runLoginTime(true);
   }
 
   onRefused(refusal: Refusal<OpenFailure>): void {
-    answers.refuse(this.#owner, refusal, this.route, this.#search.routes);
+    answers.refuse(this.#owner, refusal, this.route, this.search.routes);
   }
 
   onHeldTooLong({ role }: Need, heldMs: number): void {
@@ -213,7 +210,7 @@ export class PooledSession implements Upstream, BackendOwner, ServerSearchOwner 
   }
 
   get mayStay(): boolean {
-    return this.#search.mayStay;
+    return this.search.mayStay;
   }
 
   // From the server -------------------------------------------------------------------------------
@@ -283,7 +280,7 @@ export class PooledSession implements Upstream, BackendOwner, ServerSearchOwner 
   }
 
   get isWaiting(): boolean {
-    return this.#search.isWaiting;
+    return this.search.isWaiting;
   }
 
   /** A server that was quiet is asked something. */
@@ -304,7 +301,7 @@ export class PooledSession implements Upstream, BackendOwner, ServerSearchOwner 
     }
     this.#forgetServer();
     backend.detach();
-    this.#search.forgetChoice();
+    this.search.forgetChoice();
     if (this.#isDraining) this.#owner.fail(reply.shuttingDown(), "gateway shut down");
   }
 
@@ -346,7 +343,7 @@ export class PooledSession implements Upstream, BackendOwner, ServerSearchOwner 
     this.#state = "over";
     this.#limits.stop();
     this.#pins.end();
-    this.#search.cancel();
+    this.search.cancel();
     this.#cancelKey.revoke();
     this.#identity.holds[Symbol.dispose]();
     const backend = this.#backend;
@@ -359,7 +356,7 @@ export class PooledSession implements Upstream, BackendOwner, ServerSearchOwner 
 
   onLost(canTell: boolean): void {
     this.#forgetServer();
-    this.#search.onLost();
+    this.search.onLost();
     const fields = canTell ? reply.serverLost() : undefined;
     answers.endFor(this.#owner, fields, "server closed the connection");
   }

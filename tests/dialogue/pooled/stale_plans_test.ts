@@ -2,7 +2,7 @@ import { deepEqual, ok } from "node:assert/strict";
 import { concat } from "../../../src/base/bytes.ts";
 import type { Actor } from "../../support/dialogue.ts";
 import { bind, close, describe, parseNamed } from "../../support/extended_messages.ts";
-import { LOOKING_ON } from "../../support/looking_on.ts";
+import { KEEPS_UNITS } from "../../support/looking_on.ts";
 import {
   type Bytes,
   error,
@@ -158,7 +158,7 @@ Deno.test("ClientStatements goes on when a server does not take the statement th
 
 Deno.test("ClientStatements asks a server once while it has not answered", async () => {
   const { world, client } = await told(NUMBER);
-  const first = LOOKING_ON === "query" ? USE : USE.slice(0, 1);
+  const first = KEEPS_UNITS ? USE : USE.slice(0, 1);
   await client.says(...first);
   const second = await admits(world);
   await second.hears(...ASKED);
