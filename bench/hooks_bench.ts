@@ -14,7 +14,7 @@ import { HookSwitch } from "../src/hooks/hook_switch.ts";
 import { HOOK } from "../src/hooks/hooks.ts";
 import { FORWARD } from "../src/hooks/verdict.ts";
 import { openSession, runQueries } from "./memory_session.ts";
-import { type Exchange, preparedQuery, simpleQuery } from "./messages.ts";
+import { type Exchange, extendedQuery, preparedQuery, simpleQuery } from "./messages.ts";
 import { spreadOf } from "./statistics.ts";
 
 /** Enough for the compiler to have done all it does. */
@@ -39,6 +39,7 @@ async function measure(
   name: string,
   numbers: readonly number[],
   exchange: Exchange,
+  callsEach = 1,
 ): Promise<void> {
   let calls = 0;
   const hooks = new HookSwitch();
@@ -52,7 +53,7 @@ async function measure(
     runQueries(pair, QUERIES, exchange);
     return process.cpuUsage(before).user / QUERIES;
   });
-  const expected = numbers.length * (WARM_UP_QUERIES + ROUNDS * QUERIES);
+  const expected = numbers.length * callsEach * (WARM_UP_QUERIES + ROUNDS * QUERIES);
   if (calls !== expected) throw new Error(`${name}: ${calls} of ${expected} calls were made`);
   const { median, min, max } = spreadOf(rounds);
   print(`${name}: ${median.toFixed(2)} us (${min.toFixed(2)}..${max.toFixed(2)})\n`);
@@ -62,6 +63,7 @@ if (import.meta.main) {
   for (const [name, hooks] of Object.entries(CASES)) {
     await measure(`${name}, simple`, hooks, simpleQuery());
     await measure(`${name}, prepared`, hooks, preparedQuery().running);
+    await measure(`${name}, extended`, hooks, extendedQuery(), name === "onQuery" ? 2 : 1);
   }
   Deno.exit(0); // the login timer of sessions that never end
 }

@@ -55,6 +55,21 @@ export function preparedQuery(): { readonly preparing: Exchange; readonly runnin
   };
 }
 
+/** The same as most drivers send it: prepared without a name, and run once. */
+export function extendedQuery(): Exchange {
+  const text = utf8("\0SELECT abalance FROM pgbench_accounts WHERE aid = $1;\0");
+  const bind = concat(Uint8Array.of(0, 0, 0, 0, 0, 1, 0, 0, 0, 5), utf8("54321"));
+  const query = concat(
+    tagged("P", concat(text, new Uint8Array(2))),
+    tagged("B", concat(bind, Uint8Array.of(0, 1, 0, 0))),
+    tagged("D", utf8("P\0")),
+    tagged("E", new Uint8Array(5)),
+    tagged("S", new Uint8Array()),
+  );
+  const [parsed, bound] = [tagged("1", new Uint8Array()), tagged("2", new Uint8Array())];
+  return { query, reply: concat(parsed, bound, simpleQuery().reply) };
+}
+
 /** DataRows with one column, one behind the other. */
 export function dataRows(count: number, valueSize: number): Uint8Array {
   const value = new Uint8Array(valueSize);

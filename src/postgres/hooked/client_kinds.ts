@@ -26,6 +26,15 @@ export const CAN_BE: Readonly<Record<number, number>> = {
   ),
 };
 
+/** What is possible with a Query. */
+export const CAN_QUERY: number = CAN.replace | CAN.respond | CAN.reject | CAN.close;
+
+/** What is possible with a Parse. */
+export const CAN_PARSE: number = CAN.replace | CAN.reject | CAN.close;
+
+/** What is possible with an Execute that wants all rows. */
+export const CAN_EXECUTE: number = CAN.respond | CAN.reject | CAN.close;
+
 /** Messages of the extended protocol whose answers a server keeps until a Sync or a Flush. */
 export const IS_CONCLUDED_BY_SYNC = Uint8Array.from({ length: 256 }, (_, tag) => {
   const { parse, bind, describe, execute, close } = FRONTEND;

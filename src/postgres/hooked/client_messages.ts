@@ -14,11 +14,19 @@ import { HEADER_SIZE } from "../wire/framer.ts";
 import { FRONTEND } from "../wire/tags.ts";
 import { readResultFormats } from "./bound_values.ts";
 import type { ClientState, Portal } from "./client_state.ts";
-import { CAN_BE, ENTRY_OF, HAS_TEXT, IS_CONCLUDED_BY_SYNC } from "./client_kinds.ts";
+import {
+  CAN_BE,
+  CAN_EXECUTE,
+  CAN_PARSE,
+  ENTRY_OF,
+  HAS_TEXT,
+  IS_CONCLUDED_BY_SYNC,
+} from "./client_kinds.ts";
 import { type ClientMessagesOwner, ClientVerdicts, type Decision } from "./client_verdicts.ts";
 import { ENTRY, Entry } from "./entry.ts";
 import type { HookCalls } from "./hook_calls.ts";
 import { LocalAnswers } from "./local_answers.ts";
+import { LoneRequests } from "./lone_requests.ts";
 import type { Outgoing } from "./outgoing.ts";
 import type { Pipeline } from "./pipeline.ts";
 import { ASSEMBLED_SIZE_MAX } from "./assembled.ts";
@@ -36,7 +44,9 @@ export class ClientMessages {
   readonly #owner: ClientMessagesOwner;
   readonly #answers: LocalAnswers;
   readonly #verdicts: ClientVerdicts;
-  readonly queries: SimpleQueries;
+  readonly #queries: SimpleQueries;
+  /** What needs none of the rest. */
+  readonly lone: LoneRequests;
 
   constructor(calls: HookCalls, state: ClientState, owner: ClientMessagesOwner) {
     this.#calls = calls;
@@ -46,7 +56,8 @@ export class ClientMessages {
     this.#answers = new LocalAnswers(calls, (why) => owner.refuse(why));
     this.#pipeline.onSkipped = (entry) => this.#onSkipped(entry);
     this.#verdicts = new ClientVerdicts(calls, this.#answers, owner);
-    this.queries = new SimpleQueries(calls, state, this.#answers, this.#verdicts);
+    this.#queries = new SimpleQueries(calls, state, this.#answers, this.#verdicts);
+    this.lone = new LoneRequests(calls, state, this.#answers, this.#verdicts);
   }
 
   #onSkipped(entry: Entry): void {
@@ -91,6 +102,7 @@ export class ClientMessages {
   /** The read buffer is going to change. */
   onViewEnd(): void {
     this.#state.keep();
+    this.#verdicts.onViewEnd();
   }
 
   /** True if no server has to get anything that it has not got. */
@@ -204,7 +216,7 @@ export class ClientMessages {
   #decide(tag: number, message: Uint8Array, outgoing: Outgoing): Decision {
     switch (tag) {
       case FRONTEND.query:
-        return this.queries.onMessage(message);
+        return this.#queries.onMessage(message);
       case FRONTEND.parse:
         return this.#onParse(message, outgoing);
       case FRONTEND.bind:
@@ -253,8 +265,7 @@ export class ClientMessages {
     if (query === undefined) return this.#answers.refuseMore("prepared statements", entry);
     let bytes = message;
     if (this.#calls.wants(HOOK.onQuery)) {
-      const can = CAN.replace | CAN.reject | CAN.close;
-      const event = this.#verdicts.queryEvent(can, query.text, PHASE.parse, entry);
+      const event = this.#verdicts.queryEvent(CAN_PARSE, query.text, PHASE.parse, entry);
       this.#calls.describeQuery(event, query);
       const decision = this.#verdicts.ask(event, FRONTEND.parse, entry, () => {
         this.#state.failed(query);
@@ -345,7 +356,7 @@ export class ClientMessages {
   }
 
   #askExecute(entry: Entry, portal: Portal | undefined, isWhole: boolean): Decision | undefined {
-    const can = CAN.reject | CAN.close | (isWhole ? CAN.respond : 0);
+    const can = isWhole ? CAN_EXECUTE : CAN_EXECUTE & ~CAN.respond;
     const text = portal?.query?.text ?? NOTHING;
     const event = this.#verdicts.queryEvent(can, text, PHASE.execute, entry);
     this.#calls.describeQuery(event, portal?.query, portal);

@@ -135,13 +135,17 @@ export class ClientState {
     return pending !== undefined && pending.cycle !== cycle;
   }
 
+  /** Whether there is room for one more statement, whose text has so many bytes. */
+  mayPrepare(textSize: number): boolean {
+    const count = this.#statements.size + this.#pending.size;
+    return count < STATEMENTS_MAX && this.#textsSize + textSize <= TEXTS_SIZE_MAX;
+  }
+
   /** A Parse is sent. @returns The statement, or undefined if there are too many. */
   prepare(statementName: string, text: Uint8Array, cycle: number): QueryInfo | undefined {
-    const size = this.#textsSize + text.length;
-    const count = this.#statements.size + this.#pending.size;
-    if (count >= STATEMENTS_MAX || size > TEXTS_SIZE_MAX) return undefined;
+    if (!this.mayPrepare(text.length)) return undefined;
     const query = { text: text.slice(), statementName, cycle, columns: undefined };
-    this.#textsSize = size;
+    this.#textsSize += text.length;
     this.#pending.set(statementName, query);
     return query;
   }
@@ -175,6 +179,11 @@ export class ClientState {
   closed(closing: Closing): void {
     this.failed(closing);
     this.#forget(closing.statementName);
+  }
+
+  /** A Query has ended the statement without a name. */
+  forgetUnnamed(): void {
+    if (this.#statements.size > 0) this.#forget("");
   }
 
   /**

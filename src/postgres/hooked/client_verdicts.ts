@@ -6,7 +6,7 @@
 
 import { type Capture, type HookEvent, IS, PHASE } from "../../hooks/event.ts";
 import { CAN, HOOK } from "../../hooks/hooks.ts";
-import type { Verdict } from "../../hooks/verdict.ts";
+import { FORWARD, type Verdict } from "../../hooks/verdict.ts";
 import { STATUS_FAILED } from "../wire/tags.ts";
 import { ENTRY, type Entry } from "./entry.ts";
 import type { HookCalls } from "./hook_calls.ts";
@@ -24,6 +24,21 @@ export type Decision =
   | { readonly kind: "retract"; readonly bytes?: Uint8Array };
 
 const DROP: Decision = { kind: "drop" };
+
+/** The reply that a plugin wants to have. */
+export interface Captured {
+  readonly sizeMax: number;
+  readonly onDone: (messages: Uint8Array) => void;
+}
+
+/** What plugins have said when they were asked about something that may come alone. */
+export interface Said {
+  readonly verdict: Verdict;
+  readonly delayMs: number;
+  /** What is in the text's place. */
+  readonly payload: Uint8Array | undefined;
+  readonly captured: readonly Captured[];
+}
 
 /** What is asked of the session. */
 export interface ClientMessagesOwner {
@@ -50,8 +65,8 @@ export class ClientVerdicts {
   /** What comes next goes to a proxy that a plugin chose. */
   #isRouted = false;
   #capturing: Entry | undefined;
-  /** Somebody wants the reply to the Query that came alone: gives its entry. */
-  onLoneCaptured: (() => Entry | undefined) | undefined;
+  /** What has been said of what comes next; undefined is that it may pass as it is. */
+  #said: (Said | undefined)[] = [];
   readonly #capture: Capture = (sizeMax, onDone) => this.#startCapture(sizeMax, onDone);
 
   constructor(calls: HookCalls, answers: LocalAnswers, owner: ClientMessagesOwner) {
@@ -93,19 +108,40 @@ export class ClientVerdicts {
     return event;
   }
 
-  /** The event of a Query that comes alone: see {@linkcode SimpleQueries}. */
-  loneEvent(can: number, text: Uint8Array, request: number): HookEvent {
+  /** The event of a query that comes alone: see `LoneRequests`. */
+  loneEvent(can: number, text: Uint8Array, phase: number, request: number): HookEvent {
     const route = this.#owner.canRoute() ? CAN.route : 0;
     const possible = this.#pipeline.status === STATUS_FAILED ? can & ~CAN.respond : can;
     const event = this.#calls.event(HOOK.onQuery, possible | route, text, 0);
-    event.phase = PHASE.simple;
+    event.phase = phase;
     event.request = request;
-    event.capture = this.#capture;
     return event;
   }
 
+  /** Plugins have said this of what is decided next: they are not asked again. @returns False. */
+  expect(said: (Said | undefined)[]): false {
+    this.#said = said;
+    return false;
+  }
+
+  /** All that came has been decided. */
+  onViewEnd(): void {
+    if (this.#said.length > 0) this.#said = [];
+  }
+
+  /** Asks plugins, unless they have been asked. */
+  run(event: HookEvent): Verdict {
+    if (this.#said.length === 0) return this.#calls.run(event);
+    const said = this.#said.shift();
+    if (said === undefined) return FORWARD;
+    event.delayMs = said.delayMs;
+    if (said.payload !== undefined) event.payload = event.text = said.payload;
+    for (const { sizeMax, onDone } of said.captured) this.#startCapture(sizeMax, onDone);
+    return said.verdict;
+  }
+
   #startCapture(sizeMax: number, onDone: (messages: Uint8Array) => void): boolean {
-    const entry = this.#capturing ?? this.onLoneCaptured?.();
+    const entry = this.#capturing;
     if (entry === undefined) return false;
     const { unit } = this.#answers;
     // A server that has its Bind may have taken its snapshot: nobody knows before what else.
@@ -132,11 +168,10 @@ export class ClientVerdicts {
     entry: Entry | undefined,
     onReject = () => {},
   ): Decision | undefined {
-    return this.follow(this.#calls.run(event), event, tag, entry, onReject);
+    return this.#follow(this.run(event), event, tag, entry, onReject);
   }
 
-  /** The same, behind the question. */
-  follow(
+  #follow(
     verdict: Verdict,
     event: HookEvent,
     tag: number,

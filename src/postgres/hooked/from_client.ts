@@ -100,16 +100,7 @@ export class FromClient {
 
   /** What most clients send needs no framing, and nothing is kept of it if it is taken at once. */
   #onLone(view: Uint8Array): number {
-    return this.#follow(this.#decide(FRONTEND.query, view), view);
-  }
-
-  /** Of a Query that came alone it has been decided what becomes. @returns As `onData` does. */
-  onDecided(decision: Decision, view: Uint8Array): number {
-    this.#delay(false, 0);
-    return this.#follow(decision, view);
-  }
-
-  #follow(decision: Decision, view: Uint8Array): number {
+    const decision = this.#decide(FRONTEND.query, view);
     if (decision.kind !== "pass" || this.#isWaiting) {
       this.#apply(decision, view, view.length, false);
       return this.#passOn(view);

@@ -27,7 +27,7 @@ export class HookCalls {
   readonly facts: HookedFacts;
   readonly pipeline: Pipeline;
   #query: QueryInfo | undefined;
-  #portal: Portal | undefined;
+  #portal: Pick<Portal, "name" | "bind"> | undefined;
   readonly #more = (field: number) => this.#makeField(field);
 
   constructor(
@@ -93,7 +93,11 @@ export class HookCalls {
   }
 
   /** Tells of a query; a portal's values are those of the query that it runs. */
-  describeQuery(event: HookEvent, query: QueryInfo | undefined, portal?: Portal): void {
+  describeQuery(
+    event: HookEvent,
+    query: QueryInfo | undefined,
+    portal?: Pick<Portal, "name" | "bind">,
+  ): void {
     this.#query = query;
     this.#portal = portal;
     event.more = this.#more;

@@ -21,11 +21,11 @@ import { ClientState } from "./client_state.ts";
 import { FromClient } from "./from_client.ts";
 import { HookCalls } from "./hook_calls.ts";
 import { type Filter, HookedSocket } from "./hooked_socket.ts";
+import type { LoneRequests } from "./lone_requests.ts";
 import { Pipeline } from "./pipeline.ts";
 import { rejectionFields } from "./plugin_reply.ts";
 import { ServerMessages } from "./server_messages.ts";
 import { encodeParameters, HookedFacts } from "./session_facts.ts";
-import type { SimpleQueries } from "./simple_queries.ts";
 import { ToClient } from "./to_client.ts";
 
 /** What the hooked sessions of one listener share. */
@@ -47,7 +47,7 @@ export interface HookedOwner extends UpstreamOwner {
 
 /** What passes, while somebody looks at it. */
 interface Watched {
-  readonly queries: SimpleQueries;
+  readonly lone: LoneRequests;
   readonly pipeline: Pipeline;
   readonly fromClient: FromClient;
   readonly toClient: ToClient;
@@ -112,13 +112,11 @@ export class HookedSession implements Filter {
   onClientData(view: Uint8Array): number {
     const upstream = this.#upstream!;
     if (this.#isOver) return view.length;
-    const queries = this.#watched?.queries;
-    if (queries?.isAlone(view, this.#shared.messageSizeMax) === true) {
-      const decision = queries.ask(view);
-      if (decision === undefined) return this.#passAlone(view, this.#watched!);
-      return this.#finish(this.#watched!.fromClient.onDecided(decision, view), view);
+    const lone = this.#watched?.lone;
+    if (lone?.passes(view, this.#shared.messageSizeMax) === true) {
+      return this.#passAlone(view, this.#watched!);
     }
-    queries?.note();
+    lone?.note();
     if (this.#watched !== undefined) this.#checkNeeded(this.#watched);
     if (this.#watched === undefined) {
       if (!this.#shared.hooks.chain.wantsTraffic || !upstream.isIdle) {
@@ -127,21 +125,17 @@ export class HookedSession implements Filter {
       this.#watched = this.#watch();
       this.#watched.pipeline.status = STATUS_IDLE;
     }
-    return this.#finish(this.#watched.fromClient.onData(view), view);
-  }
-
-  /** @param done How much of the view is done with. */
-  #finish(done: number, view: Uint8Array): number {
+    const done = this.#watched.fromClient.onData(view);
     if (this.#isOver) return view.length;
-    const { toClient, send } = this.#watched!;
+    const { toClient, send } = this.#watched;
     toClient.answer(send);
     return done;
   }
 
-  #passAlone(view: Uint8Array, { queries, fromClient }: Watched): number {
+  #passAlone(view: Uint8Array, { lone, fromClient }: Watched): number {
     const taken = this.#upstream!.onClientData(view);
     if (taken < view.length) {
-      queries.note();
+      lone.note();
       fromClient.onLeft(view.length - taken);
     }
     return taken;
@@ -185,19 +179,19 @@ export class HookedSession implements Filter {
       offer: (bytes) => this.#offer(bytes),
       wait: (ms) => this.#wait(ms),
     });
-    const { queries } = clientMessages;
-    const toClient = new ToClient(calls, serverMessages, queries, {
+    const { lone } = clientMessages;
+    const toClient = new ToClient(calls, serverMessages, lone, {
       refuse,
       onAnswered: () => {
         if (!fromClient.isHeldBack || pipeline.isFull || pipeline.status === 0) return;
         this.#client!.reoffer();
       },
-      onUnseen: () => {
-        if (fromClient.isAtRest) queries.rest();
+      onAllAnswered: () => {
+        if (fromClient.isAtRest) lone.rest();
       },
     });
     const client = this.#client!;
-    return { queries, pipeline, fromClient, toClient, send: (bytes) => client.write(bytes) };
+    return { lone, pipeline, fromClient, toClient, send: (bytes) => client.write(bytes) };
   }
 
   /** Nobody looks any more: what passes is only passed on, from a moment of rest on. */

@@ -15,9 +15,9 @@ import { BACKEND } from "../wire/tags.ts";
 import type { HookCalls } from "./hook_calls.ts";
 import { ASSEMBLED_SIZE_MAX } from "./assembled.ts";
 import type { Entry } from "./entry.ts";
+import type { LoneRequests } from "./lone_requests.ts";
 import type { Pipeline } from "./pipeline.ts";
 import type { ServerMessages } from "./server_messages.ts";
-import type { SimpleQueries } from "./simple_queries.ts";
 
 const NOTHING = new Uint8Array();
 
@@ -36,8 +36,8 @@ export interface ToClientOwner {
   refuse(why: string): void;
   /** Something has been answered. */
   onAnswered(): void;
-  /** A query has been answered as a whole, and nobody wanted to see that. */
-  onUnseen(): void;
+  /** All that was owed has been answered. */
+  onAllAnswered(): void;
 }
 
 /** One session's way down. */
@@ -45,7 +45,7 @@ export class ToClient {
   readonly #calls: HookCalls;
   readonly #pipeline: Pipeline;
   readonly #messages: ServerMessages;
-  readonly #queries: SimpleQueries;
+  readonly #lone: LoneRequests;
   readonly #owner: ToClientOwner;
   /** The chain that `#isWanted` was made for. */
   #chain: HookChain | undefined;
@@ -75,13 +75,13 @@ export class ToClient {
   constructor(
     calls: HookCalls,
     messages: ServerMessages,
-    queries: SimpleQueries,
+    lone: LoneRequests,
     owner: ToClientOwner,
   ) {
     this.#calls = calls;
     this.#pipeline = calls.pipeline;
     this.#messages = messages;
-    this.#queries = queries;
+    this.#lone = lone;
     this.#owner = owner;
   }
 
@@ -102,19 +102,18 @@ export class ToClient {
 
   /** Bytes of a server, or of the gateway in its place. `send` is used during the call only. */
   write(bytes: Uint8Array, send: (bytes: Uint8Array) => void): void {
-    const { lone } = this.#queries;
-    if (lone !== 0 && !this.#isClosed && isWholeAnswer(bytes, bytes.length)) {
-      this.#messages.onLoneAnswer(lone, bytes[bytes.length - 1]!);
-      this.#queries.onLoneAnswered();
+    const lone = this.#lone;
+    if (!this.#isClosed && lone.isAnsweredBy(bytes)) {
+      this.#messages.onLoneAnswer(lone.onAnswered(), bytes[bytes.length - 1]!);
       return send(bytes);
     }
-    this.#queries.note();
+    lone.note();
     this.#look();
     if (this.#isUnseen(bytes)) {
       this.#messages.onUnseenAnswer(bytes[bytes.length - 1]!);
       send(bytes);
       this.#owner.onAnswered();
-      return this.#owner.onUnseen();
+      return this.#owner.onAllAnswered();
     }
     this.#send = send;
     this.#bytes = this.#cut.length === 0 ? bytes : concat(this.#cut, bytes);
@@ -125,6 +124,7 @@ export class ToClient {
     while (offset < this.#bytes.length && !this.#isClosed) offset = this.#step(offset);
     if (!this.#isClosed) this.#flush(offset);
     this.#bytes = NOTHING;
+    if (!this.#isClosed && this.isEmpty && this.#pipeline.isEmpty) this.#owner.onAllAnswered();
   }
 
   /** Whether bytes are the whole answer to all that is owed, and nobody wants to look into it. */

@@ -2,7 +2,7 @@ import { deepEqual } from "node:assert/strict";
 import { concat } from "../../../src/base/bytes.ts";
 import { PHASE } from "../../../src/hooks/event.ts";
 import { type Pair, World } from "../../support/dialogue.ts";
-import { bind, execute, parseNamed } from "../../support/extended_messages.ts";
+import { bind, describe, execute, parseNamed } from "../../support/extended_messages.ts";
 import {
   BIND,
   type Bytes,
@@ -65,7 +65,7 @@ async function rested(onQuery: NonNullable<Handlers["onQuery"]> = () => {}): Pro
   return pair;
 }
 
-Deno.test("SimpleQueries ask about each that comes alone, and tell its number and the status", async () => {
+Deno.test("Queries ask about each that comes alone, and tell its number and the status", async () => {
   const answerable: boolean[] = [];
   const pair = await rested((event) => void answerable.push(can(event, "respond")));
   await runs(pair, "begin", complete("BEGIN"), ready("T"));
@@ -86,7 +86,7 @@ Deno.test("SimpleQueries ask about each that comes alone, and tell its number an
   deepEqual(answerable, [true, true, true, true, false, false, true]);
 });
 
-Deno.test("SimpleQueries that come alone may be refused, answered, replaced and ended", async () => {
+Deno.test("Queries that come alone may be refused, answered, replaced and ended", async () => {
   const pair = await rested((event) => {
     switch (text(event, "text")) {
       case "refused":
@@ -118,7 +118,58 @@ Deno.test("SimpleQueries that come alone may be refused, answered, replaced and 
   await server.hears(message("X"));
 });
 
-Deno.test("SimpleQueries behind one that came alone are answered in their order", async () => {
+Deno.test("Statements that come alone are asked about with their values, and pass as they are", async () => {
+  const told: (readonly (string | undefined)[])[] = [];
+  const pair = await rested((event) => {
+    told.push([text(event, "text"), text(event, "statementName"), text(event, "parameters")]);
+  });
+  const { client, server } = pair;
+  const preparing = [parseNamed("s", "by name"), SYNC];
+  const named = [bind({ statement: "s", values: ["7"] }), describe("P"), execute(), SYNC];
+  const unnamed = [parse("again"), bind(), execute(), SYNC];
+  for (const messages of [preparing, named, unnamed, named, unnamed]) {
+    await client.says(...messages);
+    await server.hears(...messages);
+    const isNamed = messages === named;
+    const bound = isNamed ? [message("2"), ...ANSWER] : [message("1"), message("2"), ...ANSWER];
+    const answer = messages === preparing ? [message("1"), ready()] : bound;
+    await server.says(...answer);
+    await client.hears(...answer);
+  }
+  const parsed = ["again", "", undefined];
+  const ran = ["again", "", ""];
+  const value = ["by name", "s", "\0\x01\0\0\x007"];
+  deepEqual(told.slice(1), [
+    ["by name", "s", undefined],
+    ...[value, parsed, ran],
+    ...[value, parsed, ran],
+  ]);
+  // The same numbers as on the long way: one for each message that is answered.
+  deepEqual(pair.asked.map(([request]) => request), [1, 2, 6, 8, 10, 14, 16, 18]);
+});
+
+Deno.test("Statements that come alone may be refused and answered, and are asked about once", async () => {
+  const pair = await rested((event) => {
+    if (event.phase !== PHASE.execute) return undefined;
+    const said = text(event, "text");
+    return said === "refused" ? rejects("no") : said === "answered" ? answers("hit") : undefined;
+  });
+  const { client, server } = pair;
+  for (let round = 0; round < 2; round++) {
+    await client.says(parse("refused"), bind(), execute(), SYNC);
+    await client.hears(NO, ready());
+    await client.says(parse("answered"), bind(), describe("P"), execute(), SYNC);
+    const tags = textOfMessages(client.peer.take()).map(([tag]) => tag);
+    deepEqual(tags, ["1", "2", "T", "D", "C", "Z"]);
+    await server.hears();
+    await runs(pair, "passes", ...ANSWER);
+  }
+  const [refused, answered] = ["refused", "answered"].map((said) => [said, said]) as string[][];
+  const round = [...refused!, ...answered!, "passes"];
+  deepEqual(pair.asked.map(([, said]) => said), ["first", ...round, ...round]);
+});
+
+Deno.test("Queries behind one that came alone are answered in their order", async () => {
   const pair = await rested((event) =>
     text(event, "text") === "refused" ? rejects("no") : undefined
   );
@@ -147,7 +198,7 @@ Deno.test("SimpleQueries behind one that came alone are answered in their order"
   ]);
 });
 
-Deno.test("SimpleQueries that came alone are answered in pieces, and between other messages", async () => {
+Deno.test("Queries that came alone are answered in pieces, and between other messages", async () => {
   const pair = await rested();
   const { client, server } = pair;
   await client.says(query("one"));
@@ -161,7 +212,7 @@ Deno.test("SimpleQueries that came alone are answered in pieces, and between oth
   for (const said of ["two", "three"]) await runs(pair, said, ...ANSWER);
 });
 
-Deno.test("SimpleQueries under way as plugins change are told of by the new ones, as far as is known", async () => {
+Deno.test("Queries under way as plugins change are told of by the new ones, as far as is known", async () => {
   const pair = await rested();
   const { client, server, world } = pair;
   const ended: unknown[] = [];
@@ -176,7 +227,7 @@ Deno.test("SimpleQueries under way as plugins change are told of by the new ones
   deepEqual(ended, [[2, 1, undefined], [3, 1, "two"], [4, 1, "three"]]);
 });
 
-Deno.test("SimpleQueries that come alone once plugins have changed are told of as a whole", async () => {
+Deno.test("Queries that come alone once plugins have changed are told of as a whole", async () => {
   const pair = await rested();
   const told: unknown[] = [];
   plug(pair.world.hooks, {
@@ -187,7 +238,7 @@ Deno.test("SimpleQueries that come alone once plugins have changed are told of a
   deepEqual(told, [[2, 1, "two"], [3, 1, "three"]]);
 });
 
-Deno.test("SimpleQueries that no Sync has come before may not be answered, though they come alone", async () => {
+Deno.test("Queries that no Sync has come before may not be answered, though they come alone", async () => {
   const answerable: boolean[] = [];
   const { client, server, ...pair } = await rested((event) => {
     if (event.phase === PHASE.simple) answerable.push(can(event, "respond"));
@@ -200,7 +251,7 @@ Deno.test("SimpleQueries that no Sync has come before may not be answered, thoug
   deepEqual(answerable, [true, false, false]);
 });
 
-Deno.test("SimpleQueries are none that stand in another message", async () => {
+Deno.test("Queries are none that stand in another message", async () => {
   const pair = await rested();
   const { client, server } = pair;
   await client.says(query("one"));
@@ -216,7 +267,7 @@ Deno.test("SimpleQueries are none that stand in another message", async () => {
   deepEqual(pair.asked.map(([, said]) => said), ["first", "one", "two"]);
 });
 
-Deno.test("SimpleQueries that end a transaction alone end its portals", async () => {
+Deno.test("Queries that end a transaction alone end its portals", async () => {
   const pair = await rested();
   const { client, server } = pair;
   await runs(pair, "begin", complete("BEGIN"), ready("T"));
@@ -238,7 +289,7 @@ Deno.test("SimpleQueries that end a transaction alone end its portals", async ()
   ]);
 });
 
-Deno.test("SimpleQueries that come alone may have their replies captured", async () => {
+Deno.test("Queries that come alone may have their replies captured", async () => {
   const kept: [string, number][] = [];
   const pair = await rested((event) => {
     const said = text(event, "text")!;
@@ -250,7 +301,7 @@ Deno.test("SimpleQueries that come alone may have their replies captured", async
   deepEqual(kept, [["kept 1", size], ["kept 2", size]]);
 });
 
-Deno.test("SimpleQueries that come alone may be held back, and are asked about once", async () => {
+Deno.test("Queries that come alone may be held back, and are asked about once", async () => {
   const pair = await rested((event) => {
     if (text(event, "text") === "slow") event.delayMs = 100;
   });
@@ -265,7 +316,7 @@ Deno.test("SimpleQueries that come alone may be held back, and are asked about o
   deepEqual(pair.asked.map(([, said]) => said), ["first", "slow", "two", "three"]);
 });
 
-Deno.test("SimpleQueries that come alone and wait for a server are asked about once", async () => {
+Deno.test("Queries that come alone and wait for a server are asked about once", async () => {
   const asked: string[] = [];
   const { client, server, world } = await pooledPair({ pool: { size: 1 } });
   plug(world.hooks, { onQuery: (event) => void asked.push(text(event, "text")!) });
