@@ -212,10 +212,8 @@ export class FrontendRelay implements StatementsOwner, UntrackedOwner {
 
   /** Whether the server that the session has now cannot serve what comes next. */
   #mustLeave({ isInTransaction, replies }: Backend, view: Uint8Array, at: number): boolean {
-    const { routing } = this.#session;
-    if (routing === undefined || !this.#session.search.isReplica || this.#session.stays) {
-      return false;
-    }
+    const { routing, search, stays } = this.#session;
+    if (routing === undefined || !search.isReplica || stays) return false;
     // While answers are due, a transaction that is open may be ended by what has been sent.
     if (isInTransaction && !replies.isRequestDue) return false;
     return routing.mustLeave(view, at);

@@ -62,7 +62,7 @@ export class ServerSearch implements NewsWatcher {
     return this.routes[this.#route]!;
   }
 
-  /** Whether the server that was found is a replica, which refuses writes, as far as is known now. */
+  /** Whether the server that was found refuses writes, as far as is known now. */
   get isReplica(): boolean {
     return this.#router.isReplica(this.#route);
   }
