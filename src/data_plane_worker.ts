@@ -6,6 +6,7 @@
 
 import { type Conditions, parseConditions } from "./balancing_rules.ts";
 import { messageOf } from "./base/errors.ts";
+import { RandomStore } from "./base/random_store.ts";
 import { wallClockBy } from "./base/wall_clock.ts";
 import { DataPlane } from "./data_plane.ts";
 import type {
@@ -70,6 +71,8 @@ function obey(command: WorkerCommand): void {
   }
 }
 
+const random = new RandomStore();
+
 async function start({ snapshot }: Extract<WorkerCommand, { kind: "start" }>): Promise<void> {
   try {
     net = openNetThread(snapshot.driver, snapshot.threads, snapshot.worker, () => received);
@@ -79,7 +82,7 @@ async function start({ snapshot }: Extract<WorkerCommand, { kind: "start" }>): P
       driver: net.driver,
       clock: net.clock,
       wallClockMs: wallClockBy(net.clock),
-      randomBytes: (size) => crypto.getRandomValues(new Uint8Array(size)),
+      randomBytes: (size) => random.take(size),
       hooks: snapshot.arePluginsEnabled ? plugins.hooks : undefined,
       sink: { write: (record) => scope.postMessage({ kind: "log", record }) },
       tellPeer,

@@ -38,6 +38,8 @@ export interface Destination {
 /** One worker's. */
 export class Destinations {
   readonly #known = new Map<string, Destination>();
+  /** Names that `shared` has given, by server and pool. */
+  readonly #shared = new Map<Member, Map<string, string>>();
   readonly #credentials = new KnownCredentials();
   readonly #tls = new Map<string, ClientTls | undefined>();
   readonly #counterOf: CounterOf | undefined;
@@ -80,9 +82,11 @@ export class Destinations {
 
   /** The name that a configured pool's connections to one configured client go by. */
   shared(member: Member, poolName: string): string {
+    const known = this.#shared.get(member)?.get(poolName);
+    if (known !== undefined) return known;
     const { client: clientName } = member;
     const place = this.#placeOf(member);
-    return this.#add(place === poolName ? poolName : `${place}/${poolName}`, {
+    const name = this.#add(place === poolName ? poolName : `${place}/${poolName}`, {
       clientName,
       member,
       poolName,
@@ -90,6 +94,8 @@ export class Destinations {
       isSingleUse: false,
       credentials: (user) => this.#credentialsFor(clientName, user),
     });
+    this.#shared.set(member, (this.#shared.get(member) ?? new Map()).set(poolName, name));
+    return name;
   }
 
   /**

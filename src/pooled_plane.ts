@@ -73,6 +73,9 @@ export interface PooledPlaneParts {
 /** Whom a client wants to be, and where. */
 type DatabaseUser = Pick<Pair, "database" | "user">;
 
+/** A proxy's name, and a server that it leads to. */
+type ServerWay = readonly [string, Member];
+
 /** One worker's pools and what leads to them. */
 export class PooledPlane {
   readonly #parts: PooledPlaneParts;
@@ -89,6 +92,7 @@ export class PooledPlane {
   readonly #mirrors: MirrorPlane;
   readonly #routes: SessionRoutes;
   readonly #contexts = new WeakMap<ServerConfig, PooledContext>();
+  readonly #ways = new WeakMap<ServerConfig, readonly ServerWay[]>();
   readonly #schema: Int32Array;
   #poolConfigs: ReadonlyMap<string, PoolConfig>;
 
@@ -218,7 +222,7 @@ export class PooledPlane {
     }
     const routes: PooledRoute[] = [];
     const holds = new Holds();
-    for (const [proxy, member] of this.#ways(server, admitted)) {
+    for (const [proxy, member] of this.#waysOf(server, admitted.proxy)) {
       const taken = this.#routes.take({ listener, server, proxy, member }, admitted);
       if ("sqlState" in taken) {
         holds[Symbol.dispose]();
@@ -242,12 +246,19 @@ export class PooledPlane {
     });
   }
 
-  /** Every server that a listener's proxies lead to, by the proxy. */
-  *#ways(server: ServerConfig, admitted: Admitted): Iterable<readonly [string, Member]> {
-    for (const proxy of chosenFirst(server.proxies, admitted.proxy)) {
+  /** Every server that a listener's proxies lead to, by the proxy; a chosen one's come first. */
+  #waysOf(server: ServerConfig, chosen: string | undefined): readonly ServerWay[] {
+    let ways = this.#ways.get(server);
+    if (ways === undefined) this.#ways.set(server, ways = this.#findWays(server));
+    if (chosen === undefined) return ways;
+    return ways.toSorted(([a], [b]) => Number(b === chosen) - Number(a === chosen));
+  }
+
+  #findWays({ proxies }: ServerConfig): readonly ServerWay[] {
+    return proxies.flatMap((proxy) => {
       const { client } = this.#parts.snapshot.proxies.get(proxy)!;
-      for (const member of this.#parts.routing.membersOf(client)) yield [proxy, member];
-    }
+      return this.#parts.routing.membersOf(client).map((member) => [proxy, member] as const);
+    });
   }
 
   #make(
@@ -361,9 +372,4 @@ export class PooledPlane {
 /** Whether a reset query leaves nothing behind, so that the gateway may forget all, too. */
 function isWholeReset(scanner: QueryScanner, resetQuery: string): boolean {
   return scanner.scan(utf8(resetQuery), true).discards.includes("all");
-}
-
-/** The names with one of them, if it is there, first. */
-function chosenFirst(names: readonly string[], chosen: string | undefined): readonly string[] {
-  return names.toSorted((a, b) => Number(b === chosen) - Number(a === chosen));
 }

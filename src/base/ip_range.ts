@@ -90,7 +90,7 @@ export function matchesCidr(cidr: Cidr, address: IpAddress): boolean {
 }
 
 function ipv4Text(word: number): string {
-  return [24, 16, 8, 0].map((shift) => word >>> shift & 0xff).join(".");
+  return `${word >>> 24}.${word >>> 16 & 0xff}.${word >>> 8 & 0xff}.${word & 0xff}`;
 }
 
 /** RFC 5952: no leading zeros, and the first of the longest runs of two or more zeros is `::`. */

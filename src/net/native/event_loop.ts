@@ -5,8 +5,10 @@
  * While it waits, the thread's JavaScript event loop stands still, and with it promises, messages
  * of other threads and whatever else the runtime delivers. So the loop hands over to it
  *
- * - at once after what may settle a promise: an accepted or ended connection, a timer, a wake-up;
- * - a moment after the last traffic, and then every second;
+ * - at once after what is likely to settle a promise: a connection that was asked for, a timer, a
+ *   wake-up;
+ * - a moment after anything else has happened, under load after a number of things, and then every
+ *   second;
  * - again and again while somebody {@linkcode EventLoop.hold}s it.
  *
  * Who sends this thread a message wakes it through its eventfd: see thread_memory.ts.

@@ -44,7 +44,6 @@ export class NativeListener implements Watched {
   }
 
   onReady(): void {
-    this.#round.loop.settled();
     for (let left = ACCEPTS_PER_TURN; left > 0 && !this.#isClosed; left -= 1) {
       const fd = this.#accept();
       if (fd < 0) return;

@@ -304,7 +304,6 @@ export class NativeSocket implements Socket, Watched, Turn {
     this.#mayRead = false;
     if (this.#hasEnded) return;
     this.#hasEnded = true;
-    this.#round.loop.settled();
     if (this.#state === "lingering") return this.#close(undefined);
     if (this.#state !== "open") return;
     try {
@@ -364,7 +363,6 @@ export class NativeSocket implements Socket, Watched, Turn {
     loop.unwatch(this.#fd);
     loop.close(this.#fd);
     this.#release();
-    loop.settled();
     loop.soon(() => this.#handler?.onClose(cause));
   }
 }

@@ -7,7 +7,7 @@
  */
 
 import type { Address, TcpAddress } from "../../base/address.ts";
-import { utf8 } from "../../base/bytes.ts";
+import { int32At, utf8 } from "../../base/bytes.ts";
 import { type IpAddress, ipText, parseWrittenAddress } from "../../base/ip_range.ts";
 import { LINUX } from "./libc.ts";
 
@@ -65,14 +65,30 @@ function encodeIpv6(words: IpAddress, port: number): Uint8Array {
 
 /** @returns The address, or undefined for a Unix socket. */
 export function decodeSocketAddress(bytes: Uint8Array): TcpAddress | undefined {
-  const view = new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength);
+  const port = bytes[2]! << 8 | bytes[3]!;
   switch (familyOf(bytes)) {
     case LINUX.AF_INET:
-      return { kind: "tcp", host: ipText([view.getUint32(4)]), port: view.getUint16(2) };
+      return { kind: "tcp", host: ipv4Host(int32At(bytes, 4) >>> 0), port };
     case LINUX.AF_INET6: {
-      const words = [8, 12, 16, 20].map((at) => view.getUint32(at));
-      return { kind: "tcp", host: ipText(words), port: view.getUint16(2) };
+      const words = [8, 12, 16, 20].map((at) => int32At(bytes, at) >>> 0);
+      return { kind: "tcp", host: ipText(words), port };
     }
   }
   return undefined;
+}
+
+/** Places for addresses that came last, each of which its bits say. */
+const RECENT_HOSTS = 256;
+
+const RECENT_WORDS = new Uint32Array(RECENT_HOSTS);
+const RECENT_TEXTS: string[] = new Array(RECENT_HOSTS).fill("0.0.0.0");
+
+/** Who connects again is the same string again: maps find it by the hash that it has got. */
+function ipv4Host(word: number): string {
+  const place = (word ^ word >>> 8 ^ word >>> 16) & RECENT_HOSTS - 1;
+  if (RECENT_WORDS[place] !== word) {
+    RECENT_WORDS[place] = word;
+    RECENT_TEXTS[place] = ipText([word]);
+  }
+  return RECENT_TEXTS[place]!;
 }

@@ -58,6 +58,14 @@ interface Count {
   readonly bannedUntilMs: number;
 }
 
+/** A user at an address, and by what they are counted. */
+interface Who {
+  readonly address: string;
+  readonly user: string;
+  readonly place: string;
+  readonly key: string;
+}
+
 const NO_FAILURES: Count = { failures: 0, sinceMs: 0, bannedUntilMs: 0 };
 
 /** Counts failures, and says what follows from them. */
@@ -67,7 +75,9 @@ export class FailureThrottle {
   readonly #addresses: CountTable;
   /** By address and user, of those who have logged in; the least recently successful goes first. */
   readonly #users = new Map<string, Count>();
-  /** The last one of them. */
+  /** Who was asked for last. */
+  #last: Who = { address: "", user: "", place: "", key: "\0" };
+  /** The last one of those who have logged in. */
   #lastSuccess: string | undefined;
 
   /** Nobody has failed yet. */
@@ -90,8 +100,8 @@ export class FailureThrottle {
    */
   check(address: string, user: string): ThrottleVerdict {
     const nowMs = this.#options.clock.nowMs();
-    const place = placeOf(address);
-    const own = this.#users.get(userKey(place, user));
+    const { place, key } = this.#who(address, user);
+    const own = this.#users.get(key);
     const count = own ?? this.#addresses.get(place);
     if (count === undefined || this.#isOver(count, nowMs) || count.failures === 0) return ALLOWED;
     if (count.bannedUntilMs > nowMs) {
@@ -105,8 +115,7 @@ export class FailureThrottle {
   onFailure(address: string, user: string): void {
     if (this.#options.failuresMax === 0) return;
     const nowMs = this.#options.clock.nowMs();
-    const place = placeOf(address);
-    const key = userKey(place, user);
+    const { place, key } = this.#who(address, user);
     const own = this.#users.get(key);
     if (own !== undefined) {
       this.#users.set(key, this.#withFailure(own, nowMs)); // keeps its place in the queue
@@ -119,7 +128,7 @@ export class FailureThrottle {
   /** Somebody has logged in: counted alone from now on, with half of his own failures. */
   onSuccess(address: string, user: string): void {
     if (this.#options.failuresMax === 0) return;
-    const key = userKey(placeOf(address), user);
+    const { key } = this.#who(address, user);
     const own = this.#users.get(key) ?? NO_FAILURES;
     if (own.failures === 0 && key === this.#lastSuccess) return;
     this.#lastSuccess = key;
@@ -128,6 +137,13 @@ export class FailureThrottle {
     if (this.#users.size > this.#options.addressesMax) {
       this.#users.delete(this.#users.keys().next().value!);
     }
+  }
+
+  /** Most clients are of one application: who came last comes again. */
+  #who(address: string, user: string): Who {
+    if (this.#last.address === address && this.#last.user === user) return this.#last;
+    const place = placeOf(address);
+    return this.#last = { address, user, place, key: `${place}\0${user}` };
   }
 
   #withFailure(count: Count, nowMs: number): Count {
@@ -195,8 +211,4 @@ function placeOf(address: string): string {
   const words = parseIpAddress(address.includes("%") ? address.replace(/%.*$/s, "") : address);
   if (words === undefined) return address;
   return words.length === 1 ? String(words[0]) : `${words[0]}.${words[1]}`;
-}
-
-function userKey(place: string, user: string): string {
-  return `${place}\0${user}`;
 }

@@ -58,22 +58,18 @@ const READY = readyForQuery(STATUS_IDLE);
 export class Welcome {
   readonly #guest: Guest;
   readonly #options: WelcomeOptions;
-  readonly #applicationName: string | undefined;
-  /** What is asked for, but for a name that needs no server's opinion. */
-  readonly #settings: Map<string, string>;
+  readonly #asked: Asked;
 
   /** @throws {ProtocolError} If the StartupMessage's `options` cannot be understood. */
   constructor(guest: Guest, startup: StartupMessage, options: WelcomeOptions) {
     this.#guest = guest;
     this.#options = options;
     // A walsender was told all at its own start, and may take no SQL.
-    const settings = options.isReplicating ? new Map<string, string>() : settingsOf(startup);
-    const name = settings.get(APPLICATION_NAME);
-    if (name !== undefined && CLEAN_NAME.test(name)) {
-      this.#applicationName = name;
-      settings.delete(APPLICATION_NAME);
-    }
-    this.#settings = settings;
+    this.#asked = options.isReplicating ? NOTHING_ASKED : askedBy(startup);
+  }
+
+  get #settings(): ReadonlyMap<string, string> {
+    return this.#asked.settings;
   }
 
   start(): void {
@@ -127,7 +123,7 @@ export class Welcome {
   #admit(greetings: Greetings): void {
     const { client, parameters } = this.#guest;
     const { hotStandby, onDone } = this.#options;
-    const greeting = greetings.of({ applicationName: this.#applicationName, hotStandby });
+    const greeting = greetings.of({ applicationName: this.#asked.applicationName, hotStandby });
     parameters.begin(greeting.defaults, greeting.told);
     client.write(greeting.statuses);
     const { processId, key } = this.#guest.issueCancelKey();
@@ -135,6 +131,39 @@ export class Welcome {
     client.write(READY);
     onDone();
   }
+}
+
+/** What a StartupMessage asks for. */
+interface Asked {
+  /** A name that needs no server's opinion. */
+  readonly applicationName: string | undefined;
+  /** All but that. */
+  readonly settings: ReadonlyMap<string, string>;
+}
+
+const NOTHING_ASKED: Asked = { applicationName: undefined, settings: new Map() };
+
+/** Messages of which it is remembered what they ask for: see `RecentStartups`. */
+const RECENT_MAX = 32;
+
+/** The one that was noted first goes first. */
+const RECENT = new Map<StartupMessage, Asked>();
+
+function askedBy(startup: StartupMessage): Asked {
+  const recent = RECENT.get(startup);
+  if (recent !== undefined) return recent;
+  const asked = readAsked(startup);
+  if (RECENT.size >= RECENT_MAX) RECENT.delete(RECENT.keys().next().value!);
+  RECENT.set(startup, asked);
+  return asked;
+}
+
+function readAsked(startup: StartupMessage): Asked {
+  const settings = settingsOf(startup);
+  const name = settings.get(APPLICATION_NAME);
+  if (name === undefined || !CLEAN_NAME.test(name)) return { applicationName: undefined, settings };
+  settings.delete(APPLICATION_NAME);
+  return { applicationName: name, settings };
 }
 
 /** Values as bytes: the packet was decoded as UTF-8, which most of them are. */

@@ -34,6 +34,16 @@ Deno.test("decodeSocketAddress reads what encodeSocketAddress writes, in one way
   equal(decodeSocketAddress(encodeSocketAddress({ kind: "unix", path: "/s" })!), undefined);
 });
 
+Deno.test("decodeSocketAddress tells addresses apart, however many there were before", () => {
+  for (let round = 0; round < 2; round++) {
+    for (let i = 0; i < 2_000; i++) {
+      const host = `${i & 0xff}.0.${i >>> 8}.${i * 7 & 0xff}`;
+      const address = { kind: "tcp", host, port: 1 } as const;
+      deepEqual(decodeSocketAddress(encodeSocketAddress(address)!), address);
+    }
+  }
+});
+
 Deno.test("encodeSocketAddress knows names from addresses, and the longest path", () => {
   equal(encodeSocketAddress({ kind: "tcp", host: "localhost", port: 1 }), undefined);
   const path = `/${"x".repeat(106)}`;

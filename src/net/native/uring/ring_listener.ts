@@ -78,7 +78,6 @@ export class RingListener implements RingOwner {
   serve(): void {
     this.#isReady = false;
     const { loop } = this.#thread;
-    loop.settled();
     for (const fd of this.#accepted.splice(0, OPENED_PER_TURN)) {
       if (this.#isClosed) loop.close(fd);
       else this.#open(fd);

@@ -248,9 +248,7 @@ export class RingSocket implements Socket, RingOwner, RingReader, SendingOwner {
   #onEnd(errno: number): void {
     if (this.#hasEnded) return;
     this.#hasEnded = true;
-    const { loop } = this.#thread;
-    loop.settled();
-    if (errno !== 0) return this.#close(systemError(loop.libC, errno));
+    if (errno !== 0) return this.#close(systemError(this.#thread.loop.libC, errno));
     if (this.#state === "lingering") return this.#close(undefined);
     if (this.#state !== "open") return;
     try {
@@ -309,7 +307,6 @@ export class RingSocket implements Socket, RingOwner, RingReader, SendingOwner {
     if (this.#sending.close()) poller.cancel(this.#number, KIND.poll);
     poller.remove(this.#number);
     poller.closeLater(this.#fd);
-    loop.settled();
     loop.soon(() => this.#handler?.onClose(cause));
   }
 }
