@@ -41,7 +41,7 @@ const SERVER_LINGER_MS = 30_000;
 export class ServerConnection {
   readonly #parts: ServerConnectionParts;
   readonly #facts: ServerConnectionFacts;
-  #framer: Framer;
+  readonly #framer: Framer;
   #state: ServerState | "gone" = "connecting";
   #dial: ServerDial | undefined;
   #socket: Socket | undefined;
@@ -65,7 +65,7 @@ export class ServerConnection {
     this.#facts = new ServerConnectionFacts(parts);
     this.#requests = new RelayedRequests(parts.gateway.clock, parts.route.cells);
     this.#login = new Login(parts.startup);
-    this.#framer = this.#newFramer();
+    this.#framer = new Framer(parts.messageSizeMax, IS_BACKEND_TAG);
   }
 
   /** True when nothing of it is left. */
@@ -81,10 +81,6 @@ export class ServerConnection {
   /** False while a large message is on its way to the client: nothing else may be sent to it. */
   get isClientBetweenMessages(): boolean {
     return this.#framer.isBetweenMessages;
-  }
-
-  #newFramer(): Framer {
-    return new Framer(this.#parts.messageSizeMax, IS_BACKEND_TAG);
   }
 
   /** Begins. */
@@ -326,7 +322,6 @@ export class ServerConnection {
     if (!this.#parts.owner.mayAskAgain() || !this.#dial!.again(message)) return false;
     this.#silence?.cancel();
     this.#silence = undefined;
-    this.#framer = this.#newFramer();
     this.#tls = undefined;
     this.#setState("connecting");
     this.#parts.owner.onDialAgain();

@@ -183,6 +183,68 @@ for (const [what, answers] of Object.entries(NOT_YET)) {
   });
 }
 
+Deno.test("Session dials a server again that does one after the other, and half of it", async () => {
+  for (const start of [World.start, startPooled]) {
+    const world = await start({ server: PAUSES });
+    const client = await world.client();
+    await client.says(startup({ user: "ann" }));
+    const [first, pauses] = [await world.server(), [100, 300, 900]];
+    await first.says(STARTING);
+    await world.pass(pauses[0]!);
+    await (await world.server()).leaves();
+    await world.pass(pauses[1]!);
+    const cut = await world.server();
+    await cut.says(STARTING.slice(0, 20));
+    // A pool's login has been answered then: whoever that is speaks, and breaks off.
+    await cut.leaves();
+    if (start === startPooled) {
+      await client.hearsFatal("08004", /^cannot log in to the database server$/, AUTH_OK);
+      continue;
+    }
+    await world.pass(pauses[2]!);
+    const server = await world.server();
+    await server.says(AUTH_OK, ready());
+    await client.hears(AUTH_OK, ready());
+  }
+});
+
+Deno.test("Session has all the time of a login when its server is dialled again", async () => {
+  const world = await World.start({ server: PAUSES, listener: { loginTimeoutMs: 50 } });
+  const client = await world.client();
+  await client.says(startup({ user: "ann" }));
+  await (await world.server()).says(STARTING);
+  await world.pass(100);
+  await (await world.server()).says(AUTH_OK, ready());
+  await client.hears(AUTH_OK, ready());
+});
+
+Deno.test("Session dials no server again that its client has heard of", async () => {
+  for (const last of [[], [STARTING]]) {
+    const world = await World.start({ servers: 2, server: PAUSES });
+    const client = await world.client();
+    await client.says(startup({ user: "ann" }));
+    const server = await world.server();
+    await server.says(auth(3));
+    await client.hears(auth(3));
+    await server.says(...last);
+    await server.leaves();
+    await client.hearsFatal(last.length === 0 ? "08006" : "57P03", /./);
+    await world.pass(1_000);
+    await world.noServer();
+    await world.noServer(1);
+  }
+});
+
+Deno.test("A pool takes a server that is starting for none that wants TLS", async () => {
+  const tls = { ...CLIENT_DEFAULTS.tls, mode: "allow" } as const;
+  const world = await startPooled({ server: { tls } });
+  const client = await world.client();
+  await client.says(startup({ user: "ann" }));
+  await (await world.server()).says(STARTING);
+  await client.hearsFatal("57P03", /^the database system is starting up$/, AUTH_OK);
+  await world.noServer();
+});
+
 Deno.test("Session passes on what a server says that is starting when no attempt is left", async () => {
   for (const start of [World.start, startPooled]) {
     const world = await start({ server: { ...PAUSES, retries: 1 } });

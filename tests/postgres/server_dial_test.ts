@@ -52,13 +52,13 @@ function sayYes(peer: MemoryPeer): void {
 }
 
 /** Dials a server. @param answer To SSLRequest. @returns What became of it. */
-async function dial(tls: ServerTls, answer: (peer: MemoryPeer) => void = sayYes) {
+async function dial(tls: ServerTls, answer: (peer: MemoryPeer) => void = sayYes, retries = 0) {
   const clock = new FakeClock();
   const network = new MemoryNetwork(clock);
   network.answer(ADDRESS, "accept");
   const events: string[] = [];
   const parts = { driver: network.driver(), clock };
-  new ServerDial(SERVER, tls, true, parts, {
+  new ServerDial({ ...SERVER, retries }, tls, true, parts, {
     onConnected(socket, info) {
       events.push(`connected ${info === undefined ? "without" : "with"} TLS`);
       socket.destroy();
@@ -117,4 +117,13 @@ Deno.test("ServerDial says of a server that ends the connection instead of an an
     const { events: refused } = await dial(tls, (peer) => peer.write(new Uint8Array([0x45])));
     match(refused[0]!, /^failed, true: its answer to SSLRequest is nonsense/);
   }
+});
+
+Deno.test("ServerDial dials a server again that ends the connection instead of an answer", async () => {
+  const tls = { mode: "require", negotiation: "postgres", context: withoutVersions() } as const;
+  const { events, connections } = await dial(tls, (peer) => peer.end(), 1);
+  // The second one answers nothing.
+  const late = "failed, true: no agreement on TLS within 1000 ms";
+  deepEqual(events, ["failed attempt: it closed the connection", late]);
+  equal(connections, 2);
 });

@@ -97,7 +97,7 @@ export class BackendOpener {
   readonly #watcher: OpenWatcher;
   readonly #parts: OpenerParts;
   readonly #serverTls: ServerTls | undefined;
-  #framer = newFramer();
+  readonly #framer = new Framer(LOGIN_BODY_SIZE_MAX, IS_BACKEND_TAG, READ_BUFFER_SIZE_MAX);
   #parameters = new ServerParameters();
   #reported = new Map<string, string>();
   #state: State = "dialling";
@@ -319,7 +319,6 @@ export class BackendOpener {
 
   #startOver(): void {
     this.#timer?.cancel();
-    this.#framer = newFramer();
     this.#tls = undefined;
     this.#authentication = undefined;
     this.#hasAnswered = this.#isAuthenticated = false;
@@ -335,10 +334,6 @@ export class BackendOpener {
  * read whole, so the largest one, with its header, is as large as a read buffer gets.
  */
 const LOGIN_BODY_SIZE_MAX = READ_BUFFER_SIZE_MAX - HEADER_SIZE;
-
-function newFramer(): Framer {
-  return new Framer(LOGIN_BODY_SIZE_MAX, IS_BACKEND_TAG, READ_BUFFER_SIZE_MAX);
-}
 
 /** Whether it starts, stops or recovers, as it says. */
 export function isStarting(failure: OpenFailure): boolean {
