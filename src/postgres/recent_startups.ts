@@ -11,7 +11,7 @@ import type { StartupMemory, StartupMessage } from "./wire/startup_packet.ts";
 const RECENT_MAX = 32;
 
 /** Largest packet of one, in bytes: most take less than a hundred. */
-const SIZE_MAX = 512;
+export const RECENT_STARTUP_SIZE_MAX = 512;
 
 /** One thread's. */
 export class RecentStartups implements StartupMemory {
@@ -26,7 +26,7 @@ export class RecentStartups implements StartupMemory {
   }
 
   note(message: StartupMessage): void {
-    if (message.packet.length > SIZE_MAX) return;
+    if (message.packet.length > RECENT_STARTUP_SIZE_MAX) return;
     this.#recent[this.#next] = message; // in the place of the one that was noted first
     this.#next = (this.#next + 1) % RECENT_MAX;
   }

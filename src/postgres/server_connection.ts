@@ -311,7 +311,7 @@ export class ServerConnection {
     const { owner } = this.#parts;
     if (!owner.maySendElsewhere()) return false;
     owner.guard(() => {
-      this.#facts.loginFailed(message, "other");
+      this.#facts.loginFailed(message, "unavailable");
       this.#giveUp();
     });
     return true;

@@ -7,7 +7,7 @@
 
 import { addressText } from "../base/address.ts";
 import type { TlsInfo } from "../net/tls/tls_connection.ts";
-import type { Fact, ServerState } from "../observe/facts.ts";
+import type { Fact, ServerLoginFailure, ServerState } from "../observe/facts.ts";
 import type { FailedAttempt } from "../upstream/dial.ts";
 import type { ServerConnectionParts } from "./server_connection_parts.ts";
 
@@ -37,7 +37,7 @@ export class ServerConnectionFacts {
   }
 
   /** The server was reached, and there will be no login. */
-  loginFailed(message: string, cause: "timeout" | "other"): void {
+  loginFailed(message: string, cause: ServerLoginFailure): void {
     const who = { user: "", database: "" }; // nobody has heard yet whether the client is this user
     this.#emit({ kind: "server_login_failed", ...this.#names, ...who, cause, message });
   }

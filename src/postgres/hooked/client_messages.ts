@@ -8,16 +8,16 @@
 import { int32At } from "../../base/bytes.ts";
 import { READ_BUFFER_SIZE_MAX } from "../../net/socket.ts";
 import { CAN, HOOK } from "../../hooks/hooks.ts";
-import { type HookEvent, IS, PHASE } from "../../hooks/event.ts";
+import { IS, PHASE } from "../../hooks/event.ts";
 import { nameAt, readBindNames, readParse } from "../wire/extended_messages.ts";
 import { HEADER_SIZE } from "../wire/framer.ts";
 import { FRONTEND } from "../wire/tags.ts";
 import { readResultFormats } from "./bound_values.ts";
 import type { ClientState, Portal } from "./client_state.ts";
 import {
-  CAN_BE,
   CAN_EXECUTE,
   CAN_PARSE,
+  CAN_QUERY,
   ENTRY_OF,
   HAS_TEXT,
   IS_CONCLUDED_BY_SYNC,
@@ -30,8 +30,7 @@ import { LoneRequests } from "./lone_requests.ts";
 import type { Outgoing } from "./outgoing.ts";
 import type { Pipeline } from "./pipeline.ts";
 import { ASSEMBLED_SIZE_MAX } from "./assembled.ts";
-import { SimpleQueries } from "./simple_queries.ts";
-import { executeNothing, parseWithText } from "./texts.ts";
+import { executeNothing, parseWithText, queryWithText } from "./texts.ts";
 
 const PASS: Decision = { kind: "pass" };
 const DROP: Decision = { kind: "drop" };
@@ -44,7 +43,6 @@ export class ClientMessages {
   readonly #owner: ClientMessagesOwner;
   readonly #answers: LocalAnswers;
   readonly #verdicts: ClientVerdicts;
-  readonly #queries: SimpleQueries;
   /** What needs none of the rest. */
   readonly lone: LoneRequests;
 
@@ -56,7 +54,6 @@ export class ClientMessages {
     this.#answers = new LocalAnswers(calls, (why) => owner.refuse(why));
     this.#pipeline.onSkipped = (entry) => this.#onSkipped(entry);
     this.#verdicts = new ClientVerdicts(calls, this.#answers, owner);
-    this.#queries = new SimpleQueries(calls, state, this.#answers, this.#verdicts);
     this.lone = new LoneRequests(calls, state, this.#answers, this.#verdicts);
   }
 
@@ -184,7 +181,7 @@ export class ClientMessages {
     this.#answers.outgoing = outgoing;
     let bytes = message;
     if (this.#calls.chain.wantsType(HOOK.onTrafficFromClient, tag)) {
-      const event = this.#trafficEvent(tag, message);
+      const event = this.#verdicts.trafficEvent(tag, message);
       const decision = this.#verdicts.ask(event, tag, undefined);
       if (decision !== undefined) return decision;
       bytes = this.#verdicts.replacement(event, tag, message);
@@ -194,15 +191,6 @@ export class ClientMessages {
     if (decision.kind === "drop" || decision.kind === "retract") return decision;
     this.#tell(tag, decision.kind === "replace" ? decision.bytes : bytes);
     return decision.kind === "pass" && bytes !== message ? { kind: "replace", bytes } : decision;
-  }
-
-  #trafficEvent(tag: number, message: Uint8Array): HookEvent {
-    const isOpen = this.isUnitOpen || !this.#answers.canAnswerQuery;
-    const canRespond = tag === FRONTEND.query && !isOpen && !this.#verdicts.isFailed;
-    const can = (CAN_BE[tag] ?? CAN.close) | (canRespond ? CAN.respond : 0);
-    const event = this.#calls.event(HOOK.onTrafficFromClient, can, message, tag);
-    event.request = this.#pipeline.nextRequest;
-    return event;
   }
 
   /** What is passed on is told of. */
@@ -216,7 +204,7 @@ export class ClientMessages {
   #decide(tag: number, message: Uint8Array, outgoing: Outgoing): Decision {
     switch (tag) {
       case FRONTEND.query:
-        return this.#queries.onMessage(message);
+        return this.#onQuery(message);
       case FRONTEND.parse:
         return this.#onParse(message, outgoing);
       case FRONTEND.bind:
@@ -253,6 +241,29 @@ export class ClientMessages {
   }
 
   // Queries ---------------------------------------------------------------------------------------
+
+  #onQuery(message: Uint8Array): Decision {
+    this.#answers.onQuery();
+    const text = this.#calls.keepText(message.subarray(HEADER_SIZE, message.length - 1));
+    const query = { text, statementName: "", cycle: this.#pipeline.cycle, columns: undefined };
+    const entry = this.#entry(ENTRY.query, this.#calls.chain.looksBack ? query : undefined);
+    entry.closing = this.#state.close("", query.cycle);
+    let bytes = message;
+    if (this.#calls.wants(HOOK.onQuery)) {
+      const can = this.#answers.canAnswerQuery ? CAN_QUERY : CAN_QUERY & ~CAN.respond;
+      const event = this.#verdicts.queryEvent(can, text, PHASE.simple, entry);
+      this.#calls.describeQuery(event, query);
+      const decision = this.#verdicts.ask(event, FRONTEND.query, entry);
+      if (decision !== undefined) return decision;
+      if (event.payload !== text) {
+        bytes = queryWithText(event.payload);
+        entry.query = { ...query, text: bytes.subarray(HEADER_SIZE, bytes.length - 1) };
+      }
+    }
+    this.#verdicts.onPassed();
+    this.#pipeline.push(entry);
+    return bytes === message ? PASS : { kind: "replace", bytes };
+  }
 
   #onParse(message: Uint8Array, outgoing: Outgoing): Decision {
     const parsed = readParse(message);

@@ -7,7 +7,8 @@
 import { type Capture, type HookEvent, IS, PHASE } from "../../hooks/event.ts";
 import { CAN, HOOK } from "../../hooks/hooks.ts";
 import { FORWARD, type Verdict } from "../../hooks/verdict.ts";
-import { STATUS_FAILED } from "../wire/tags.ts";
+import { FRONTEND, STATUS_FAILED } from "../wire/tags.ts";
+import { CAN_BE } from "./client_kinds.ts";
 import { ENTRY, type Entry } from "./entry.ts";
 import type { HookCalls } from "./hook_calls.ts";
 import type { LocalAnswers } from "./local_answers.ts";
@@ -93,6 +94,16 @@ export class ClientVerdicts {
     return this.#pipeline.isSettled && this.#pipeline.status === STATUS_FAILED;
   }
 
+  /** The event of a message as the client has sent it. */
+  trafficEvent(tag: number, message: Uint8Array): HookEvent {
+    const isOpen = this.#answers.unit !== undefined || !this.#answers.canAnswerQuery;
+    const canRespond = tag === FRONTEND.query && !isOpen && !this.isFailed;
+    const can = (CAN_BE[tag] ?? CAN.close) | (canRespond ? CAN.respond : 0);
+    const event = this.#calls.event(HOOK.onTrafficFromClient, can, message, tag);
+    event.request = this.#pipeline.nextRequest;
+    return event;
+  }
+
   /** The event of a query, which may be answered. */
   queryEvent(can: number, text: Uint8Array, phase: number, entry: Entry): HookEvent {
     const { isSettled } = this.#pipeline;
@@ -130,7 +141,7 @@ export class ClientVerdicts {
   }
 
   /** Asks plugins, unless they have been asked. */
-  run(event: HookEvent): Verdict {
+  #run(event: HookEvent): Verdict {
     if (this.#said.length === 0) return this.#calls.run(event);
     const said = this.#said.shift();
     if (said === undefined) return FORWARD;
@@ -168,7 +179,7 @@ export class ClientVerdicts {
     entry: Entry | undefined,
     onReject = () => {},
   ): Decision | undefined {
-    return this.#follow(this.run(event), event, tag, entry, onReject);
+    return this.#follow(this.#run(event), event, tag, entry, onReject);
   }
 
   #follow(

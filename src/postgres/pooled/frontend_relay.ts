@@ -212,8 +212,8 @@ export class FrontendRelay implements StatementsOwner, UntrackedOwner {
 
   /** Whether the server that the session has now cannot serve what comes next. */
   #mustLeave({ isInTransaction, replies }: Backend, view: Uint8Array, at: number): boolean {
-    const { routing, search, stays } = this.#session;
-    if (routing === undefined || !search.isReplica || stays) return false;
+    const { routing, isOnReplica, stays } = this.#session;
+    if (routing === undefined || !isOnReplica || stays) return false;
     // While answers are due, a transaction that is open may be ended by what has been sent.
     if (isInTransaction && !replies.isRequestDue) return false;
     return routing.mustLeave(view, at);
@@ -251,7 +251,7 @@ export class FrontendRelay implements StatementsOwner, UntrackedOwner {
       if (tag === FRONTEND.sync) this.#session.client.write(READY_IDLE);
       return;
     }
-    this.#session.routing?.onMessage(view, start, !this.#session.search.isReplica);
+    this.#session.routing?.onMessage(view, start, !this.#session.isOnReplica);
     const piece: Piece = { view, start, end, isWhole: isLast };
     this.#begin(backend);
     if (this.#settings.tracksStatements) this.#stale.keep(tag, piece);

@@ -49,7 +49,7 @@ export class PooledSession implements Upstream, BackendOwner, ServerSearchOwner 
   readonly #relay: FrontendRelay;
   readonly client: Socket;
   readonly parameters = new SessionParameters();
-  readonly search: ServerSearch;
+  readonly #search: ServerSearch;
   /** Those of the first route, whichever is taken: a session does not change its mode. */
   readonly #settings: PoolSettings;
   #state: "login" | "active" | "over" = "login";
@@ -72,7 +72,7 @@ export class PooledSession implements Upstream, BackendOwner, ServerSearchOwner 
     this.#identity = identity;
     this.#owner = owner;
     this.client = client;
-    this.search = new ServerSearch(identity.router, this);
+    this.#search = new ServerSearch(identity.router, this);
     this.#settings = this.route.settings;
     this.stay = new ServerStay(this, owner);
     this.routing = identity.rules && new RequestRouting(identity.rules, {
@@ -99,7 +99,11 @@ export class PooledSession implements Upstream, BackendOwner, ServerSearchOwner 
   }
 
   get route(): PooledRoute {
-    return this.search.route;
+    return this.#search.route;
+  }
+
+  get isOnReplica(): boolean {
+    return this.#search.isReplica; // as it is known now
   }
 
   get backend(): Backend | undefined {
@@ -127,8 +131,8 @@ export class PooledSession implements Upstream, BackendOwner, ServerSearchOwner 
 
   sendTo(proxy: string | undefined): boolean {
     if (!this.canRoute) return false;
-    if (proxy !== undefined) return this.search.choose(proxy);
-    if (!this.isWaiting) this.search.forgetChoice();
+    if (proxy !== undefined) return this.#search.choose(proxy);
+    if (!this.isWaiting) this.#search.forgetChoice();
     return true;
   }
 
@@ -140,7 +144,7 @@ export class PooledSession implements Upstream, BackendOwner, ServerSearchOwner 
     this.#welcome = new Welcome(this, this.#identity.startup, {
       isReplicating: this.#settings.isReplicating,
       hotStandby: answers.hotStandbyOf(this.#identity),
-      onRole: (role) => this.search.need = this.routing?.needFor(role),
+      onRole: (role) => this.#search.need = this.routing?.needFor(role),
       onDone: () => this.#onWelcomed(),
     });
     this.#owner.runLoginTime(false);
@@ -159,7 +163,7 @@ export class PooledSession implements Upstream, BackendOwner, ServerSearchOwner 
   }
 
   onClientData(view: Uint8Array): number {
-    if (this.#state === "login" || this.search.isWaiting) return 0;
+    if (this.#state === "login" || this.#search.isWaiting) return 0;
     if (this.#state === "over" || this.#isTerminating) return view.length;
     this.#limits.onClient();
     return this.#relay.onClientData(view);
@@ -167,8 +171,8 @@ export class PooledSession implements Upstream, BackendOwner, ServerSearchOwner 
 
   /** A message needs a server. @returns It, or undefined if it comes later. */
   needServer(view?: Uint8Array, at = 0): Backend | undefined {
-    if (this.#backend === undefined && !this.search.isWaiting) {
-      if (view !== undefined) this.search.need = this.routing?.needOf(view, at);
+    if (this.#backend === undefined && !this.#search.isWaiting) {
+      if (view !== undefined) this.#search.need = this.routing?.needOf(view, at);
       this.acquire(() => this.client.reoffer());
     }
     return this.#backend;
@@ -176,8 +180,8 @@ export class PooledSession implements Upstream, BackendOwner, ServerSearchOwner 
 
   /** Asks the pool; `then` is called if it takes a while, and not if the session is over. */
   acquire(then: () => void): void {
-    this.search.acquire(then);
-    if (this.search.isWaiting && this.#state === "login") this.#owner.setState("waiting");
+    this.#search.acquire(then);
+    if (this.#search.isWaiting && this.#state === "login") this.#owner.setState("waiting");
   }
 
   onServer(backend: Backend): void {
@@ -189,7 +193,7 @@ export class PooledSession implements Upstream, BackendOwner, ServerSearchOwner 
   }
 
   onRefused(refusal: Refusal<OpenFailure>): void {
-    answers.refuse(this.#owner, refusal, this.route, this.search.routes);
+    answers.refuse(this.#owner, refusal, this.route, this.#search.routes);
   }
 
   onHeldTooLong({ role }: Need, heldMs: number): void {
@@ -210,7 +214,7 @@ export class PooledSession implements Upstream, BackendOwner, ServerSearchOwner 
   }
 
   get mayStay(): boolean {
-    return this.search.mayStay;
+    return this.#search.mayStay;
   }
 
   // From the server -------------------------------------------------------------------------------
@@ -280,7 +284,7 @@ export class PooledSession implements Upstream, BackendOwner, ServerSearchOwner 
   }
 
   get isWaiting(): boolean {
-    return this.search.isWaiting;
+    return this.#search.isWaiting;
   }
 
   /** A server that was quiet is asked something. */
@@ -301,7 +305,7 @@ export class PooledSession implements Upstream, BackendOwner, ServerSearchOwner 
     }
     this.#forgetServer();
     backend.detach();
-    this.search.forgetChoice();
+    this.#search.forgetChoice();
     if (this.#isDraining) this.#owner.fail(reply.shuttingDown(), "gateway shut down");
   }
 
@@ -343,7 +347,7 @@ export class PooledSession implements Upstream, BackendOwner, ServerSearchOwner 
     this.#state = "over";
     this.#limits.stop();
     this.#pins.end();
-    this.search.cancel();
+    this.#search.cancel();
     this.#cancelKey.revoke();
     this.#identity.holds[Symbol.dispose]();
     const backend = this.#backend;
@@ -356,7 +360,7 @@ export class PooledSession implements Upstream, BackendOwner, ServerSearchOwner 
 
   onLost(canTell: boolean): void {
     this.#forgetServer();
-    this.search.onLost();
+    this.#search.onLost();
     const fields = canTell ? reply.serverLost() : undefined;
     answers.endFor(this.#owner, fields, "server closed the connection");
   }

@@ -10,6 +10,7 @@ import { utf8 } from "../../base/bytes.ts";
 import type { Socket } from "../../net/socket.ts";
 import type { CancelKey } from "../cancel.ts";
 import * as reply from "../error_reply.ts";
+import { RECENT_STARTUP_SIZE_MAX } from "../recent_startups.ts";
 import { ProtocolError } from "../wire/errors.ts";
 import { nameBytes, nameOf } from "../wire/extended_messages.ts";
 import { backendKeyData, readyForQuery } from "../wire/messages.ts";
@@ -153,6 +154,7 @@ function askedBy(startup: StartupMessage): Asked {
   const recent = RECENT.get(startup);
   if (recent !== undefined) return recent;
   const asked = readAsked(startup);
+  if (startup.packet.length > RECENT_STARTUP_SIZE_MAX) return asked; // comes once
   if (RECENT.size >= RECENT_MAX) RECENT.delete(RECENT.keys().next().value!);
   RECENT.set(startup, asked);
   return asked;
